@@ -29,7 +29,8 @@ enum ev_rec_flags {
 	ER_SELECTED = 1 << 4,/* passed the type bitmap and the header-only predicates */
 };
 
-#define EV_FD_NONE INT32_MIN /* no descriptor, or a number that cannot be one */
+#define EV_FD_NONE  INT32_MIN	 /* no descriptor, or a number that cannot be one */
+#define EV_FD_CARRY (INT32_MIN + 1) /* the fd the thread had before this batch */
 
 struct ev_rec {
 	uint32_t off;	/* of the event block in run.data */

@@ -1,0 +1,33 @@
+/* Filters: text -> syntax tree -> typed tree -> bytecode. A compiled filter is IMMUTABLE and shared by
+ * all workers; running it needs a worker's own filter_run state (registers, extracted field cache).
+ * Grammar and operators: facts operators.md, decisions 5-6. */
+#ifndef BURIN_FILTER_FILTER_H
+#define BURIN_FILTER_FILTER_H
+
+#include "base/buf.h"
+#include "field/field.h"
+#include "state/digest.h"
+
+struct filter;
+struct filter_run;
+
+/* e->pos = 0-based column of the fault in text; message says what was found and expected. */
+int filter_compile(struct filter **out, const char *text, bool compat029, struct err *e);
+void filter_free(struct filter *f);
+
+uint32_t filter_demand(const struct filter *f);		       /* enum demand_bits */
+void filter_types(const struct filter *f, struct demand *d); /* narrows d->types to those that can match */
+bool filter_looks_back(const struct filter *f);	       /* must run in order, behind release */
+/* Part of the filter that needs the header only, for the digest; fn NULL when there is none. Never
+ * rejects an event that the whole filter accepts. */
+struct digest_pred filter_header_pred(const struct filter *f);
+/* True when the header predicate and the type bitmap decide the whole filter. */
+bool filter_header_decides(const struct filter *f);
+
+int filter_run_new(struct filter_run **out, const struct filter *f);
+void filter_run_free(struct filter_run *r);
+bool filter_match(struct filter_run *r, struct field_env *env);
+
+void filter_explain(const struct filter *f, struct buf *out); /* program, bitmap, demand as text */
+
+#endif

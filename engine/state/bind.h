@@ -1,0 +1,60 @@
+/* One event with everything that hangs on it, found when first asked for: its enter event, thread,
+ * main thread, descriptor. A worker has one struct evctx and moves it from event to event in
+ * ascending order within a batch; pointers it hands out are valid until the batch is released.
+ * Single-threaded. */
+#ifndef BURIN_STATE_BIND_H
+#define BURIN_STATE_BIND_H
+
+#include "event/batch.h"
+#include "state/demand.h"
+#include "state/state.h"
+
+struct bind_slot; /* private: per-slot cache */
+
+struct evctx {
+	const struct demand *demand;
+	const struct batch *b;
+	const struct ev_rec *rec;
+	uint32_t idx; /* in b->ev */
+	uint64_t ord; /* order number */
+	uint64_t num; /* evt.num */
+	struct event ev;
+	/* private: lazily bound parts */
+	uint32_t have;
+	struct thread *thread_, *main_;
+	const struct thread_ver *ver_, *main_ver_;
+	const struct fd_ver *fd_;
+	int64_t fdnum_;
+	uint64_t enter_ts_, enter_ord_;
+	uint16_t enter_type_;
+	bool paired_;
+	struct bind_slot *slots;
+	uint32_t slots_cap;
+};
+
+int evctx_init(struct evctx *c, const struct demand *d);
+void evctx_fini(struct evctx *c);
+int evctx_begin(struct evctx *c, const struct batch *b); /* a new batch, after its apply */
+void evctx_move(struct evctx *c, uint32_t idx);		 /* to event idx: decodes it, unbinds the rest */
+
+/* The thread the event belongs to, as 0.29.3 binds it: NULL for unknown threads, switch,
+ * SKIPPARSERESET types (except procinfo) and container events. v may be NULL. */
+struct thread *evctx_thread(struct evctx *c, const struct thread_ver **v);
+struct thread *evctx_main(struct evctx *c, const struct thread_ver **v); /* its main thread; NULL */
+/* Descriptor the event works on (events that create, use or destroy one; EV_FD_NONE otherwise) and
+ * its entry (NULL if unknown). After a creating exit: the new entry; on close: the one being closed. */
+int64_t evctx_fdnum(struct evctx *c);
+const struct fd_ver *evctx_fd(struct evctx *c);
+/* Any descriptor of the event's thread as of the event. */
+const struct fd_ver *evctx_fd_n(struct evctx *c, int64_t fd);
+/* Last enter event of the thread: false = none. paired: exit code == enter code + 1. */
+bool evctx_enter(struct evctx *c, uint64_t *ts, uint16_t *type, bool *paired);
+/* View of the paired enter event where it is still there (same batch, or a stored type). */
+bool evctx_enter_event(struct evctx *c, struct event *out);
+uint64_t evctx_latency(struct evctx *c); /* ns since the thread's last enter event; 0 on enters */
+/* Return value of an exit; false = the event has none. */
+bool evctx_rawres(struct evctx *c, int64_t *res);
+/* Error number (positive) by the rules of the mode; 0 = no error. */
+int64_t evctx_errno(struct evctx *c);
+
+#endif

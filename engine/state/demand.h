@@ -1,0 +1,33 @@
+/* What the consumers of a run need, gathered before the first event. Reader, digest, apply and
+ * extraction consult it and do nothing beyond it. IMMUTABLE once the run starts. */
+#ifndef BURIN_STATE_DEMAND_H
+#define BURIN_STATE_DEMAND_H
+
+#include <stdbool.h>
+
+#include "event/event.h"
+
+enum demand_bits {
+	DEMAND_THREADS = 1 << 0,    /* thread table: names, ids, parents (implies PAIRS) */
+	DEMAND_FDS = 1 << 1,	    /* descriptor tables (implies THREADS, PAIRS) */
+	DEMAND_PAIRS = 1 << 2,	    /* enter/exit pairing: latency, errors, fd of exits */
+	DEMAND_VOLATILE = 1 << 3,   /* vm sizes and page faults as of each event (implies THREADS) */
+	DEMAND_USERS = 1 << 4,	    /* user and group tables */
+	DEMAND_CONTAINERS = 1 << 5, /* container table, container id of threads (implies THREADS) */
+	DEMAND_CPU = 1 << 6,	    /* procinfo cpu counters (implies THREADS) */
+};
+
+struct demand {
+	uint32_t bits;	/* enum demand_bits */
+	bool compat029; /* --compat=0.29: event table, state rules and texts of sysdig 0.29.3 */
+	uint64_t types[(EV_CODE_COUNT + 63) / 64]; /* event types any consumer can select */
+};
+
+static inline bool demand_type(const struct demand *d, unsigned code)
+{
+	return (d->types[code / 64] >> (code % 64)) & 1;
+}
+void demand_init(struct demand *d, bool compat029); /* no bits, all types */
+void demand_add(struct demand *d, uint32_t bits);   /* adds bits and whatever they imply */
+
+#endif

@@ -1,0 +1,183 @@
+/* Thread, descriptor, user, interface and container tables, seen as of any event in flight.
+ *
+ * Writing: one thread at a time holds the pipeline's apply turn and calls state_apply in batch order.
+ * Reading: any worker that analyses a batch, for that batch's events, through the *_at functions.
+ *
+ * Rules that make this safe:
+ *  1. An entry lives for [birth, death) in order numbers; each value of it is an immutable version
+ *     stamped with the order number from which it holds. Readers of event e take the newest version
+ *     with ord <= e.
+ *  2. A new version is published with release on the head pointer; versions behind it never change.
+ *  3. A superseded version, a dead thread, a replaced block of descriptors goes on the retire list of
+ *     the batch whose apply superseded it. It is freed by the holder of the apply turn once no
+ *     unfinished batch with that number or a lower one remains (state_reclaim). So a pointer got for
+ *     batch b stays valid until b is released.
+ *  4. The tables that map tid -> thread are open-addressed arrays, one per shard, replaced when they
+ *     grow, published with rcu_assign_pointer; readers are inside an RCU (QSBR) read-side section; old
+ *     arrays are freed after a grace period (directly when the run has one worker).
+ *  5. Reference counts (rstr, fd_ver, blocks) are touched by the apply turn only: plain integers. */
+#ifndef BURIN_STATE_STATE_H
+#define BURIN_STATE_STATE_H
+
+#include <stdatomic.h>
+
+#include "event/batch.h"
+#include "state/demand.h"
+
+#define ORD_NEVER UINT64_MAX
+
+/* Immutable text. s is NUL-terminated (and may hold NULs itself: args, env, cgroups). */
+struct rstr {
+	uint32_t ref; /* OWNED_BY(apply) */
+	uint32_t len; /* bytes without the final NUL */
+	char s[];
+};
+
+struct fd_table;
+struct container;
+
+/* One value of a thread. Numbers that the trace does not give are -1 (all-ones for unsigned). */
+struct thread_ver {
+	uint64_t ord;
+	struct thread_ver *prev; /* older; valid only for readers of events before ord */
+	int64_t pid, ptid, sid, vpgid, pgid, vtid, vpid;
+	uint64_t fdlimit;
+	uint32_t flags; /* PPM_CL_* */
+	uint32_t uid, gid, tty, loginuid;
+	uint64_t clone_ts; /* ns; time of the clone event, 0 if unknown */
+	uint64_t pidns_init_start_ts;
+	uint64_t cap_inheritable, cap_permitted, cap_effective;
+	uint64_t exe_ino, exe_ino_ctime, exe_ino_mtime;
+	bool exe_writable, exe_upper_layer, exe_lower_layer, exe_from_memfd;
+	bool placeholder; /* made for an unknown tid */
+	/* never NULL; cwd ends in '/'; container_id "" = host */
+	struct rstr *comm, *exe, *exepath, *args, *env, *cwd, *root, *cgroups, *container_id;
+};
+
+/* Volatile scalars, recorded only when demanded (DEMAND_VOLATILE). */
+struct thread_vol {
+	uint64_t ord;
+	struct thread_vol *prev;
+	uint32_t vmsize_kb, vmrss_kb, vmswap_kb;
+	uint64_t pfmajor, pfminor;
+};
+
+struct thread {
+	int64_t tid;			 /* IMMUTABLE */
+	uint64_t birth;			 /* IMMUTABLE: ord of the event that made it (0: process list) */
+	_Atomic uint64_t death;		 /* first ord at which it is gone; ORD_NEVER */
+	struct thread *_Atomic older;	 /* earlier incarnation of the tid, visible to older batches */
+	struct thread_ver *_Atomic ver;	 /* newest first */
+	struct thread_vol *_Atomic vol;	 /* newest first; NULL unless demanded */
+	struct fd_table *_Atomic fds;	 /* own table (unused while the thread shares its main's) */
+	struct open_enter *open;	 /* OWNED_BY(apply): last enter event */
+};
+
+/* Kinds of descriptors: the codes of the FDL block where they have one. */
+enum fd_kind {
+	FDK_UNKNOWN = 0, FDK_FILE = 1, FDK_DIRECTORY = 2, FDK_IPV4 = 3, FDK_IPV6 = 4,
+	FDK_IPV4_SERV = 5, FDK_IPV6_SERV = 6, FDK_FIFO = 7, FDK_UNIX = 8, FDK_EVENT = 9,
+	FDK_UNSUPPORTED = 10, FDK_SIGNALFD = 11, FDK_EVENTPOLL = 12, FDK_INOTIFY = 13,
+	FDK_TIMERFD = 14, FDK_NETLINK = 15, FDK_FILE_V2 = 16, FDK_BPF = 17, FDK_USERFAULTFD = 18,
+	FDK_IO_URING = 19, FDK_MEMFD = 20, FDK_PIDFD = 21,
+	FDK_CLOSED = 0xff, /* tombstone version */
+};
+enum fd_flags {
+	FDF_ROLE_CLIENT = 1 << 0, FDF_ROLE_SERVER = 1 << 1, FDF_CONNECTED = 1 << 2,
+	FDF_CLOEXEC = 1 << 3, FDF_FROM_PROC = 1 << 4, FDF_PENDING = 1 << 5, FDF_NAME_CHANGED = 1 << 6,
+};
+enum l4proto { L4_UNKNOWN = 0, L4_NA = 1, L4_TCP = 2, L4_UDP = 3, L4_ICMP = 4, L4_RAW = 5 };
+
+/* One value of a descriptor. */
+struct fd_ver {
+	uint64_t ord;
+	struct fd_ver *prev;
+	uint64_t id;  /* ord of the event that created the entry: same for all its versions */
+	uint32_t ref; /* OWNED_BY(apply): blocks that hold it */
+	uint8_t kind; /* enum fd_kind */
+	uint8_t l4proto;
+	uint16_t flags; /* enum fd_flags */
+	uint32_t openflags, dev;
+	uint64_t ino;
+	uint8_t sip[16], dip[16]; /* network order; ipv4 in the first 4 bytes; servers: sip, sport */
+	uint16_t sport, dport;	  /* host order */
+	uint64_t unix_source, unix_dest;
+	/* Name = base + "/" + raw, cleaned, built when first needed; base NULL: raw is the name. */
+	struct rstr *base, *raw;
+	struct rstr *_Atomic name; /* the built text or NULL; published by compare-and-swap */
+};
+
+struct user { uint32_t uid, gid; const char *name, *home, *shell; };
+struct group { uint32_t gid; const char *name; };
+struct iface { bool v6; uint8_t addr[16], mask[16]; const char *name; };
+struct machine_info { uint32_t num_cpus; uint64_t memory_bytes, max_pid, boot_ts; char hostname[129]; };
+
+struct state; /* everything; one per run */
+
+struct state_opts {
+	const struct demand *demand; /* borrowed for the life of the state */
+	unsigned workers;	     /* 1: no RCU registration, no deferred frees by RCU */
+};
+int state_new(struct state **out, const struct state_opts *o);
+void state_free(struct state *st);
+
+/* A new file begins: evt.num and the relative clock restart, order numbers go on. Apply turn. */
+void state_begin_file(struct state *st);
+
+/* Applies one batch (both kinds): numbers its events, sets root, first_ord, num_base, origin_ts,
+ * resolves slots and carries, publishes new versions. Apply turn, in batch order. BATCH_META builds a
+ * new root (a new section). Returns 0, or negative with *e (bad metadata, file offset in e->pos): the
+ * trace ends before this batch. */
+int state_apply(struct state *st, struct batch *b, struct err *e);
+
+/* Frees what batches numbered below oldest_unfinished retired. Apply turn. */
+void state_reclaim(struct state *st, uint64_t oldest_unfinished);
+
+/* RCU registration of every worker when there are several; quiescent between batches, offline
+ * around blocking. No-ops when the state was made for one worker. */
+void state_reader_register(struct state *st);
+void state_reader_unregister(struct state *st);
+void state_reader_quiescent(struct state *st);
+void state_reader_offline(struct state *st);
+void state_reader_online(struct state *st);
+
+/* ---- reading as of an event (any worker; ord belongs to the batch it analyses) ------------------ */
+
+struct thread *state_thread_at(const struct state_root *r, int64_t tid, uint64_t ord); /* NULL */
+const struct thread_ver *thread_ver_at(const struct thread *t, uint64_t ord); /* NULL: not alive */
+const struct thread_vol *thread_vol_at(const struct thread *t, uint64_t ord); /* NULL: none */
+/* The main thread (tid = pid) as of ord; t itself when it is main; NULL if unknown. */
+struct thread *state_main_at(const struct state_root *r, struct thread *t, const struct thread_ver *v,
+			     uint64_t ord);
+struct thread *state_parent_at(const struct state_root *r, const struct thread_ver *v, uint64_t ord);
+/* Descriptor as of ord, through the main thread's table where shared; NULL when closed or unknown. */
+const struct fd_ver *state_fd_at(const struct state_root *r, struct thread *t,
+				 const struct thread_ver *v, int64_t fd, uint64_t ord);
+/* Descriptors of t's table in ascending order as of ord. fn returns non-zero to stop. */
+int state_fds_each(const struct state_root *r, struct thread *t, const struct thread_ver *v,
+		   uint64_t ord, int (*fn)(void *ctx, int fd, const struct fd_ver *f), void *ctx);
+/* All threads alive as of ord in ascending tid. */
+int state_threads_each(const struct state_root *r, uint64_t ord,
+		       int (*fn)(void *ctx, struct thread *t), void *ctx);
+/* Name of the descriptor, built once. Never NULL; *len without the NUL. compat029: bytes that are not
+ * printable are shown as 0.29.3 does (facts: state-rules.md, path rules). */
+const char *fd_ver_name(const struct fd_ver *f, bool compat029, uint32_t *len);
+
+const struct user *state_user(const struct state_root *r, uint32_t uid); /* NULL = unknown */
+const struct group *state_group(const struct state_root *r, uint32_t gid);
+const struct iface *state_ifaces(const struct state_root *r, unsigned *n);
+const struct machine_info *state_machine(const struct state_root *r); /* zeros when not in the file */
+const struct container *state_container_at(const struct state_root *r, const char *id, uint64_t ord);
+
+/* ---- helpers shared with rendering (pure) --------------------------------------------------------- */
+
+/* base + "/" + path cleaned ("//", ".", ".."), or "/PATH_TOO_LONG" past 1024 bytes. An absolute path
+ * ignores base. out holds 1026 bytes or more; NUL-terminated; returns the length. */
+size_t path_join(char *out, const char *base, size_t base_len, const char *path, size_t path_len,
+		 bool compat029);
+char fd_kind_letter(unsigned kind);	 /* 'f', '4', ... */
+const char *fd_kind_name(unsigned kind); /* "file", ...; NULL for kinds that print <NA> */
+/* Text of SOCKTUPLE wire bytes (param-types.tsv). NUL-terminated; returns the length. */
+size_t sock_tuple_text(char *out, size_t cap, const uint8_t *tuple, uint32_t len);
+
+#endif
