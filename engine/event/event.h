@@ -54,6 +54,7 @@ enum event_category {
 	EC_SIGNAL, EC_USER, EC_TIME, EC_PROCESSING, EC_IO_READ, EC_IO_WRITE, EC_IO_OTHER, EC_WAIT,
 	EC_SCHEDULER, EC_INTERNAL, EC_COUNT,
 	EC_SYSCALL = 1 << 8, EC_TRACEPOINT = 1 << 9, EC_PLUGIN = 1 << 10, EC_METAEVENT = 1 << 11,
+	EC_ITER = 1 << 12,
 	EC_BASE_MASK = 0xff,
 };
 
@@ -91,7 +92,12 @@ extern const struct event_info event_table[EV_CODE_COUNT];
 /* ---- names of numbers ------------------------------------------------------------------------ */
 
 struct flag_entry { const char *name; uint32_t value; };
-struct flag_table { const char *name; uint16_t n; const struct flag_entry *e; /* in printing order */ };
+struct flag_table {
+	const char *name;
+	uint16_t n;		    /* entries */
+	uint16_t n_029;		    /* leading entries that 0.29.3 knows; 0 = it has no such table */
+	const struct flag_entry *e; /* in printing order */
+};
 struct dyn_entry { uint8_t type, fmt; };
 struct dyn_table { const char *name; uint8_t n; const struct dyn_entry *e; };
 
@@ -99,6 +105,9 @@ const struct flag_table *flag_table_find(const char *name); /* "file_flags"; NUL
 const char *errno_name(int64_t err);	   /* positive errno; "ENOENT" or NULL */
 const char *signal_name(unsigned sig);	   /* "SIGKILL" or NULL */
 const char *ppm_sc_name(unsigned id);	   /* system call name of a generic event; NULL if unknown */
+const char *ppm_sc_name_029(unsigned id);  /* the same as 0.29.3 has it ("sigreturn"); NULL if unknown */
+unsigned ppm_sc_category_029(unsigned id); /* enum event_category of a generic event in 0.29.3 (the
+					    * newest schema: EC_OTHER for all); EC_UNKNOWN if unknown */
 const char *event_category_name(unsigned base); /* "file"; never NULL */
 
 /* ---- one event ------------------------------------------------------------------------------- */
@@ -172,7 +181,8 @@ static ALWAYS_INLINE const struct event_info *event_info(const struct event *e)
 {
 	return &event_table[e->type];
 }
-/* Name shown as evt.type: generic events by their system call. never NULL. */
+/* Name shown as evt.type: generic events by their system call, with 0.29.3's names ("<unknown>" for
+ * what it does not know) if compat029, else with the newest ("unknown"). Never NULL. */
 const char *event_name(struct event *e, bool compat029);
 
 #endif
