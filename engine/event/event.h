@@ -64,7 +64,9 @@ struct param_info {
 	const char *name;
 	uint8_t type;			/* enum param_type */
 	uint8_t fmt;			/* enum param_fmt */
-	int8_t dirfd;			/* index of the parameter with the directory fd, -1 = none */
+	/* Index of the parameter with the directory fd, -1 = none. 0.29.3 has one wrong (openat2's
+	 * enter names the path itself, and so resolves against the cwd): .params_new is right. */
+	int8_t dirfd;
 	const struct flag_table *flags; /* names of flags/enums/modes; NULL = none */
 	const struct dyn_table *dyn;	/* PT_DYN only */
 };
