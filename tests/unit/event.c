@@ -90,6 +90,9 @@ static int parse(struct event *e, const struct spec *s, uint8_t **mem, const cha
 #define BYTES(s) .data = s, .data_len = sizeof(s) - 1
 #define READ_X .type = EV_SYSCALL_READ_X, .nlens = 2, .lens = { 8, 5 }, BYTES(READ_X_DATA)
 
+#define OPEN_X(last) .type = EV_SYSCALL_OPEN_X, .nlens = 6, .lens = { 8, 2, 4, 4, 4, last }, \
+	BYTES("\5\0\0\0\0\0\0\0/\0\1\0\0\0\2\0\0\0\3\0\0\0inodenum")
+
 static const struct spec specs[] = {
 	{ "v2", BLK_EV_V2, READ_X, .want_nparams = 2 },
 	{ "v2 flags 0", BLK_EVF_V2, READ_X, .want_nparams = 2 },
@@ -125,6 +128,12 @@ static const struct spec specs[] = {
 	/* Bytes behind the last parameter are tolerated. */
 	{ "slack", BLK_EV_V2, EV_SYSCALL_CLOSE_E, .nlens = 1, .lens = { 8 }, BYTES("\7\0\0\0\0\0\0\0zz"),
 	  .want_nparams = 1 },
+	{ "six parameters", BLK_EV_V2, OPEN_X(8), .want_nparams = 6 },
+	{ "six parameters, last too long", BLK_EV_V2, OPEN_X(9), .want = EVENT_BAD,
+	  .why = "parameters do not fit" },
+	{ "four lengths at their limit", BLK_EV_V2, EV_SYSCALL_READ_X, .nlens = 4,
+	  .lens = { 0xffff, 0xffff, 0xffff, 0xffff }, BYTES("\1\0\0\0"), .want = EVENT_BAD,
+	  .why = "parameters do not fit" },
 	/* Codes beyond the table. */
 	{ "unknown", BLK_EV_V2, .type = EV_CODE_COUNT, .want = EVENT_UNKNOWN },
 	{ "unknown, nonsense length", BLK_EV_V2, .type = 0xffff, .len_add = -26, .want = EVENT_UNKNOWN },
