@@ -1,10 +1,25 @@
-/* Chisels: Lua scripts over the event stream. One struct chisel per -c; it owns one Lua state per
- * worker (parallel mode) and one merge state in which everything but on_event takes effect.
+/* Chisels: Lua scripts over the event stream. struct chisels holds all chisels of a run, in
+ * command-line order; outputs of several chisels for one event stay in that order.
  *
- * Life: chisel_load (main chunk runs, arguments are delivered by chisel_set_arg) -> chisel_init
- * (on_init) -> chisel_capture_start -> per batch: chisel_analyse on any worker -> in order:
- * chisel_release -> chisel_capture_end. Everything but chisel_analyse runs in the holder of the release
- * turn or before the workers start. print/io.write of the script go to the output buffer it is given. */
+ * A chisel owns one main Lua state, in which every callback but on_event always runs, and, when it can
+ * run in parallel, one Lua state or one native aggregate table per worker.
+ *
+ * Life, per run:    chisels_new -> chisels_load, chisel_set_args (while parsing the command line)
+ * per input file:   chisels_init (on_init; follows chisel.exec) -> chisels_demand, requests, filter
+ *                   -> open the source, apply its first metadata batch -> chisels_capture_start
+ * per batch:        on any worker, after apply: chisels_batch_begin, chisels_event for each event that
+ *                   passed the capture filter, chisels_batch_end; later, in batch order, in the
+ *                   holder of the release turn: chisels_release
+ * end of the file:  chisels_capture_end (also after every error)
+ * finally:          chisels_free
+ *
+ * Threads: chisels_batch_* may run in all workers at once, each with its own number w. Everything else
+ * runs in one thread at a time: before the workers start, in the holder of the release turn, or after the
+ * last release. What scripts print goes to the buffer given, in order with formatter lines.
+ *
+ * Errors: negative codes with the text in struct err, "NAME chisel error: ..." first line, the Lua
+ * traceback in chisels_traceback. CHISELS_EXIT when the script called os.exit: flush the output
+ * and end the process with chisels_exit_code; on_capture_end must not be called then. */
 #ifndef BURIN_CHISEL_CHISEL_H
 #define BURIN_CHISEL_CHISEL_H
 
@@ -13,44 +28,92 @@
 #include "filter/filter.h"
 
 struct chisel;
-struct chisel_partial; /* what analysing one batch left for the release step */
+struct chisels;
+struct chisels_part; /* what analysing one batch left for the release step */
 
 enum chisel_mode {
-	CHISEL_ORDERED,	  /* on_event in release order in the single state */
-	CHISEL_PARALLEL,  /* on_event (or native aggregate updates) in the workers, partials merged */
+	CHISEL_ORDERED,	  /* on_event in release order in the main state; fields extracted by workers */
+	CHISEL_PARALLEL,  /* on_event or native aggregate updates in the workers, partials merged */
 	CHISEL_PER_EVENT, /* only prints a line computed from its event: rendered in workers */
 };
 
-/* What a chisel can ask about the run; filled by the pipeline, borrowed for the life of the chisel. */
-struct chisel_host {
-	unsigned workers;
-	const struct render_opts *ro;
-	bool compat029, is_live, print_container_data, json;
-	const char *filter_text;     /* capture filter, "" if none */
-	const char *const *path;     /* search path for scripts and require, in order, NULL-terminated */
-	bool in_order;		     /* -n, -M or an ordered need: run everything at release */
+/* Positive results of chisels_* functions. */
+enum {
+	CHISELS_END = 1,  /* a script ended the capture (sysdig.end_capture) */
+	CHISELS_EXIT = 2, /* a script called os.exit */
 };
 
-int chisel_load(struct chisel **out, const char *name, const struct chisel_host *h, struct err *e);
-void chisel_free(struct chisel *c);
-/* Number of required and optional arguments the script declares. */
+/* What a chisel can ask about the run; borrowed for the life of the struct chisels. */
+struct chisel_host {
+	unsigned workers;
+	struct render_opts *ro; /* sysdig.set_output_format changes buffer_mode (before the first event only) */
+	bool compat029, is_live, print_container_data, json;
+	bool may_end;	     /* -n, -M, ...: the run can end inside a batch by a decision in order */
+	bool force_ordered;  /* --check-chisel and tests: everything runs in the main state, in order */
+	const char *filter_text;  /* capture filter of the command line, "" if none */
+	const char *const *path;  /* directories of scripts and helpers, in order, NULL-terminated; NULL = default path */
+	uint64_t lua_memory_bytes; /* limit of each Lua state; 0 = default (1 GiB) */
+	uint32_t lua_seconds;	   /* limit of one callback's running time; 0 = default (60 s) */
+	uint32_t lua_instructions; /* limit of VM instructions of one on_event, in millions; 0 = none (it costs speed) */
+};
+
+/* What the scripts asked of the engine. Strings live as long as the struct chisels. */
+struct chisel_requests {
+	const char *filter;  /* sysdig.set_filter: replaces the capture filter; NULL = not called */
+	uint32_t snaplen;    /* sysdig.set_snaplen; 0 = not called */
+	int fatfile;	     /* sysdig.set_fatfile_dump_mode: 0 or 1; -1 = not called */
+	const char *run_app; /* sysdig.run_app: command line to restart with after the run; NULL */
+};
+
+/* One input, as on_capture_start and later callbacks see it. Borrowed until chisels_capture_end. */
+struct chisel_input {
+	const char *name;	/* as given to -r; "" live */
+	uint64_t raw_size;	/* bytes as stored, 0 unknown; for get_read_progress */
+	const struct state_root *root; /* tables before the first event; NULL when there are none */
+	uint64_t ord;		/* order number the first event will have */
+};
+
+int chisels_new(struct chisels **out, const struct chisel_host *h);
+void chisels_free(struct chisels *cs);
+unsigned chisels_count(const struct chisels *cs);
+
+/* -c name: finds the file (decisions 12), runs its main chunk, whose output goes to out. *c is borrowed from cs. */
+int chisels_load(struct chisels *cs, const char *name, struct chisel **c, struct buf *out, struct err *e);
 unsigned chisel_args_required(const struct chisel *c);
 unsigned chisel_args_optional(const struct chisel *c);
-/* words: the argument word split as spec cli.md section 6 says. */
-int chisel_set_args(struct chisel *c, const char *word, struct err *e);
-int chisel_init(struct chisel *c, struct buf *out, struct err *e);
-/* After init: what it needs. */
-void chisel_demand(const struct chisel *c, struct demand *d, bool first);
-enum chisel_mode chisel_mode(const struct chisel *c);
-int chisel_capture_start(struct chisel *c, const struct state_root *root, struct buf *out, struct err *e);
+bool chisel_arg_is_filter(const struct chisel *c); /* exactly one argument, optional, of type filter */
+/* word: the command-line word, split here as cli.md section 6 says (delivers on_set_arg). */
+int chisel_set_args(struct chisel *c, const char *word, struct buf *out, struct err *e);
 
-/* Parallel and per-event modes: worker w goes over the selected events of its batch. sel: ascending indices of events
- * that passed the capture filter. The result is handed to chisel_release in batch order. */
-int chisel_analyse(struct chisel *c, unsigned w, struct field_env *env, const uint32_t *sel, uint32_t nsel,
-		   struct chisel_partial **out, struct err *e);
-/* In batch order: intervals, ordered callbacks, merging of sealed partials. Takes the partial. */
-int chisel_release(struct chisel *c, struct field_env *env, const uint32_t *sel, uint32_t nsel,
-		   struct chisel_partial *p, struct buf *out, struct err *e);
-int chisel_capture_end(struct chisel *c, uint64_t first_ts, uint64_t last_ts, struct buf *out, struct err *e);
+/* on_init of all, chisel.exec included. filter_text of the host must be final. */
+int chisels_init(struct chisels *cs, struct buf *out, struct err *e);
+void chisels_demand(const struct chisels *cs, struct demand *d); /* adds bits; types: sets those it can use (d->types |=) */
+void chisels_get_requests(const struct chisels *cs, struct chisel_requests *r);
+enum chisel_mode chisel_mode_of(const struct chisels *cs, unsigned i);
+int chisels_capture_start(struct chisels *cs, const struct chisel_input *in, struct buf *out, struct err *e);
+
+/* ---- analyse: worker w, on a batch whose apply is done and on which env->c was begun ------------- */
+int chisels_batch_begin(struct chisels *cs, unsigned w, struct field_env *env, struct chisels_part **p);
+/* env->c stands on an event (ascending) that is not hidden and passed the capture filter. The caller resets
+ * env->scratch between events as usual. Never fails: faults of scripts are kept in the part. */
+void chisels_event(struct chisels_part *p);
+void chisels_batch_end(struct chisels_part *p);
+size_t chisels_part_bytes(const struct chisels_part *p); /* memory it holds until release */
+
+/* ---- release: in batch order ----------------------------------------------------------------------
+ * *p is taken. env: any env of this thread (its evctx is moved to b when needed). end: number of events of b that count,
+ * b->nev unless the run ends inside the batch (then may_end must have been set). *used: events of b that took effect
+ * (== end unless the result is CHISELS_END or an error). */
+int chisels_release(struct chisels *cs, struct chisels_part **p, struct field_env *env, const struct batch *b,
+		    uint32_t end, uint32_t *used, struct buf *out, struct err *e);
+/* A part whose batch lies behind the end of the run. Any thread; *p is taken. */
+void chisels_discard(struct chisels_part **p);
+
+/* on_capture_end of all chisels; faults inside it are swallowed, as in sysdig. */
+int chisels_capture_end(struct chisels *cs, struct field_env *env, struct buf *out);
+const char *chisels_traceback(const struct chisels *cs); /* of the last error; "" if none */
+int chisels_exit_code(const struct chisels *cs);	 /* after CHISELS_EXIT */
+/* Any thread, also a signal handler: makes a running callback stop with an error. */
+void chisels_interrupt(struct chisels *cs);
 
 #endif
