@@ -111,7 +111,8 @@ def read_029(d, text, event, tables, dyns):
         key, _, value = word.partition("=")
         if word[0] in "+-":
             d.need(word[1:] in EVENT_FLAGS, "unknown flag %s" % word)
-            (event["flags_029"].add if word[0] == "+" else event["flags_029"].remove)(word[1:])
+            d.need((word[1:] in event["flags_029"]) == (word[0] == "-"), "%s changes nothing" % word)
+            event["flags_029"] ^= {word[1:]}
         elif key == "name":
             event["name_029"] = value
         elif key == "category":
