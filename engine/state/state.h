@@ -163,7 +163,9 @@ int state_threads_each(const struct state_root *r, uint64_t ord,
  * printable are shown as 0.29.3 does (facts: state-rules.md, path rules). */
 const char *fd_ver_name(const struct fd_ver *f, bool compat029, uint32_t *len);
 
-const struct user *state_user(const struct state_root *r, uint32_t uid); /* NULL = unknown */
+const struct user *state_user_at(const struct state_root *r, uint32_t uid, uint64_t ord); /* NULL = unknown */
+const struct group *state_group_at(const struct state_root *r, uint32_t gid, uint64_t ord);
+const struct user *state_user(const struct state_root *r, uint32_t uid); /* newest; only outside analysis */
 const struct group *state_group(const struct state_root *r, uint32_t gid);
 const struct iface *state_ifaces(const struct state_root *r, unsigned *n);
 const struct machine_info *state_machine(const struct state_root *r); /* zeros when not in the file */

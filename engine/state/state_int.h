@@ -4,6 +4,7 @@
 #ifndef BURIN_STATE_STATE_INT_H
 #define BURIN_STATE_STATE_INT_H
 
+#include "source/meta.h"
 #include "state/state.h"
 
 /* One row being applied. */
@@ -60,6 +61,25 @@ struct fd_ver *fd_edit(struct apply *a, struct fd_table *ft, int64_t fd);
 void fd_set_name(struct apply *a, struct fd_ver *f, struct rstr *base, const void *raw, size_t len); /* base may be NULL; a reference is taken */
 void fd_close(struct apply *a, struct fd_table *ft, int64_t fd, uint64_t from_ord);
 struct fd_table *fd_table_clone(struct apply *a, struct fd_table *ft);	/* shares blocks copy-on-write */
+/* Everything of src but ord, prev, id, ref and the built name goes to dst (base and raw: references). For dup. */
+void fd_copy_value(struct apply *a, struct fd_ver *dst, const struct fd_ver *src);
+/* Who owns what in an fd_ver: base and raw are counted references; name is malloc'ed by the reader that built it (or is
+ * raw itself, then not counted) and freed with the version. */
+
+/* ---- the rest of the root ---- */
+/* Frees p through fn once no unfinished batch up to the present one remains. fn runs in the apply turn. */
+void state_retire(struct state *st, void (*fn)(struct state *st, void *p), void *p);
+/* Users and groups (users.c). The entry holds from a->ord on; texts are copied. */
+int user_put(struct apply *a, const struct meta_user *u);
+void user_drop(struct apply *a, bool is_group, uint32_t id);
+/* Where the container table of a section hangs; NULL until container.c makes one (publish with release). */
+struct container_table;
+struct container_table *_Atomic *state_root_containers(const struct state_root *r);
+/* container.c: called when the section is gone and nobody reads it any more. */
+void container_table_free(struct state *st, struct container_table *t);
+/* container.c: id of the container that a cgroups text ("subsys=path" NUL "subsys=path" ...) stands for; returns its
+ * length, 0 = host. out holds 128 bytes. */
+size_t container_id_of(const char *cgroups, size_t len, char *out, bool compat029);
 
 /* ---- handlers: one per kind of event, dispatched by code (apply_table.c) ---- */
 typedef void (*apply_fn)(struct apply *a);
