@@ -140,7 +140,7 @@ def compare_syscalls(cmp, tool, folder):
 
 def run_facts(tool, folder):
     if not os.path.exists(os.path.join(folder, "events.tsv")):
-        print("skipped: the fact tables are not in %s" % folder)
+        print("the fact tables are not in %s" % folder)
         return 77
     cmp = Compare()
     for compare in (compare_events, compare_flags, compare_ppm_sc, compare_syscalls):
