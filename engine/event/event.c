@@ -4,8 +4,6 @@
 
 #include "event/event_int.h"
 
-/* ---- names of numbers ------------------------------------------------------------------------ */
-
 static int flag_table_cmp(const void *key, const void *item)
 {
 	return strcmp(key, (*(const struct flag_table *const *)item)->name);
@@ -44,14 +42,27 @@ unsigned ppm_sc_category_029(unsigned id)
 	return id < SC_CODE_COUNT ? ppm_sc_table[id].category_029 : EC_UNKNOWN;
 }
 
-/* The spelling is sysdig's; "IPC" is upper case there. The I/O categories are never shown: evt.category
- * names them by the kind of descriptor. */
+/* The spelling is sysdig's; "IPC" is upper case there. The I/O categories are never shown:
+ * evt.category names them by the kind of descriptor. */
 static const char *const category_names[EC_COUNT] = {
-	[EC_UNKNOWN] = "unknown", [EC_OTHER] = "other", [EC_FILE] = "file", [EC_NET] = "net",
-	[EC_IPC] = "IPC", [EC_MEMORY] = "memory", [EC_PROCESS] = "process", [EC_SLEEP] = "sleep",
-	[EC_SYSTEM] = "system", [EC_SIGNAL] = "signal", [EC_USER] = "user", [EC_TIME] = "time",
-	[EC_PROCESSING] = "processing", [EC_IO_READ] = "unknown", [EC_IO_WRITE] = "unknown",
-	[EC_IO_OTHER] = "unknown", [EC_WAIT] = "wait", [EC_SCHEDULER] = "scheduler",
+	[EC_UNKNOWN] = "unknown",
+	[EC_OTHER] = "other",
+	[EC_FILE] = "file",
+	[EC_NET] = "net",
+	[EC_IPC] = "IPC",
+	[EC_MEMORY] = "memory",
+	[EC_PROCESS] = "process",
+	[EC_SLEEP] = "sleep",
+	[EC_SYSTEM] = "system",
+	[EC_SIGNAL] = "signal",
+	[EC_USER] = "user",
+	[EC_TIME] = "time",
+	[EC_PROCESSING] = "processing",
+	[EC_IO_READ] = "unknown",
+	[EC_IO_WRITE] = "unknown",
+	[EC_IO_OTHER] = "unknown",
+	[EC_WAIT] = "wait",
+	[EC_SCHEDULER] = "scheduler",
 	[EC_INTERNAL] = "internal",
 };
 
@@ -60,8 +71,6 @@ const char *event_category_name(unsigned base)
 	base &= EC_BASE_MASK;
 	return base < EC_COUNT ? category_names[base] : category_names[EC_UNKNOWN];
 }
-
-/* ---- parsing ----------------------------------------------------------------------------------- */
 
 static ALWAYS_INLINE bool kind_is_v1(uint32_t kind)
 {
@@ -90,10 +99,11 @@ static ALWAYS_INLINE uint32_t lens_sum4(uint64_t x)
 	return (uint32_t)x + (uint32_t)(x >> 32);
 }
 
-/* Sum of the first n parameter lengths; readable bytes may be read from lens on. 64 bits hold the sum
- * for any n that fits into a block. Most events have up to four parameters: those take one load and
- * no loop, whose end the processor could not foresee. */
-static ALWAYS_INLINE uint64_t lens_sum(const uint8_t *lens, uint32_t n, bool large, uint32_t readable)
+/* Sum of the first n parameter lengths; readable bytes may be read from lens on. 64 bits hold the
+ * sum for any n that fits into a block. Most events have up to four parameters: those take one load
+ * and no loop, whose end the processor could not foresee. */
+static ALWAYS_INLINE uint64_t lens_sum(const uint8_t *lens, uint32_t n, bool large,
+				       uint32_t readable)
 {
 	uint64_t sum = 0;
 	uint32_t i = 0;
@@ -101,7 +111,8 @@ static ALWAYS_INLINE uint64_t lens_sum(const uint8_t *lens, uint32_t n, bool lar
 	for (; !large && n - i >= 4; i += 4)
 		sum += lens_sum4(load_u64(lens + 2 * (size_t)i));
 	if (LIKELY(!large && readable >= 2 * (uint64_t)i + 8))
-		return sum + lens_sum4(load_u64(lens + 2 * (size_t)i) & ((1ull << 16 * (n - i)) - 1));
+		return sum +
+		       lens_sum4(load_u64(lens + 2 * (size_t)i) & ((1ull << 16 * (n - i)) - 1));
 	for (; i < n; i++)
 		sum += load_len(lens, i, large);
 	return sum;
@@ -126,7 +137,8 @@ static int v1_count_params(const uint8_t *lens, uint32_t body, unsigned max, boo
 	return -1;
 }
 
-static NO_INLINE int parse_v1(struct event *e, uint32_t len, uint32_t avail, unsigned known, const char **why)
+static NO_INLINE int parse_v1(struct event *e, uint32_t len, uint32_t avail, unsigned known,
+			      const char **why)
 {
 	/* Old sysdig wrote these two with a length 3 too large. */
 	if (e->type == EV_NOTIFICATION_E || e->type == EV_INFRASTRUCTURE_EVENT_E)
@@ -147,7 +159,8 @@ static NO_INLINE int parse_v1(struct event *e, uint32_t len, uint32_t avail, uns
 	return EVENT_OK;
 }
 
-static ALWAYS_INLINE int parse_v2(struct event *e, uint32_t len, uint32_t avail, unsigned known, const char **why)
+static ALWAYS_INLINE int parse_v2(struct event *e, uint32_t len, uint32_t avail, unsigned known,
+				  const char **why)
 {
 	if (UNLIKELY(len < EVENT_HDR_V2 || len > avail)) {
 		*why = "event length does not fit its block";
@@ -207,17 +220,16 @@ int event_parse(struct event *e, const uint8_t *b, uint32_t n, unsigned max_code
 	return v1 ? parse_v1(e, len, avail, known, why) : parse_v2(e, len, avail, known, why);
 }
 
-/* ---- parameters -------------------------------------------------------------------------------- */
-
 /* Bytes of an integer on the wire; negative = signed; 0 = not an integer. */
 static const int8_t int_width[] = {
-	[PT_INT8] = -1, [PT_INT16] = -2, [PT_INT32] = -4, [PT_INT64] = -8,
-	[PT_UINT8] = 1, [PT_UINT16] = 2, [PT_UINT32] = 4, [PT_UINT64] = 8,
-	[PT_ERRNO] = -8, [PT_FD] = -8, [PT_PID] = -8, [PT_SYSCALLID] = 2, [PT_SIGTYPE] = 1,
-	[PT_RELTIME] = 8, [PT_ABSTIME] = 8, [PT_PORT] = 2, [PT_L4PROTO] = 1, [PT_SOCKFAMILY] = 1,
-	[PT_BOOL] = 4, [PT_FLAGS8] = 1, [PT_FLAGS16] = 2, [PT_FLAGS32] = 4, [PT_UID] = 4, [PT_GID] = 4,
-	[PT_SIGSET] = 4, [PT_MODE] = 4, [PT_ENUMFLAGS8] = 1, [PT_ENUMFLAGS16] = 2,
-	[PT_ENUMFLAGS32] = 4, [PT_FD32] = -4, [PT_PID32] = -4,
+	[PT_INT8] = -1,	      [PT_INT16] = -2,	   [PT_INT32] = -4,	[PT_INT64] = -8,
+	[PT_UINT8] = 1,	      [PT_UINT16] = 2,	   [PT_UINT32] = 4,	[PT_UINT64] = 8,
+	[PT_ERRNO] = -8,      [PT_FD] = -8,	   [PT_PID] = -8,	[PT_SYSCALLID] = 2,
+	[PT_SIGTYPE] = 1,     [PT_RELTIME] = 8,	   [PT_ABSTIME] = 8,	[PT_PORT] = 2,
+	[PT_L4PROTO] = 1,     [PT_SOCKFAMILY] = 1, [PT_BOOL] = 4,	[PT_FLAGS8] = 1,
+	[PT_FLAGS16] = 2,     [PT_FLAGS32] = 4,	   [PT_UID] = 4,	[PT_GID] = 4,
+	[PT_SIGSET] = 4,      [PT_MODE] = 4,	   [PT_ENUMFLAGS8] = 1, [PT_ENUMFLAGS16] = 2,
+	[PT_ENUMFLAGS32] = 4, [PT_FD32] = -4,	   [PT_PID32] = -4,
 };
 
 bool event_param_i64(struct event *e, unsigned i, int64_t *v)
@@ -233,13 +245,27 @@ bool event_param_i64(struct event *e, unsigned i, int64_t *v)
 		return false;
 	switch (width) {
 	case -8:
-	case 8: *v = load_i64(p); break;
-	case -4: *v = (int32_t)load_u32(p); break;
-	case 4: *v = load_u32(p); break;
-	case -2: *v = (int16_t)load_u16(p); break;
-	case 2: *v = load_u16(p); break;
-	case -1: *v = (int8_t)*p; break;
-	default: *v = *p; break;
+	case 8:
+		*v = load_i64(p);
+		break;
+	case -4:
+		*v = (int32_t)load_u32(p);
+		break;
+	case 4:
+		*v = load_u32(p);
+		break;
+	case -2:
+		*v = (int16_t)load_u16(p);
+		break;
+	case 2:
+		*v = load_u16(p);
+		break;
+	case -1:
+		*v = (int8_t)*p;
+		break;
+	default:
+		*v = *p;
+		break;
 	}
 	return true;
 }

@@ -9,12 +9,13 @@
 enum { SYSCALL_USED = 1 << 0, SYSCALL_NEVER_DROP = 1 << 1, SYSCALL_ALWAYS_DROP = 1 << 2 };
 
 struct syscall_info {
-	const char *name;   /* NULL: no such call */
-	uint16_t sc;	    /* enum ppm_sc */
-	uint16_t enter, exit; /* enum event_code, newest schema; EV_GENERIC_* if it has no event of its own */
+	const char *name;     /* NULL: no such call */
+	uint16_t sc;	      /* enum ppm_sc */
+	uint16_t enter, exit; /* enum event_code, newest schema; EV_GENERIC_* if it has no event of
+				 its own */
 	uint16_t enter_029, exit_029; /* the same for 0.29.3 */
-	uint8_t driver;	    /* SYSCALL_* */
-	bool known_029;	    /* 0.29.3 knows the call (if not: generic, id 0) */
+	uint8_t driver;		      /* SYSCALL_* */
+	bool known_029;		      /* 0.29.3 knows the call (if not: generic, id 0) */
 };
 
 extern const struct syscall_info syscall_table[]; /* by system call number */

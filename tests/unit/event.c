@@ -8,8 +8,6 @@
 #include "event/event.h"
 #include "event/syscalls.h"
 
-/* ---- making blocks ----------------------------------------------------------------------------- */
-
 enum { MAX_LENS = 8, TS = 0x1122334455667788, TID = 4711, CPU = 3 };
 
 struct block {
@@ -28,17 +26,17 @@ struct spec {
 	uint32_t kind;
 	uint16_t type;
 	uint32_t flags;
-	int nlens;		 /* entries of lens */
+	int nlens; /* entries of lens */
 	uint32_t lens[MAX_LENS];
-	const char *data;	 /* parameter bytes, data_len of them */
+	const char *data; /* parameter bytes, data_len of them */
 	uint32_t data_len;
-	bool wide;		 /* 32-bit length array */
-	int len_add;		 /* lies about the event length */
-	uint32_t nparams_lie;	 /* nonzero: number of parameters in the header */
-	uint32_t cut;		 /* bytes taken off the block's end */
-	unsigned max_code;	 /* 0 = EV_CODE_COUNT */
+	bool wide;	      /* 32-bit length array */
+	int len_add;	      /* lies about the event length */
+	uint32_t nparams_lie; /* nonzero: number of parameters in the header */
+	uint32_t cut;	      /* bytes taken off the block's end */
+	unsigned max_code;    /* 0 = EV_CODE_COUNT */
 	int want;
-	const char *why;	 /* part of the error */
+	const char *why; /* part of the error */
 	unsigned want_nparams;
 	bool want_hidden;
 };
@@ -51,7 +49,8 @@ static bool spec_is_v1(const struct spec *s)
 static void make(struct block *k, const struct spec *s)
 {
 	bool v1 = spec_is_v1(s);
-	uint32_t width = s->wide ? 4 : 2, len = (v1 ? 22 : 26) + (uint32_t)s->nlens * width + s->data_len;
+	uint32_t width = s->wide ? 4 : 2,
+		 len = (v1 ? 22 : 26) + (uint32_t)s->nlens * width + s->data_len;
 
 	memset(k, 0, sizeof(*k));
 	put(k, s->kind, 4);
@@ -88,100 +87,105 @@ static int parse(struct event *e, const struct spec *s, uint8_t **mem, const cha
 
 #define READ_X_DATA "\5\0\0\0\0\0\0\0hello"
 #define BYTES(s) .data = s, .data_len = sizeof(s) - 1
-#define READ_X .type = EV_SYSCALL_READ_X, .nlens = 2, .lens = { 8, 5 }, BYTES(READ_X_DATA)
+#define READ_X .type = EV_SYSCALL_READ_X, .nlens = 2, .lens = {8, 5}, BYTES(READ_X_DATA)
 
-#define OPEN_X(last) .type = EV_SYSCALL_OPEN_X, .nlens = 6, .lens = { 8, 2, 4, 4, 4, last }, \
+#define OPEN_X(last)                                                          \
+	.type = EV_SYSCALL_OPEN_X, .nlens = 6, .lens = {8, 2, 4, 4, 4, last}, \
 	BYTES("\5\0\0\0\0\0\0\0/\0\1\0\0\0\2\0\0\0\3\0\0\0inodenum")
 
 static const struct spec specs[] = {
-	{ "v2", BLK_EV_V2, READ_X, .want_nparams = 2 },
-	{ "v2 flags 0", BLK_EVF_V2, READ_X, .want_nparams = 2 },
-	{ "v2 hidden", BLK_EVF_V2, READ_X, .flags = 1, .want_nparams = 2, .want_hidden = true },
-	{ "v2 other flag", BLK_EVF_V2, READ_X, .flags = 2, .want_nparams = 2 },
-	{ "v1", BLK_EV_V1, READ_X, .want_nparams = 2 },
-	{ "v1 alias", BLK_EV_V1_INT, READ_X, .want_nparams = 2 },
-	{ "v1 hidden", BLK_EVF_V1, READ_X, .flags = 1, .want_nparams = 2, .want_hidden = true },
-	{ "no parameters", BLK_EV_V2, EV_SOCKET_GETSOCKNAME_E, .want_nparams = 0 },
-	{ "v1 no parameters", BLK_EV_V1, EV_SOCKET_GETSOCKNAME_E, .want_nparams = 0 },
-	{ "fewer than the table", BLK_EV_V2, EV_SYSCALL_READ_X, .nlens = 1, .lens = { 8 },
-	  BYTES("\1\0\0\0\0\0\0\0"), .want_nparams = 1 },
-	{ "none of the table's", BLK_EV_V2, EV_SYSCALL_READ_X, .want_nparams = 0 },
-	{ "more than the table", BLK_EV_V2, EV_SYSCALL_CLOSE_E, .nlens = 3, .lens = { 8, 1, 2 },
-	  BYTES("\7\0\0\0\0\0\0\0abc"), .want_nparams = 1 },
-	{ "large", BLK_EV_V2_LARGE, EV_CONTAINER_JSON_2_E, .nlens = 1, .lens = { 3 }, BYTES("{}\0"),
-	  .wide = true, .want_nparams = 1 },
-	{ "large hidden", BLK_EVF_V2_LARGE, EV_CONTAINER_JSON_2_E, .flags = 1, .nlens = 1, .lens = { 3 },
-	  BYTES("{}\0"), .wide = true, .want_nparams = 1, .want_hidden = true },
+	{"v2", BLK_EV_V2, READ_X, .want_nparams = 2},
+	{"v2 flags 0", BLK_EVF_V2, READ_X, .want_nparams = 2},
+	{"v2 hidden", BLK_EVF_V2, READ_X, .flags = 1, .want_nparams = 2, .want_hidden = true},
+	{"v2 other flag", BLK_EVF_V2, READ_X, .flags = 2, .want_nparams = 2},
+	{"v1", BLK_EV_V1, READ_X, .want_nparams = 2},
+	{"v1 alias", BLK_EV_V1_INT, READ_X, .want_nparams = 2},
+	{"v1 hidden", BLK_EVF_V1, READ_X, .flags = 1, .want_nparams = 2, .want_hidden = true},
+	{"no parameters", BLK_EV_V2, EV_SOCKET_GETSOCKNAME_E, .want_nparams = 0},
+	{"v1 no parameters", BLK_EV_V1, EV_SOCKET_GETSOCKNAME_E, .want_nparams = 0},
+	{"fewer than the table", BLK_EV_V2, EV_SYSCALL_READ_X, .nlens = 1, .lens = {8},
+	 BYTES("\1\0\0\0\0\0\0\0"), .want_nparams = 1},
+	{"none of the table's", BLK_EV_V2, EV_SYSCALL_READ_X, .want_nparams = 0},
+	{"more than the table", BLK_EV_V2, EV_SYSCALL_CLOSE_E, .nlens = 3, .lens = {8, 1, 2},
+	 BYTES("\7\0\0\0\0\0\0\0abc"), .want_nparams = 1},
+	{"large", BLK_EV_V2_LARGE, EV_CONTAINER_JSON_2_E, .nlens = 1, .lens = {3}, BYTES("{}\0"),
+	 .wide = true, .want_nparams = 1},
+	{"large hidden", BLK_EVF_V2_LARGE, EV_CONTAINER_JSON_2_E, .flags = 1, .nlens = 1,
+	 .lens = {3}, BYTES("{}\0"), .wide = true, .want_nparams = 1, .want_hidden = true},
 	/* Width follows the type, whatever the kind of block says. */
-	{ "large type, small block", BLK_EV_V2, EV_CONTAINER_JSON_2_E, .nlens = 1, .lens = { 3 },
-	  BYTES("{}\0"), .wide = true, .want_nparams = 1 },
-	{ "small type, large block", BLK_EV_V2_LARGE, READ_X, .want_nparams = 2 },
+	{"large type, small block", BLK_EV_V2, EV_CONTAINER_JSON_2_E, .nlens = 1, .lens = {3},
+	 BYTES("{}\0"), .wide = true, .want_nparams = 1},
+	{"small type, large block", BLK_EV_V2_LARGE, READ_X, .want_nparams = 2},
 	/* Written 3 too large by old versions, in v1 only. */
-	{ "v1 notification", BLK_EV_V1, EV_NOTIFICATION_E, .nlens = 2, .lens = { 2, 2 }, BYTES("a\0b\0"),
-	  .len_add = 3, .want_nparams = 2 },
-	{ "v1 infra", BLK_EV_V1, EV_INFRASTRUCTURE_EVENT_E, .nlens = 4, .lens = { 2, 1, 1, 1 },
-	  BYTES("a\0\0\0\0"), .len_add = 3, .want_nparams = 4 },
-	{ "v2 notification", BLK_EV_V2, EV_NOTIFICATION_E, .nlens = 2, .lens = { 2, 2 }, BYTES("a\0b\0"),
-	  .want_nparams = 2 },
-	{ "v1 notification, right length", BLK_EV_V1, EV_NOTIFICATION_E, .nlens = 2, .lens = { 2, 2 },
-	  BYTES("a\0b\0"), .want = EVENT_BAD, .why = "no number of parameters" },
+	{"v1 notification", BLK_EV_V1, EV_NOTIFICATION_E, .nlens = 2, .lens = {2, 2},
+	 BYTES("a\0b\0"), .len_add = 3, .want_nparams = 2},
+	{"v1 infra", BLK_EV_V1, EV_INFRASTRUCTURE_EVENT_E, .nlens = 4, .lens = {2, 1, 1, 1},
+	 BYTES("a\0\0\0\0"), .len_add = 3, .want_nparams = 4},
+	{"v2 notification", BLK_EV_V2, EV_NOTIFICATION_E, .nlens = 2, .lens = {2, 2},
+	 BYTES("a\0b\0"), .want_nparams = 2},
+	{"v1 notification, right length", BLK_EV_V1, EV_NOTIFICATION_E, .nlens = 2, .lens = {2, 2},
+	 BYTES("a\0b\0"), .want = EVENT_BAD, .why = "no number of parameters"},
 	/* Bytes behind the last parameter are tolerated. */
-	{ "slack", BLK_EV_V2, EV_SYSCALL_CLOSE_E, .nlens = 1, .lens = { 8 }, BYTES("\7\0\0\0\0\0\0\0zz"),
-	  .want_nparams = 1 },
-	{ "six parameters", BLK_EV_V2, OPEN_X(8), .want_nparams = 6 },
-	{ "six parameters, last too long", BLK_EV_V2, OPEN_X(9), .want = EVENT_BAD,
-	  .why = "parameters do not fit" },
-	{ "four lengths at their limit", BLK_EV_V2, EV_SYSCALL_READ_X, .nlens = 4,
-	  .lens = { 0xffff, 0xffff, 0xffff, 0xffff }, BYTES("\1\0\0\0"), .want = EVENT_BAD,
-	  .why = "parameters do not fit" },
+	{"slack", BLK_EV_V2, EV_SYSCALL_CLOSE_E, .nlens = 1, .lens = {8},
+	 BYTES("\7\0\0\0\0\0\0\0zz"), .want_nparams = 1},
+	{"six parameters", BLK_EV_V2, OPEN_X(8), .want_nparams = 6},
+	{"six parameters, last too long", BLK_EV_V2, OPEN_X(9), .want = EVENT_BAD,
+	 .why = "parameters do not fit"},
+	{"four lengths at their limit", BLK_EV_V2, EV_SYSCALL_READ_X, .nlens = 4,
+	 .lens = {0xffff, 0xffff, 0xffff, 0xffff}, BYTES("\1\0\0\0"), .want = EVENT_BAD,
+	 .why = "parameters do not fit"},
 	/* Codes beyond the table. */
-	{ "unknown", BLK_EV_V2, .type = EV_CODE_COUNT, .want = EVENT_UNKNOWN },
-	{ "unknown, nonsense length", BLK_EV_V2, .type = 0xffff, .len_add = -26, .want = EVENT_UNKNOWN },
-	{ "unknown to 0.29.3", BLK_EV_V2, .type = EV_CODE_COUNT_029, .max_code = EV_CODE_COUNT_029,
-	  .want = EVENT_UNKNOWN },
-	{ "last of 0.29.3", BLK_EV_V2, .type = EV_CODE_COUNT_029 - 1, .max_code = EV_CODE_COUNT_029 },
-	{ "max_code beyond the table", BLK_EV_V2, .type = EV_CODE_COUNT, .max_code = 65536,
-	  .want = EVENT_UNKNOWN },
+	{"unknown", BLK_EV_V2, .type = EV_CODE_COUNT, .want = EVENT_UNKNOWN},
+	{"unknown, nonsense length", BLK_EV_V2, .type = 0xffff, .len_add = -26,
+	 .want = EVENT_UNKNOWN},
+	{"unknown to 0.29.3", BLK_EV_V2, .type = EV_CODE_COUNT_029, .max_code = EV_CODE_COUNT_029,
+	 .want = EVENT_UNKNOWN},
+	{"last of 0.29.3", BLK_EV_V2, .type = EV_CODE_COUNT_029 - 1, .max_code = EV_CODE_COUNT_029},
+	{"max_code beyond the table", BLK_EV_V2, .type = EV_CODE_COUNT, .max_code = 65536,
+	 .want = EVENT_UNKNOWN},
 	/* Damage. */
-	{ "header cut", BLK_EV_V2, EV_SOCKET_GETSOCKNAME_E, .cut = 1, .want = EVENT_BAD, .why = "too short" },
-	{ "header cut, flags", BLK_EVF_V2, EV_SOCKET_GETSOCKNAME_E, .cut = 1, .want = EVENT_BAD,
-	  .why = "too short" },
-	{ "v1 header cut", BLK_EV_V1, EV_SOCKET_GETSOCKNAME_E, .cut = 1, .want = EVENT_BAD,
-	  .why = "too short" },
-	{ "data cut", BLK_EV_V2, READ_X, .cut = 1, .want = EVENT_BAD, .why = "does not fit its block" },
-	{ "length too large", BLK_EV_V2, READ_X, .len_add = 1, .want = EVENT_BAD,
-	  .why = "does not fit its block" },
-	{ "length huge", BLK_EV_V2, READ_X, .len_add = -40, .want = EVENT_BAD,
-	  .why = "does not fit its block" },
-	{ "length too small", BLK_EV_V2, READ_X, .len_add = -1, .want = EVENT_BAD,
-	  .why = "parameters do not fit" },
-	{ "length without array", BLK_EV_V2, READ_X, .len_add = -16, .want = EVENT_BAD,
-	  .why = "length array" },
-	{ "parameter too long", BLK_EV_V2, EV_SYSCALL_CLOSE_E, .nlens = 1, .lens = { 9 },
-	  BYTES("\7\0\0\0\0\0\0\0"), .want = EVENT_BAD, .why = "parameters do not fit" },
-	{ "parameter too long, beyond the table", BLK_EV_V2, EV_SYSCALL_CLOSE_E, .nlens = 2,
-	  .lens = { 8, 0xffff }, BYTES("\7\0\0\0\0\0\0\0"), .want = EVENT_BAD, .why = "parameters do not fit" },
-	{ "large parameters, sum wraps", BLK_EV_V2_LARGE, EV_PLUGINEVENT_E, .nlens = 2,
-	  .lens = { 0xfffffffc, 8 }, BYTES("\1\0\0\0"), .wide = true, .want = EVENT_BAD,
-	  .why = "parameters do not fit" },
-	{ "too many parameters", BLK_EV_V2, READ_X, .nparams_lie = 9, .want = EVENT_BAD,
-	  .why = "length array" },
-	{ "absurdly many parameters", BLK_EV_V2, READ_X, .nparams_lie = 0x80000001, .want = EVENT_BAD,
-	  .why = "length array" },
-	{ "large, absurdly many", BLK_EV_V2_LARGE, EV_PLUGINEVENT_E, .nparams_lie = 0x40000001,
-	  .wide = true, .want = EVENT_BAD, .why = "length array" },
-	{ "v1 length too small", BLK_EV_V1, READ_X, .len_add = -1, .want = EVENT_BAD,
-	  .why = "no number of parameters" },
-	{ "v1 length too large", BLK_EV_V1, READ_X, .len_add = 1, .want = EVENT_BAD,
-	  .why = "does not fit its block" },
-	{ "v1 ends inside the array", BLK_EV_V1, READ_X, .len_add = -16, .want = EVENT_BAD,
-	  .why = "no number of parameters" },
-	{ "v1 ends before the table", BLK_EV_V1, EV_SYSCALL_CLOSE_E, .nlens = 3, .lens = { 0, 0, 0 },
-	  .want = EVENT_BAD, .why = "no number of parameters" },
-	{ "v1 no header", BLK_EV_V1, READ_X, .len_add = -20, .want = EVENT_BAD,
-	  .why = "does not fit its block" },
-	{ "v1 notification, tiny", BLK_EV_V1, EV_NOTIFICATION_E, .len_add = -21, .want = EVENT_BAD,
-	  .why = "does not fit its block" },
+	{"header cut", BLK_EV_V2, EV_SOCKET_GETSOCKNAME_E, .cut = 1, .want = EVENT_BAD,
+	 .why = "too short"},
+	{"header cut, flags", BLK_EVF_V2, EV_SOCKET_GETSOCKNAME_E, .cut = 1, .want = EVENT_BAD,
+	 .why = "too short"},
+	{"v1 header cut", BLK_EV_V1, EV_SOCKET_GETSOCKNAME_E, .cut = 1, .want = EVENT_BAD,
+	 .why = "too short"},
+	{"data cut", BLK_EV_V2, READ_X, .cut = 1, .want = EVENT_BAD,
+	 .why = "does not fit its block"},
+	{"length too large", BLK_EV_V2, READ_X, .len_add = 1, .want = EVENT_BAD,
+	 .why = "does not fit its block"},
+	{"length huge", BLK_EV_V2, READ_X, .len_add = -40, .want = EVENT_BAD,
+	 .why = "does not fit its block"},
+	{"length too small", BLK_EV_V2, READ_X, .len_add = -1, .want = EVENT_BAD,
+	 .why = "parameters do not fit"},
+	{"length without array", BLK_EV_V2, READ_X, .len_add = -16, .want = EVENT_BAD,
+	 .why = "length array"},
+	{"parameter too long", BLK_EV_V2, EV_SYSCALL_CLOSE_E, .nlens = 1, .lens = {9},
+	 BYTES("\7\0\0\0\0\0\0\0"), .want = EVENT_BAD, .why = "parameters do not fit"},
+	{"parameter too long, beyond the table", BLK_EV_V2, EV_SYSCALL_CLOSE_E, .nlens = 2,
+	 .lens = {8, 0xffff}, BYTES("\7\0\0\0\0\0\0\0"), .want = EVENT_BAD,
+	 .why = "parameters do not fit"},
+	{"large parameters, sum wraps", BLK_EV_V2_LARGE, EV_PLUGINEVENT_E, .nlens = 2,
+	 .lens = {0xfffffffc, 8}, BYTES("\1\0\0\0"), .wide = true, .want = EVENT_BAD,
+	 .why = "parameters do not fit"},
+	{"too many parameters", BLK_EV_V2, READ_X, .nparams_lie = 9, .want = EVENT_BAD,
+	 .why = "length array"},
+	{"absurdly many parameters", BLK_EV_V2, READ_X, .nparams_lie = 0x80000001,
+	 .want = EVENT_BAD, .why = "length array"},
+	{"large, absurdly many", BLK_EV_V2_LARGE, EV_PLUGINEVENT_E, .nparams_lie = 0x40000001,
+	 .wide = true, .want = EVENT_BAD, .why = "length array"},
+	{"v1 length too small", BLK_EV_V1, READ_X, .len_add = -1, .want = EVENT_BAD,
+	 .why = "no number of parameters"},
+	{"v1 length too large", BLK_EV_V1, READ_X, .len_add = 1, .want = EVENT_BAD,
+	 .why = "does not fit its block"},
+	{"v1 ends inside the array", BLK_EV_V1, READ_X, .len_add = -16, .want = EVENT_BAD,
+	 .why = "no number of parameters"},
+	{"v1 ends before the table", BLK_EV_V1, EV_SYSCALL_CLOSE_E, .nlens = 3, .lens = {0, 0, 0},
+	 .want = EVENT_BAD, .why = "no number of parameters"},
+	{"v1 no header", BLK_EV_V1, READ_X, .len_add = -20, .want = EVENT_BAD,
+	 .why = "does not fit its block"},
+	{"v1 notification, tiny", BLK_EV_V1, EV_NOTIFICATION_E, .len_add = -21, .want = EVENT_BAD,
+	 .why = "does not fit its block"},
 };
 
 static void test_parse(void **state)
@@ -219,7 +223,7 @@ static void test_parse(void **state)
 /* Every single-byte change and every cut of every good block: any result, no overrun. */
 static void test_flips(void **state)
 {
-	static const uint8_t flips[] = { 0x01, 0x80, 0xff };
+	static const uint8_t flips[] = {0x01, 0x80, 0xff};
 	const char *why, *s;
 
 	for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
@@ -247,8 +251,6 @@ static void test_flips(void **state)
 	}
 }
 
-/* ---- parameters -------------------------------------------------------------------------------- */
-
 static void test_integers(void **state)
 {
 	static const struct {
@@ -260,20 +262,34 @@ static void test_integers(void **state)
 		bool ok;
 		int64_t want;
 	} rows[] = {
-		{ EV_SYSCALL_READ_X, 0, 1, { 8 }, "\xfe\xff\xff\xff\xff\xff\xff\xff", true, -2 },
-		{ EV_SYSCALL_READ_E, 1, 2, { 8, 4 }, "\0\0\0\0\0\0\0\0\xff\xff\xff\xff", true, 0xffffffff },
-		{ EV_SOCKET_ACCEPT4_E, 0, 1, { 4 }, "\xff\xff\xff\xff", true, -1 },
-		{ EV_SOCKET_ACCEPT_X, 2, 3, { 8, 0, 1 }, "\0\0\0\0\0\0\0\0\xff", true, 255 },
-		{ EV_GENERIC_E, 1, 2, { 2, 2 }, "\0\0\xff\xff", true, 0xffff },
-		{ EV_SYSCALL_READ_X, 0, 1, { 4 }, "\1\0\0\0", false, 0 },   /* wrong width */
-		{ EV_SYSCALL_READ_X, 0, 1, { 0 }, "", false, 0 },	    /* empty */
-		{ EV_SYSCALL_READ_X, 1, 2, { 8, 8 }, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", false, 0 }, /* BYTEBUF */
-		{ EV_SYSCALL_READ_X, 1, 1, { 8 }, "\0\0\0\0\0\0\0\0", false, 0 },    /* absent */
+		{EV_SYSCALL_READ_X, 0, 1, {8}, "\xfe\xff\xff\xff\xff\xff\xff\xff", true, -2},
+		{EV_SYSCALL_READ_E,
+		 1,
+		 2,
+		 {8, 4},
+		 "\0\0\0\0\0\0\0\0\xff\xff\xff\xff",
+		 true,
+		 0xffffffff},
+		{EV_SOCKET_ACCEPT4_E, 0, 1, {4}, "\xff\xff\xff\xff", true, -1},
+		{EV_SOCKET_ACCEPT_X, 2, 3, {8, 0, 1}, "\0\0\0\0\0\0\0\0\xff", true, 255},
+		{EV_GENERIC_E, 1, 2, {2, 2}, "\0\0\xff\xff", true, 0xffff},
+		{EV_SYSCALL_READ_X, 0, 1, {4}, "\1\0\0\0", false, 0}, /* wrong width */
+		{EV_SYSCALL_READ_X, 0, 1, {0}, "", false, 0},	      /* empty */
+		{EV_SYSCALL_READ_X,
+		 1,
+		 2,
+		 {8, 8},
+		 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+		 false,
+		 0},							      /* BYTEBUF */
+		{EV_SYSCALL_READ_X, 1, 1, {8}, "\0\0\0\0\0\0\0\0", false, 0}, /* absent */
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct spec s = { .kind = BLK_EV_V2, .type = rows[i].type, .nlens = rows[i].nlens,
-				  .data = rows[i].data };
+		struct spec s = {.kind = BLK_EV_V2,
+				 .type = rows[i].type,
+				 .nlens = rows[i].nlens,
+				 .data = rows[i].data};
 		const char *why = "";
 		struct event e;
 		uint8_t *mem;
@@ -282,7 +298,8 @@ static void test_integers(void **state)
 		for (int j = 0; j < s.nlens; j++)
 			s.data_len += s.lens[j] = rows[i].lens[j];
 		assert_int_equal(parse(&e, &s, &mem, &why), EVENT_OK);
-		if (event_param_i64(&e, rows[i].param, &v) != rows[i].ok || v != (rows[i].ok ? rows[i].want : 77))
+		if (event_param_i64(&e, rows[i].param, &v) != rows[i].ok ||
+		    v != (rows[i].ok ? rows[i].want : 77))
 			fail_msg("row %zu: %lld", i, (long long)v);
 		free(mem);
 	}
@@ -293,11 +310,15 @@ static void test_strings(void **state)
 	static const struct {
 		const char *data;
 		uint32_t n, want;
-	} rows[] = { { "abc\0", 4, 3 }, { "abc", 3, 3 }, { "a\0b\0", 4, 1 }, { "\0", 1, 0 }, { "", 0, 0 } };
+	} rows[] = {{"abc\0", 4, 3}, {"abc", 3, 3}, {"a\0b\0", 4, 1}, {"\0", 1, 0}, {"", 0, 0}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct spec s = { .kind = BLK_EV_V2, .type = EV_SYSCALL_OPEN_E, .nlens = 1,
-				  .lens = { rows[i].n }, .data = rows[i].data, .data_len = rows[i].n };
+		struct spec s = {.kind = BLK_EV_V2,
+				 .type = EV_SYSCALL_OPEN_E,
+				 .nlens = 1,
+				 .lens = {rows[i].n},
+				 .data = rows[i].data,
+				 .data_len = rows[i].n};
 		const char *why = "", *text = NULL;
 		uint32_t len = 99;
 		struct event e;
@@ -315,8 +336,11 @@ static void test_strings(void **state)
 /* Parameters may be asked for in any order. */
 static void test_param_order(void **state)
 {
-	struct spec s = { .kind = BLK_EV_V2, .type = EV_SYSCALL_READ_X, .nlens = 4, .lens = { 8, 2, 8, 4 },
-			  BYTES("\2\0\0\0\0\0\0\0hi\7\0\0\0\0\0\0\0\1\2\0\0") };
+	struct spec s = {.kind = BLK_EV_V2,
+			 .type = EV_SYSCALL_READ_X,
+			 .nlens = 4,
+			 .lens = {8, 2, 8, 4},
+			 BYTES("\2\0\0\0\0\0\0\0hi\7\0\0\0\0\0\0\0\1\2\0\0")};
 	const char *why = "";
 	struct event e;
 	uint8_t *mem;
@@ -333,8 +357,6 @@ static void test_param_order(void **state)
 	free(mem);
 }
 
-/* ---- names ------------------------------------------------------------------------------------- */
-
 static void test_names(void **state)
 {
 	static const struct {
@@ -342,21 +364,25 @@ static void test_names(void **state)
 		const char *id; /* first parameter of generic events; NULL = none */
 		const char *name, *name_029;
 	} rows[] = {
-		{ EV_SYSCALL_OPEN_X, NULL, "open", "open" },
-		{ EV_SYSCALL_KEYCTL_X, NULL, "keyctl", "keyctl" },
-		{ EV_PROCEXIT_X, NULL, "NA1", "NA1" },
-		{ EV_GENERIC_E, "\x6b\0", "rt_sigaction", "rt_sigaction" },
-		{ EV_GENERIC_X, "\x2a\1", "rt_sigreturn", "sigreturn" },
-		{ EV_GENERIC_X, "\0\0", "unknown", "<unknown>" },
-		{ EV_GENERIC_X, "\xc4\1", "uprobe", "<unknown>" },
-		{ EV_GENERIC_X, "\x7e\1", "unknown", "<unknown>" }, /* 382 was never given out */
-		{ EV_GENERIC_X, "\xff\xff", "unknown", "<unknown>" },
-		{ EV_GENERIC_X, NULL, "unknown", "<unknown>" },
+		{EV_SYSCALL_OPEN_X, NULL, "open", "open"},
+		{EV_SYSCALL_KEYCTL_X, NULL, "keyctl", "keyctl"},
+		{EV_PROCEXIT_X, NULL, "NA1", "NA1"},
+		{EV_GENERIC_E, "\x6b\0", "rt_sigaction", "rt_sigaction"},
+		{EV_GENERIC_X, "\x2a\1", "rt_sigreturn", "sigreturn"},
+		{EV_GENERIC_X, "\0\0", "unknown", "<unknown>"},
+		{EV_GENERIC_X, "\xc4\1", "uprobe", "<unknown>"},
+		{EV_GENERIC_X, "\x7e\1", "unknown", "<unknown>"}, /* 382 was never given out */
+		{EV_GENERIC_X, "\xff\xff", "unknown", "<unknown>"},
+		{EV_GENERIC_X, NULL, "unknown", "<unknown>"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct spec s = { .kind = BLK_EV_V2, .type = rows[i].type, .nlens = rows[i].id ? 1 : 0,
-				  .lens = { 2 }, .data = rows[i].id, .data_len = rows[i].id ? 2 : 0 };
+		struct spec s = {.kind = BLK_EV_V2,
+				 .type = rows[i].type,
+				 .nlens = rows[i].id ? 1 : 0,
+				 .lens = {2},
+				 .data = rows[i].id,
+				 .data_len = rows[i].id ? 2 : 0};
 		const char *why = "";
 		struct event e;
 		uint8_t *mem;
@@ -382,8 +408,6 @@ static void test_names(void **state)
 	assert_null(flag_table_find("no_such_table"));
 }
 
-/* ---- rules the tables keep --------------------------------------------------------------------- */
-
 static void test_tables(void **state)
 {
 	assert_int_equal(EV_CODE_COUNT, 454);
@@ -399,7 +423,8 @@ static void test_tables(void **state)
 		assert_true(n <= EVENT_MAX_PARAMS);
 		assert_true((t->category & EC_BASE_MASK) < EC_COUNT && t->category_029 < EC_COUNT);
 		assert_true(t->fd_param < (int)t->nparams);
-		assert_true(t->fd_param < 0 || (t->is_exit && (t->flags & (EF_USES_FD | EF_CREATES_FD))));
+		assert_true(t->fd_param < 0 ||
+			    (t->is_exit && (t->flags & (EF_USES_FD | EF_CREATES_FD))));
 		assert_true(t->res_param <= 0 && (t->res_param < 0 || t->is_exit));
 		for (unsigned i = 0; i < n; i++) {
 			const struct param_info *p = &t->params[i];
@@ -424,8 +449,9 @@ static void test_tables(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tables), cmocka_unit_test(test_names), cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_flips), cmocka_unit_test(test_integers), cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_tables),	    cmocka_unit_test(test_names),
+		cmocka_unit_test(test_parse),	    cmocka_unit_test(test_flips),
+		cmocka_unit_test(test_integers),    cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_param_order),
 	};
 

@@ -7,22 +7,67 @@
 #include "event/syscalls.h"
 
 static const char *const type_names[] = {
-	"NONE", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "CHARBUF",
-	"BYTEBUF", "ERRNO", "SOCKADDR", "SOCKTUPLE", "FD", "PID", "FDLIST", "FSPATH", "SYSCALLID",
-	"SIGTYPE", "RELTIME", "ABSTIME", "PORT", "L4PROTO", "SOCKFAMILY", "BOOL", "IPV4ADDR", "DYN",
-	"FLAGS8", "FLAGS16", "FLAGS32", "UID", "GID", "DOUBLE", "SIGSET", "CHARBUFARRAY",
-	"CHARBUF_PAIR_ARRAY", "IPV4NET", "IPV6ADDR", "IPV6NET", "IPADDR", "IPNET", "MODE", "FSRELPATH",
-	"ENUMFLAGS8", "ENUMFLAGS16", "ENUMFLAGS32", "FD32", "PID32",
+	"NONE",
+	"INT8",
+	"INT16",
+	"INT32",
+	"INT64",
+	"UINT8",
+	"UINT16",
+	"UINT32",
+	"UINT64",
+	"CHARBUF",
+	"BYTEBUF",
+	"ERRNO",
+	"SOCKADDR",
+	"SOCKTUPLE",
+	"FD",
+	"PID",
+	"FDLIST",
+	"FSPATH",
+	"SYSCALLID",
+	"SIGTYPE",
+	"RELTIME",
+	"ABSTIME",
+	"PORT",
+	"L4PROTO",
+	"SOCKFAMILY",
+	"BOOL",
+	"IPV4ADDR",
+	"DYN",
+	"FLAGS8",
+	"FLAGS16",
+	"FLAGS32",
+	"UID",
+	"GID",
+	"DOUBLE",
+	"SIGSET",
+	"CHARBUFARRAY",
+	"CHARBUF_PAIR_ARRAY",
+	"IPV4NET",
+	"IPV6ADDR",
+	"IPV6NET",
+	"IPADDR",
+	"IPNET",
+	"MODE",
+	"FSRELPATH",
+	"ENUMFLAGS8",
+	"ENUMFLAGS16",
+	"ENUMFLAGS32",
+	"FD32",
+	"PID32",
 };
-static const char *const fmt_names[] = { "NA", "DEC", "HEX", "OCT", "PADDEC", "ID", "DIR" };
+static const char *const fmt_names[] = {"NA", "DEC", "HEX", "OCT", "PADDEC", "ID", "DIR"};
 static const char *const base_names[] = {
-	"UNKNOWN", "OTHER", "FILE", "NET", "IPC", "MEMORY", "PROCESS", "SLEEP", "SYSTEM", "SIGNAL",
-	"USER", "TIME", "PROCESSING", "IO_READ", "IO_WRITE", "IO_OTHER", "WAIT", "SCHEDULER", "INTERNAL",
+	"UNKNOWN",  "OTHER",	"FILE",	  "NET",       "IPC",	   "MEMORY",	 "PROCESS",
+	"SLEEP",    "SYSTEM",	"SIGNAL", "USER",      "TIME",	   "PROCESSING", "IO_READ",
+	"IO_WRITE", "IO_OTHER", "WAIT",	  "SCHEDULER", "INTERNAL",
 };
-static const char *const source_names[] = { "SYSCALL", "TRACEPOINT", "PLUGIN", "METAEVENT", "ITER" };
+static const char *const source_names[] = {"SYSCALL", "TRACEPOINT", "PLUGIN", "METAEVENT", "ITER"};
 static const char *const flag_names[] = {
-	"CREATES_FD", "DESTROYS_FD", "USES_FD", "READS_FROM_FD", "WRITES_TO_FD", "MODIFIES_STATE",
-	"UNUSED", "WAITS", "SKIPPARSERESET", "OLD_VERSION", "LARGE_PAYLOAD", "CONVERTER_MANAGED",
+	"CREATES_FD",	    "DESTROYS_FD",    "USES_FD",       "READS_FROM_FD",
+	"WRITES_TO_FD",	    "MODIFIES_STATE", "UNUSED",	       "WAITS",
+	"SKIPPARSERESET",   "OLD_VERSION",    "LARGE_PAYLOAD", "CONVERTER_MANAGED",
 	"DROP_SIMPLE_CONS",
 };
 
@@ -51,7 +96,8 @@ static void put_params(const struct param_info *p, unsigned n)
 {
 	printf("%s", n ? "" : "-");
 	for (unsigned i = 0; i < n; i++) {
-		printf("%s%s:%s:%s", i ? ";" : "", p[i].name, type_names[p[i].type], fmt_names[p[i].fmt]);
+		printf("%s%s:%s:%s", i ? ";" : "", p[i].name, type_names[p[i].type],
+		       fmt_names[p[i].fmt]);
 		if (p[i].flags)
 			printf(":%s", p[i].flags->name);
 		if (p[i].dyn)
@@ -84,15 +130,16 @@ static void dump_flags(void)
 {
 	for (unsigned i = 0; i < flag_table_count; i++)
 		for (unsigned j = 0; j < flag_tables[i]->n; j++)
-			printf("%s\t%u\t%s\t%u\t%d\n", flag_tables[i]->name, j, flag_tables[i]->e[j].name,
-			       flag_tables[i]->e[j].value, j < flag_tables[i]->n_029);
+			printf("%s\t%u\t%s\t%u\t%d\n", flag_tables[i]->name, j,
+			       flag_tables[i]->e[j].name, flag_tables[i]->e[j].value,
+			       j < flag_tables[i]->n_029);
 	/* Dynamic tables have no list of their own: those that events use. */
 	for (unsigned c = 0; c < EV_CODE_COUNT; c++)
 		for (unsigned i = 0; i < event_table[c].nparams; i++) {
 			const struct dyn_table *d = event_table[c].params_new[i].dyn;
 			for (unsigned j = 0; d && j < d->n; j++)
-				printf("DYN %s\t%u\t%s:%s\t%u\t1\n", d->name, j, type_names[d->e[j].type],
-				       fmt_names[d->e[j].fmt], j);
+				printf("DYN %s\t%u\t%s:%s\t%u\t1\n", d->name, j,
+				       type_names[d->e[j].type], fmt_names[d->e[j].fmt], j);
 		}
 }
 
@@ -111,8 +158,8 @@ static void dump_syscalls(void)
 		const struct syscall_info *s = &syscall_table[i];
 
 		if (s->name)
-			printf("%u\t%s\t%u\t%u\t%u\t%u\t%u\t%d\t%d\n", i, s->name, s->sc, s->enter, s->exit,
-			       s->enter_029, s->exit_029, s->driver, s->known_029);
+			printf("%u\t%s\t%u\t%u\t%u\t%u\t%u\t%d\t%d\n", i, s->name, s->sc, s->enter,
+			       s->exit, s->enter_029, s->exit_029, s->driver, s->known_029);
 	}
 }
 
