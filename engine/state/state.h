@@ -84,7 +84,11 @@ enum fd_kind {
 };
 enum fd_flags {
 	FDF_ROLE_CLIENT = 1 << 0, FDF_ROLE_SERVER = 1 << 1, FDF_CONNECTED = 1 << 2,
-	FDF_CLOEXEC = 1 << 3, FDF_FROM_PROC = 1 << 4, FDF_PENDING = 1 << 5, FDF_NAME_CHANGED = 1 << 6,
+	FDF_CLOEXEC = 1 << 3, FDF_FROM_PROC = 1 << 4, FDF_PENDING = 1 << 5,
+	FDF_NAME_CHANGED = 1 << 6, /* by the event that made this version */
+	/* The name is the text of the addresses below (fd_tuple_text), built when first asked for: inet sockets,
+	 * those of the process list included. */
+	FDF_TUPLE_NAME = 1 << 7,
 };
 enum l4proto { L4_UNKNOWN = 0, L4_NA = 1, L4_TCP = 2, L4_UDP = 3, L4_ICMP = 4, L4_RAW = 5 };
 
@@ -102,7 +106,8 @@ struct fd_ver {
 	uint8_t sip[16], dip[16]; /* network order; ipv4 in the first 4 bytes; servers: sip, sport */
 	uint16_t sport, dport;	  /* host order */
 	uint64_t unix_source, unix_dest;
-	/* Name = base + "/" + raw, cleaned, built when first needed; base NULL: raw is the name. */
+	/* Name = base + "/" + raw, cleaned, built when first needed; base NULL: raw is the name, or the addresses
+	 * are (FDF_TUPLE_NAME). */
 	struct rstr *base, *raw;
 	struct rstr *_Atomic name; /* the built text or NULL; published by compare-and-swap */
 };
@@ -174,11 +179,17 @@ const struct container *state_container_at(const struct state_root *r, const cha
 /* ---- helpers shared with rendering (pure) --------------------------------------------------------- */
 
 /* base + "/" + path cleaned ("//", ".", ".."), or "/PATH_TOO_LONG" past 1024 bytes. An absolute path
- * ignores base. out holds 1026 bytes or more; NUL-terminated; returns the length. */
+ * ignores base. compat029: only the part behind the base is cleaned, by 0.29.3's rules, and bytes that are not
+ * printable ASCII become '.'; a base that ends in '/' or is "<UNKNOWN>" gets no further slash. out holds 1026 bytes or more; NUL-terminated; returns the length. */
 size_t path_join(char *out, const char *base, size_t base_len, const char *path, size_t path_len,
 		 bool compat029);
 char fd_kind_letter(unsigned kind);	 /* 'f', '4', ... */
 const char *fd_kind_name(unsigned kind); /* "file", ...; NULL for kinds that print <NA> */
+/* Text of an inet descriptor's addresses: "1.2.3.4:5->6.7.8.9:80", "0.0.0.0:80" for servers. A socket made by events
+ * whose protocol is not known gives "<unknown>", as in 0.29.3; one of the process list (FDF_FROM_PROC) does not. */
+size_t fd_tuple_text(char *out, size_t cap, const struct fd_ver *f);
+/* Text of SOCKADDR wire bytes (param-types.tsv): "1.2.3.4:80", path. NUL-terminated; returns the length. */
+size_t sock_addr_text(char *out, size_t cap, const uint8_t *addr, uint32_t len);
 /* Text of SOCKTUPLE wire bytes (param-types.tsv). NUL-terminated; returns the length. */
 size_t sock_tuple_text(char *out, size_t cap, const uint8_t *tuple, uint32_t len);
 
