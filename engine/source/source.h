@@ -3,12 +3,22 @@
  * One source reads one file. One thread at a time may call it (the pipeline's reader turn); which
  * thread does not matter. It frames blocks, checks what can be checked without state (frame lengths,
  * trailers of metadata blocks, section headers, order of blocks) and cuts the stream into batches at
- * block boundaries: BATCH_META for the metadata blocks of a section, BATCH_EVENTS for event blocks.
+ * block boundaries: one BATCH_META for all metadata blocks of a section, BATCH_EVENTS for event blocks.
  * Contents of metadata blocks are parsed by meta.h, contents of events by the digest.
  *
+ * What is guaranteed for the blocks of a batch: each lies wholly inside data, its length field agrees
+ * with the distance to the next block or is skipped over; event blocks are long enough for the event
+ * header; a BATCH_META starts with a section header whose magic and version were accepted, and
+ * trailers agree. The length field of an event block is the only frame field that was checked.
+ *
+ * Data is read into a buffer of the batch, not mapped: measured faster than mapped windows, and a file
+ * that shrinks or changes under our feet can neither raise SIGBUS nor alter bytes already checked.
+ *
  * Damage: whatever was read before it is delivered first; the batch that ends the file carries .last
- * and .err with the decompressed byte offset (and the raw offset for compressed input). Unknown
- * blocks before the first event are skipped. */
+ * and .err with the decompressed byte offset of the faulty block (and for compressed input a raw
+ * offset: where the compressed data is damaged, or else from where the faulty block is decoded).
+ * Unknown blocks before the first event of a section are skipped, and so are repeated section headers
+ * there. A section without events is an error ("no events"), as it is for sysdig. */
 #ifndef BURIN_SOURCE_SOURCE_H
 #define BURIN_SOURCE_SOURCE_H
 
@@ -18,20 +28,31 @@ struct source;
 
 struct source_opts {
 	size_t batch_bytes;    /* aimed-at run length; 0 = default (chosen by measurement) */
-	uint32_t batch_events; /* at most that many blocks per batch; 0 = no limit (debug option) */
+	uint32_t batch_events; /* at most that many event blocks per batch; 0 = no limit (debug option) */
+	size_t run_limit;      /* greatest block, and greatest sum of a section's metadata; 0 = 512 MiB */
 };
 
 /* Opens path ("-" = standard input) and reads as far as the first section header. On failure returns
- * a negative code with *e filled ("can't open file ..." or what is wrong with the header). */
+ * a negative code with *e filled ("can't open file ..." or what is wrong with the header). o may be
+ * NULL: all defaults. */
 int source_open(struct source **out, const char *path, const struct source_opts *o, struct err *e);
-void source_close(struct source *s); /* every batch must have been released */
+/* The same for a file in memory, which must live until source_close (tests, fuzzer). */
+int source_open_memory(struct source **out, const void *p, size_t n, const struct source_opts *o,
+		       struct err *e);
+void source_close(struct source *s); /* NULL is fine; batches may outlive the source */
 
 /* Fills the run part of b with the next stretch. Returns 0 when b holds blocks or is the end
- * (b->last), negative only for lack of memory. After b->last it must not be called again. */
+ * (b->last), negative only for lack of memory. After b->last it must not be called again.
+ * From a pipe it hands over what has arrived after a short pause in the data, so that a slow live
+ * stream is not held back until a batch is full. */
 int source_read(struct source *s, struct batch *b, struct err *e);
-/* Gives the run of b back (mapped windows are dropped behind it). Called in batch order, by the
- * holder of the release turn, possibly while another thread is inside source_read. */
+/* Gives the run of b back: memory beyond the ordinary batch size is freed. Called in batch order, by
+ * the holder of the release turn, possibly while another thread is inside source_read. */
 void source_release(struct source *s, struct batch *b);
+
+/* Makes a source_read that waits for a pipe, and all later ones, end the file with ERR_INTERRUPTED.
+ * Any thread, also from a signal handler. */
+void source_stop(struct source *s);
 
 /* Bytes of the file as stored (0 when unknown, as for a pipe), for progress. */
 uint64_t source_raw_size(const struct source *s);

@@ -1,0 +1,367 @@
+#include "source/source.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "source/block.h"
+#include "source/source_int.h"
+
+enum {
+	/* Chosen with bench_walk and whole replays: fits the L2 cache together with what digest makes. */
+	BATCH_BYTES_DEFAULT = 256 * 1024,
+	MEM_MIN_BYTES = 4096,
+	PIPE_PATIENCE_MS = 20, /* how long complete blocks of a pipe are held back to fill a batch */
+};
+static const size_t RUN_LIMIT_DEFAULT = (size_t)512 << 20;
+static const size_t RUN_LIMIT_MAX = (size_t)1 << 31; /* block offsets have 32 bits */
+
+/* ---- memory ------------------------------------------------------------------------------------- */
+
+/* Makes b->mem at least cap bytes; the first keep bytes survive. */
+static int mem_reserve(struct batch *b, size_t cap, size_t keep)
+{
+	if (b->mem_cap >= cap)
+		return 0;
+	uint8_t *p = malloc(cap);
+	if (!p)
+		return -ENOMEM;
+	if (keep)
+		memcpy(p, b->mem, keep);
+	free(b->mem);
+	b->mem = p;
+	b->mem_cap = cap;
+	return 0;
+}
+
+/* Keeps p[0, n) for the next batch. p is not in the carry buffer. */
+static int carry_save(struct source *s, const uint8_t *p, size_t n)
+{
+	if (n > s->carry_cap) {
+		size_t cap = MAX(n, (size_t)MEM_MIN_BYTES);
+		uint8_t *q = malloc(cap);
+
+		if (!q)
+			return -ENOMEM;
+		free(s->carry);
+		s->carry = q;
+		s->carry_cap = cap;
+	}
+	if (n)
+		memcpy(s->carry, p, n);
+	s->carry_pos = 0;
+	s->carry_len = n;
+	return 0;
+}
+
+/* ---- ends --------------------------------------------------------------------------------------- */
+
+static void end_with(const struct source *s, struct batch *b, uint64_t raw)
+{
+	b->last = true;
+	if (b->err.code && b->err.pos_raw == ERR_NO_POS && stream_is_compressed(s->stream))
+		b->err.pos_raw = raw;
+}
+
+/* "event block (0x216): expected 80 bytes, got 12" for the block of which only n bytes are there. */
+static void describe_cut(const uint8_t *p, size_t n, uint64_t there, char *msg, size_t cap)
+{
+	if (n < BLOCK_HEAD_BYTES)
+		snprintf(msg, cap, "block header: expected %d bytes, got %zu", BLOCK_HEAD_BYTES, n);
+	else
+		snprintf(msg, cap, "%s block (0x%x): expected %u bytes, got %llu",
+			 block_name(load_u32(p)), load_u32(p), load_u32(p + 4),
+			 (unsigned long long)there);
+}
+
+/* The input is at its end (cause->code = 0) or failed, n bytes of an incomplete block are at p + pos. */
+static void end_of_input(struct source *s, struct batch *b, size_t pos, size_t n,
+			 const struct err *cause)
+{
+	uint64_t at = b->file_off + pos;
+	char cut[160] = "";
+
+	b->last = true;
+	if (n)
+		describe_cut(b->mem + pos, n, n, cut, sizeof(cut));
+	if (cause->code) {
+		err_set(&b->err, cause->code, at, "%s%s%s", cause->msg, n ? "; " : "", cut);
+		b->err.pos_raw = cause->pos_raw;
+	} else if (n) {
+		err_set(&b->err, ERR_TRUNCATED, at, "the file ends inside a block: %s", cut);
+	} else if (s->phase != PHASE_EVENTS && s->section_off == 0) {
+		err_set(&b->err, ERR_FORMAT, at, "no events in file");
+	} else if (s->phase != PHASE_EVENTS) {
+		err_set(&b->err, ERR_FORMAT, at, "no events in the section that begins at offset %llu",
+			(unsigned long long)s->section_off);
+	}
+}
+
+/* ---- filling ------------------------------------------------------------------------------------ */
+
+/* More room for the incomplete block at pos, of which len - pos bytes are there. The buffer grows
+ * with the data, at most doubling, so an absurd length field costs no memory. 0, -ENOMEM, or a
+ * negative code with b->err when the block cannot be. */
+static int grow_for_block(struct source *s, struct batch *b, size_t pos, size_t len)
+{
+	size_t want = b->mem_cap * 2;
+
+	if (len - pos >= BLOCK_HEAD_BYTES) {
+		uint32_t type = load_u32(b->mem + pos), n = load_u32(b->mem + pos + 4);
+		uint64_t at = b->file_off + pos, size = stream_plain_size(s->stream);
+		char cut[160];
+
+		if (size != UINT64_MAX && size >= at && n > size - at) {
+			describe_cut(b->mem + pos, len - pos, size - at, cut, sizeof(cut));
+			return err_set(&b->err, ERR_TRUNCATED, at, "the file ends inside a block: %s",
+				       cut);
+		}
+		if (n > s->run_limit || pos > s->run_limit - n)
+			return err_set(&b->err, ERR_LIMIT, at,
+				       "%s block (0x%x): %u bytes%s are more than the limit of %zu",
+				       block_name(type), type, n,
+				       b->kind == BATCH_META ? " and the metadata before it" : "",
+				       s->run_limit);
+		/* Of what follows a block longer than a batch nothing is wanted yet. */
+		want = MIN(want, MAX(pos + n, b->mem_cap + MEM_MIN_BYTES));
+	}
+	return mem_reserve(b, want, len);
+}
+
+/* Milliseconds since some moment. */
+static int64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* How long a read may wait: for ever unless complete blocks are waiting to be handed out. */
+static int patience(const struct source *s, const struct batch *b, int64_t *deadline)
+{
+	if (!stream_is_pipe(s->stream) || b->kind == BATCH_META || !b->nblk)
+		return -1;
+	int64_t now = clock_ms();
+	if (!*deadline)
+		*deadline = now + PIPE_PATIENCE_MS;
+	return (int)MAX(*deadline - now, 0);
+}
+
+/* Reads and walks until the batch is complete. b->mem[0, b->len) is filled and walked up to *pos. */
+static int fill_batch(struct source *s, struct batch *b, size_t *pos)
+{
+	int64_t deadline = 0;
+	uint64_t raw = s->carry_raw, raw_now;
+	int r = WALK_MORE;
+
+	while (r == WALK_MORE) {
+		struct err cause;
+		size_t got;
+
+		if (b->len == b->mem_cap) {
+			if (b->kind == BATCH_EVENTS && b->nblk)
+				break;
+			r = grow_for_block(s, b, *pos, b->len);
+			if (r)
+				break;
+		}
+		err_clear(&cause);
+		raw_now = stream_raw_pos(s->stream);
+		if (*pos == b->len)
+			raw = raw_now;
+		r = stream_read(s->stream, b->mem + b->len, b->mem_cap - b->len,
+				patience(s, b, &deadline), &got, &cause);
+		if (r || (!got && stream_at_end(s->stream))) {
+			end_of_input(s, b, *pos, b->len - *pos, &cause);
+			r = 0;
+			break;
+		}
+		if (!got)
+			break;
+		b->len += got;
+		r = walk_blocks(s, b, b->mem, b->len, pos);
+	}
+	if (r == -ENOMEM && !b->err.code)
+		return r;
+	if (b->err.code)
+		end_with(s, b, raw);
+	s->carry_raw = raw;
+	return 0;
+}
+
+static void begin_batch(struct source *s, struct batch *b)
+{
+	b->kind = s->phase == PHASE_EVENTS ? BATCH_EVENTS : BATCH_META;
+	b->data = NULL;
+	b->len = 0;
+	b->nblk = 0;
+	b->file_off = s->off;
+	b->last = false;
+	err_clear(&b->err);
+}
+
+static void finish_batch(struct source *s, struct batch *b, size_t run_bytes)
+{
+	b->data = b->mem;
+	b->len = run_bytes;
+	b->raw_off = stream_raw_pos(s->stream);
+	s->off += run_bytes;
+	s->done = b->last;
+}
+
+static int read_batch(struct source *s, struct batch *b)
+{
+	const uint8_t *carry = s->carry + s->carry_pos;
+	size_t have = s->carry_len - s->carry_pos, pos = 0;
+	int r;
+
+	begin_batch(s, b);
+	/* What is left over may hold a whole batch (short sections, tiny batches): then only that is
+	 * copied, and the rest stays where it is. */
+	r = walk_blocks(s, b, carry, have, &pos);
+	if (r == -ENOMEM)
+		return r;
+	bool within = r != WALK_MORE;
+	r = mem_reserve(b, within ? MAX(pos, 1) : MAX(s->batch_bytes, have), 0);
+	if (r)
+		return r;
+	if (within) {
+		memcpy(b->mem, carry, pos);
+		s->carry_pos += pos;
+		if (b->err.code)
+			end_with(s, b, s->carry_raw);
+	} else {
+		memcpy(b->mem, carry, have);
+		b->len = have;
+		s->carry_pos = s->carry_len = 0;
+		r = fill_batch(s, b, &pos);
+		if (!r && !b->last)
+			r = carry_save(s, b->mem + pos, b->len - pos);
+		if (r)
+			return r;
+	}
+	finish_batch(s, b, pos);
+	return 0;
+}
+
+int source_read(struct source *s, struct batch *b, struct err *e)
+{
+	int r = read_batch(s, b);
+
+	if (r) {
+		s->done = true;
+		return err_set(e, r, s->off, "out of memory");
+	}
+	return 0;
+}
+
+void source_release(struct source *s, struct batch *b)
+{
+	b->data = NULL;
+	b->len = 0;
+	b->nblk = 0;
+	if (b->mem_cap > 2 * MAX(s->batch_bytes, (size_t)MEM_MIN_BYTES)) {
+		free(b->mem);
+		b->mem = NULL;
+		b->mem_cap = 0;
+	}
+}
+
+/* ---- opening ------------------------------------------------------------------------------------ */
+
+static void apply_opts(struct source *s, const struct source_opts *o)
+{
+	static const struct source_opts defaults;
+
+	if (!o)
+		o = &defaults;
+	s->run_limit = MIN(o->run_limit ? o->run_limit : RUN_LIMIT_DEFAULT, RUN_LIMIT_MAX);
+	s->batch_bytes = MIN(o->batch_bytes ? o->batch_bytes : (size_t)BATCH_BYTES_DEFAULT, s->run_limit);
+	s->batch_events = o->batch_events ? o->batch_events : UINT32_MAX;
+}
+
+/* Reads the first section header so that a file that is no trace fails when it is opened. It stays in
+ * the carry; source_read checks it again, together with its trailer. */
+static int read_first_header(struct source *s, struct err *e)
+{
+	uint8_t head[BLOCK_SHB_BYTES];
+	size_t n = 0;
+
+	s->carry_raw = stream_raw_pos(s->stream);
+	while (n < sizeof(head) && !stream_at_end(s->stream)) {
+		size_t got;
+		int r = stream_read(s->stream, head + n, sizeof(head) - n, -1, &got, e);
+
+		if (r)
+			return r;
+		n += got;
+	}
+	if (n >= 4 && load_u32(head) != BLK_SHB)
+		return err_set(e, ERR_FORMAT, 0,
+			       "invalid block type: expected a section header (0x%x), got 0x%x: "
+			       "this is not a .scap trace", BLK_SHB, load_u32(head));
+	if (n < sizeof(head))
+		return err_set(e, ERR_TRUNCATED, 0, "section header: expected %zu bytes, got %zu",
+			       sizeof(head), n);
+	return carry_save(s, head, n) ? err_set(e, -ENOMEM, 0, "out of memory") : 0;
+}
+
+/* Takes over stream, also on failure. */
+static int source_new(struct source **out, struct stream *stream, const struct source_opts *o,
+		      struct err *e)
+{
+	struct source *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s) {
+		stream_close(stream);
+		return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
+	}
+	s->stream = stream;
+	apply_opts(s, o);
+	r = read_first_header(s, e);
+	if (r) {
+		source_close(s);
+		return r;
+	}
+	*out = s;
+	return 0;
+}
+
+int source_open(struct source **out, const char *path, const struct source_opts *o, struct err *e)
+{
+	struct stream *stream;
+	int r = stream_open(&stream, path, e);
+
+	return r ? r : source_new(out, stream, o, e);
+}
+
+int source_open_memory(struct source **out, const void *p, size_t n, const struct source_opts *o,
+		       struct err *e)
+{
+	struct stream *stream;
+	int r = stream_open_memory(&stream, p, n, e);
+
+	return r ? r : source_new(out, stream, o, e);
+}
+
+void source_close(struct source *s)
+{
+	if (!s)
+		return;
+	stream_close(s->stream);
+	free(s->carry);
+	free(s);
+}
+
+void source_stop(struct source *s)
+{
+	stream_stop(s->stream);
+}
+
+uint64_t source_raw_size(const struct source *s)
+{
+	return stream_raw_size(s->stream);
+}

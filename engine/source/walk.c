@@ -1,0 +1,179 @@
+/* Framing of blocks. This loop over event blocks is the sequential part of the whole pipeline. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "source/block.h"
+#include "source/source_int.h"
+
+enum { SHB_MAGIC = 0x1A2B3C4D, SHB_MAGIC_SWAPPED = 0x4D3C2B1A, SHB_MAJOR = 1 };
+
+#define WALK_FAIL(b, pos, ...)                                                                     \
+	((b)->last = true, err_set(&(b)->err, ERR_FORMAT, (b)->file_off + (pos), __VA_ARGS__))
+
+/* Room for n more block offsets. */
+static int reserve_blocks(struct batch *b, size_t n)
+{
+	size_t need = b->nblk + n, cap = b->blk_cap;
+
+	if (LIKELY(need <= cap))
+		return 0;
+	cap = MIN(MAX(need, cap + cap / 2), (size_t)UINT32_MAX);
+	uint32_t *p = need <= cap ? realloc(b->blk, cap * sizeof(*p)) : NULL;
+	if (!p)
+		return -ENOMEM;
+	b->blk = p;
+	b->blk_cap = (uint32_t)cap;
+	return 0;
+}
+
+static int bad_event_length(struct batch *b, size_t pos, uint32_t type, uint32_t n)
+{
+	uint32_t min, max;
+
+	block_event_limits(type, &min, &max);
+	if (n < min)
+		return WALK_FAIL(b, pos,
+				 "event block (0x%x): block length too short: expected at least %u bytes, got %u",
+				 type, min, n);
+	return WALK_FAIL(b, pos,
+			 "event block (0x%x): block length too long: expected at most %u bytes, got %u",
+			 type, max, n);
+}
+
+/* What may follow the events of a section: another section. */
+static int walk_after_events(struct source *s, struct batch *b, const uint8_t *p, size_t pos)
+{
+	uint32_t type = load_u32(p + pos);
+
+	if (type != BLK_SHB)
+		return WALK_FAIL(b, pos,
+				 "could not restart capture: invalid block type 0x%x (%s) after events: "
+				 "expected an event block or a section header (0x%x)",
+				 type, block_name(type), BLK_SHB);
+	s->phase = PHASE_START;
+	return WALK_CUT;
+}
+
+/* The offsets array gets room for every block that can begin before stop (no block is shorter than
+ * MIN_STEP) beforehand, so the loop needs no check of its own. */
+static int walk_events(struct source *s, struct batch *b, const uint8_t *p, size_t len, size_t *at)
+{
+	enum { MIN_STEP = BLOCK_FRAME_BYTES + 2 + EVENT_HDR_V1 };
+	size_t pos = *at, stop = MIN(len - MIN(len, BLOCK_HEAD_BYTES - 1), s->batch_bytes);
+	uint32_t hot = 0, min = 1, span = 0;
+
+	if (pos < stop && reserve_blocks(b, (stop - pos) / MIN_STEP + 1))
+		return -ENOMEM;
+	uint32_t *q = b->blk + b->nblk;
+	uint32_t *const end = q + MIN(b->blk_cap - b->nblk, s->batch_events - b->nblk);
+	int result = WALK_MORE;
+	while (pos < stop && q < end) {
+		uint32_t type = load_u32(p + pos), n = load_u32(p + pos + 4);
+
+		if (UNLIKELY(type != hot)) {
+			if (!block_is_event(type)) {
+				result = walk_after_events(s, b, p, pos);
+				break;
+			}
+			hot = type;
+			block_event_limits(type, &min, &span);
+			span -= min;
+		}
+		if (UNLIKELY(n - min > span)) {
+			result = bad_event_length(b, pos, type, n);
+			break;
+		}
+		if (UNLIKELY(n > len - pos))
+			break;
+		*q++ = (uint32_t)pos;
+		pos += n;
+	}
+	b->nblk = (uint32_t)(q - b->blk);
+	*at = pos;
+	if (!result && (pos >= s->batch_bytes || b->nblk == s->batch_events))
+		result = WALK_CUT;
+	return result;
+}
+
+static int check_frame(struct batch *b, const uint8_t *p, size_t pos, uint32_t type, uint32_t n)
+{
+	uint32_t trailer = load_u32(p + pos + n - 4);
+
+	if (trailer == n)
+		return 0;
+	return WALK_FAIL(b, pos, "%s block (0x%x): wrong block total length: header says %u, trailer %u",
+			 block_name(type), type, n, trailer);
+}
+
+static int check_section(struct batch *b, const uint8_t *p, size_t pos)
+{
+	uint32_t magic = load_u32(p + pos + 8);
+	unsigned major = load_u16(p + pos + 12);
+
+	if (magic != SHB_MAGIC)
+		return WALK_FAIL(b, pos, "section header: invalid magic number: expected 0x%x, got 0x%x%s",
+				 SHB_MAGIC, magic,
+				 magic == SHB_MAGIC_SWAPPED ? " (written by a big-endian machine)" : "");
+	if (major > SHB_MAJOR)
+		return WALK_FAIL(b, pos,
+				 "section header: unsupported version: expected major version %d, got %u",
+				 SHB_MAJOR, major);
+	return 0;
+}
+
+/* One complete block before the first event of a section. Unknown ones and repeated section headers
+ * are not listed. */
+static int walk_meta_block(struct source *s, struct batch *b, const uint8_t *p, size_t pos,
+			   uint32_t type, uint32_t n)
+{
+	int r = check_frame(b, p, pos, type, n);
+
+	if (!r && s->phase == PHASE_START)
+		r = check_section(b, p, pos);
+	if (r)
+		return r;
+	if (s->phase == PHASE_START) {
+		s->phase = PHASE_META;
+		s->section_off = b->file_off + pos;
+	} else if (block_classify(type) != BLOCK_META) {
+		return 0;
+	}
+	if (reserve_blocks(b, 1))
+		return -ENOMEM;
+	b->blk[b->nblk++] = (uint32_t)pos;
+	return 0;
+}
+
+static int walk_meta(struct source *s, struct batch *b, const uint8_t *p, size_t len, size_t *at)
+{
+	while (len - *at >= BLOCK_HEAD_BYTES) {
+		uint32_t type = load_u32(p + *at), n = load_u32(p + *at + 4);
+		uint32_t min = type == BLK_SHB ? BLOCK_SHB_BYTES : BLOCK_FRAME_BYTES;
+		int r;
+
+		if (s->phase == PHASE_START && type != BLK_SHB)
+			return WALK_FAIL(b, *at,
+					 "invalid block type: expected a section header (0x%x), got 0x%x",
+					 BLK_SHB, type);
+		if (block_is_event(type)) {
+			s->phase = PHASE_EVENTS;
+			return WALK_CUT;
+		}
+		if (n < min)
+			return WALK_FAIL(b, *at,
+					 "%s block (0x%x): block length too short: expected at least %u "
+					 "bytes, got %u", block_name(type), type, min, n);
+		if (n > len - *at)
+			break;
+		r = walk_meta_block(s, b, p, *at, type, n);
+		if (r)
+			return r;
+		*at += n;
+	}
+	return WALK_MORE;
+}
+
+int walk_blocks(struct source *s, struct batch *b, const uint8_t *p, size_t len, size_t *pos)
+{
+	return b->kind == BATCH_META ? walk_meta(s, b, p, len, pos) : walk_events(s, b, p, len, pos);
+}

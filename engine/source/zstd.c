@@ -1,0 +1,92 @@
+/* zstd frames, one after the other (skippable ones too), through libzstd. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include "source/stream_int.h"
+
+struct zstd {
+	ZSTD_DStream *d;
+	size_t hint;  /* input bytes the decoder wants next: one block; 0 = between frames */
+	bool pending; /* the output was full: more may come without more input */
+};
+
+int zstd_new(struct zstd **out)
+{
+	struct zstd *z = calloc(1, sizeof(*z));
+
+	if (!z)
+		return -ENOMEM;
+	z->d = ZSTD_createDStream();
+	if (!z->d) {
+		free(z);
+		return -ENOMEM;
+	}
+	*out = z;
+	return 0;
+}
+
+void zstd_free(struct zstd *z)
+{
+	if (z)
+		ZSTD_freeDStream(z->d);
+	free(z);
+}
+
+static int zstd_error(struct stream *s, size_t code, struct err *e)
+{
+	if (ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation)
+		return stream_fail(s, e, -ENOMEM, "zstd: out of memory");
+	stream_fail(s, e, ERR_FORMAT, "zstd: ");
+	if (e)
+		snprintf(e->msg, sizeof(e->msg), "zstd: %s", ZSTD_getErrorName(code));
+	return ERR_FORMAT;
+}
+
+/* One call of the decoder. It gets no more input than the block it asks for, because on damage it
+ * forgets the output of the whole call, and everything before the damaged block is wanted. */
+static size_t zstd_step(struct stream *s, struct zstd *z, uint8_t *out, size_t n, size_t *got)
+{
+	size_t have = s->in_len - s->in_pos;
+	ZSTD_inBuffer in = {s->in + s->in_pos, MIN(have, z->hint ? z->hint : (size_t)1), 0};
+	ZSTD_outBuffer o = {out, n, 0};
+	size_t r = ZSTD_decompressStream(z->d, &o, &in);
+
+	*got = o.pos;
+	if (ZSTD_isError(r))
+		return r;
+	s->in_pos += in.pos;
+	s->out_pos += o.pos;
+	z->pending = o.pos == n && r != 0;
+	z->hint = r;
+	return r;
+}
+
+int zstd_read(struct stream *s, uint8_t *dst, size_t n, int timeout_ms, size_t *got, struct err *e)
+{
+	struct zstd *z = s->zstd;
+	int feed = FEED_DATA;
+	size_t step;
+
+	while (*got < n) {
+		if (!z->pending)
+			feed = stream_feed(s, *got && s->pipe ? 0 : timeout_ms, e);
+		if (feed < 0 || feed == FEED_PAUSE)
+			return feed < 0 ? feed : 0;
+		if (feed == FEED_EOF && !z->hint) {
+			s->at_end = true;
+			return 0;
+		}
+		size_t r = zstd_step(s, z, dst + *got, n - *got, &step);
+		if (ZSTD_isError(r))
+			return zstd_error(s, r, e);
+		*got += step;
+		if (feed == FEED_EOF && !step && z->hint)
+			return stream_fail(s, e, ERR_TRUNCATED,
+					   "zstd: the file ends inside a compressed frame");
+	}
+	return 0;
+}
