@@ -1,0 +1,370 @@
+#include "output/format.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/num.h"
+#include "field/render.h"
+#include "output/format_int.h"
+
+/* ---- parsing ------------------------------------------------------------------------------------ */
+
+enum { WIDTH_MAX = 65535 };
+
+static const struct {
+	const char *name;
+	uint8_t op;
+} special_fields[] = {
+	{"evt.num", FO_NUM}, {"evt.outputtime", FO_OUTPUTTIME}, {"evt.cpu", FO_CPU},
+	{"proc.name", FO_COMM}, {"thread.tid", FO_TID}, {"evt.dir", FO_DIR},
+	{"evt.type", FO_TYPE}, {"evt.info", FO_INFO}, {"evt.args", FO_ARGS},
+};
+
+static const char *const ns_fields[] = {
+	"evt.time", "evt.time.s", "evt.time.iso8601", "evt.datetime", "evt.datetime.s", "evt.outputtime",
+};
+
+static void step_classify(struct format_step *s)
+{
+	const char *name = s->ref.info->name;
+
+	s->op = FO_FIELD;
+	for (unsigned i = 0; i < ARRAY_SIZE(special_fields); i++) {
+		if (!strcmp(name, special_fields[i].name))
+			s->op = special_fields[i].op;
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(ns_fields); i++) {
+		if (!strcmp(name, ns_fields[i]))
+			s->json_ns = true;
+	}
+}
+
+static void step_literal(struct format *f, struct format_step *s, uint32_t from, uint32_t len)
+{
+	if (len > STEP_TEXT) {
+		s->lit = from;
+		s->lit_len = len;
+	} else {
+		memcpy(s->text, f->lits + from, len);
+		s->text_len = (uint8_t)len;
+	}
+}
+
+static int parse_width(const char *text, uint32_t *at, uint32_t *width, struct err *e)
+{
+	uint32_t start = *at, w = 0;
+
+	while (text[*at] >= '0' && text[*at] <= '9') {
+		w = w * 10 + (uint32_t)(text[*at] - '0');
+		if (w > WIDTH_MAX)
+			return err_set(e, ERR_SYNTAX, start, "field width above %d", WIDTH_MAX);
+		++*at;
+	}
+	*width = w;
+	if (text[*at])
+		return 0;
+	return err_set(e, ERR_SYNTAX, *at, "invalid formatting syntax: formatting cannot end with a %s",
+		       *at == start ? "%" : "number");
+}
+
+static char *json_key(const char *name, size_t len)
+{
+	char *k = malloc(len + 4);
+
+	if (k) {
+		k[0] = '"';
+		memcpy(k + 1, name, len);
+		memcpy(k + 1 + len, "\":", 3);
+	}
+	return k;
+}
+
+static int parse_field(struct format_step *s, const char *text, uint32_t *at, struct err *e)
+{
+	size_t used = 0;
+	uint32_t start;
+	int rc = parse_width(text, at, &s->width, e);
+
+	if (rc < 0)
+		return rc;
+	start = *at;
+	rc = field_parse(&s->ref, text + start, strlen(text + start), &used, e);
+	if (rc < 0) {
+		if (e && e->pos != ERR_NO_POS)
+			e->pos += start;
+		return rc;
+	}
+	*at += (uint32_t)used;
+	if (s->ref.info->flags & FF_FILTER_ONLY)
+		return err_set(e, ERR_SYNTAX, start, "%s is filter only and cannot be used as a display field",
+			       s->ref.info->name);
+	s->key = json_key(text + start, used);
+	if (!s->key)
+		return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
+	s->key_len = (uint32_t)used + 3;
+	step_classify(s);
+	return 0;
+}
+
+static int parse_steps(struct format *f, const char *text, uint32_t at, struct err *e)
+{
+	for (;;) {
+		struct format_step *s = &f->steps[f->nsteps++];
+		uint32_t from = at;
+
+		at += (uint32_t)strcspn(text + at, "%");
+		step_literal(f, s, from, at - from);
+		s->op = FO_END;
+		if (!text[at])
+			return 0;
+		at++;
+		int rc = parse_field(s, text, &at, e);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+static int step_cmp(const void *a, const void *b)
+{
+	return strcmp((*(const struct format_step *const *)a)->key, (*(const struct format_step *const *)b)->key);
+}
+
+/* Keys end in '":'. '"' sorts before every byte of a field name, so this is the order of the names. */
+static void sort_keys(struct format *f)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i + 1 < f->nsteps; i++)
+		f->json[n++] = &f->steps[i];
+	qsort(f->json, n, sizeof(*f->json), step_cmp);
+	for (unsigned i = 0; i < n; i++) {
+		if (!i || step_cmp(&f->json[i], &f->json[f->njson - 1]))
+			f->json[f->njson++] = f->json[i];
+	}
+}
+
+static void sum_up(struct format *f)
+{
+	for (unsigned i = 0; i + 1 < f->nsteps; i++) {
+		struct format_step *s = &f->steps[i];
+
+		s->ref.place = i;
+		f->demand |= s->ref.info->demand;
+		f->looks_back |= (s->ref.info->flags & FF_LOOKS_BACK) != 0;
+		f->has_outputtime |= s->op == FO_OUTPUTTIME;
+	}
+	for (unsigned t = 0; t < EV_CODE_COUNT; t++)
+		f->name_len[t] = (uint8_t)strlen(event_table[t].name);
+}
+
+static unsigned count_percents(const char *text)
+{
+	unsigned n = 0;
+
+	for (; *text; text++)
+		n += *text == '%';
+	return n;
+}
+
+int format_parse(struct format **out, const char *text, struct err *e)
+{
+	struct format *f;
+	int rc;
+
+	if (!*text)
+		return err_set(e, ERR_SYNTAX, 0, "empty formatting token");
+	if (strlen(text) > UINT32_MAX / 2)
+		return err_set(e, ERR_LIMIT, ERR_NO_POS, "the format is too long");
+	unsigned max = count_percents(text) + 1;
+
+	f = calloc(1, sizeof(*f));
+	if (f) {
+		f->steps = calloc(max, sizeof(*f->steps));
+		f->json = calloc(max, sizeof(struct format_step *));
+		f->last = calloc(max, sizeof(*f->last));
+		f->lits = strdup(text);
+	}
+	if (!f || !f->steps || !f->json || !f->last || !f->lits) {
+		format_free(f);
+		return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
+	}
+	f->star = *text == '*';
+	rc = parse_steps(f, text, f->star, e);
+	if (rc < 0) {
+		format_free(f);
+		return rc;
+	}
+	sum_up(f);
+	sort_keys(f);
+	*out = f;
+	return 0;
+}
+
+void format_free(struct format *f)
+{
+	if (!f)
+		return;
+	for (unsigned i = 0; i < f->nsteps; i++) {
+		if (f->steps[i].ref.info)
+			field_ref_fini(&f->steps[i].ref);
+		free(f->steps[i].key);
+	}
+	free(f->steps);
+	free(f->json);
+	free(f->last);
+	free(f->lits);
+	free(f);
+}
+
+uint32_t format_demand(const struct format *f)
+{
+	return f->demand;
+}
+
+bool format_looks_back(const struct format *f, const struct render_opts *ro)
+{
+	return f->looks_back || (f->has_outputtime && ro->time_type == 'D' && !ro->json);
+}
+
+/* ---- printing ------------------------------------------------------------------------------------ */
+
+/* The text of each step that is not a special one starts with this much room. */
+enum { STEP_ROOM = 64 };
+
+static bool put_list(const struct format_step *s, struct field_env *env, struct buf *out)
+{
+	struct value_list l;
+
+	field_get_list(&s->ref, env, &l);
+	if (!l.n)
+		return false;
+	buf_putc(out, '(');
+	for (uint32_t i = 0; i < l.n; i++) {
+		if (i)
+			buf_putc(out, ',');
+		render_value(out, &l.v[i], s->ref.info->fmt, env->ro);
+	}
+	buf_putc(out, ')');
+	return true;
+}
+
+static NO_INLINE bool put_field(const struct format_step *s, struct field_env *env, struct buf *out)
+{
+	struct value v;
+
+	if (s->ref.info->flags & FF_LIST)
+		return put_list(s, env, out);
+	field_get(&s->ref, env, &v);
+	if (v.has)
+		render_value(out, &v, s->ref.info->fmt, env->ro);
+	return v.has;
+}
+
+static bool put_comm(const struct format_step *s, struct field_env *env, struct buf *out)
+{
+	const struct thread_ver *v = NULL;
+
+	if (UNLIKELY(!evctx_thread(env->c, &v) || !v))
+		return put_field(s, env, out);
+	buf_put(out, v->comm->s, strnlen(v->comm->s, v->comm->len));
+	return true;
+}
+
+static void put_type(const struct format *f, struct field_env *env, struct buf *out)
+{
+	unsigned type = env->c->ev.type;
+
+	if (LIKELY(type > EV_GENERIC_X))
+		buf_put(out, event_table[type].name, f->name_len[type]);
+	else
+		buf_puts(out, event_name(&env->c->ev, env->ro->compat029));
+}
+
+/* One field; false if the event has no value for it. There is room for STEP_ROOM bytes. */
+static ALWAYS_INLINE bool put_step(const struct format *f, const struct format_step *s,
+				   struct field_env *env, struct buf *out)
+{
+	struct evctx *c = env->c;
+	char *p = out->p + out->len;
+
+	switch (s->op) {
+	case FO_NUM: p = num_u64(p, c->num); break;
+	case FO_CPU: p = num_u64(p, c->ev.cpu); break;
+	case FO_TID:
+		if (c->ev.tid < 0)
+			return put_field(s, env, out);
+		p = num_u64(p, (uint64_t)c->ev.tid);
+		break;
+	case FO_DIR: *p++ = event_table[c->ev.type].is_exit ? '<' : '>'; break;
+	case FO_OUTPUTTIME:
+		if (env->ro->time_type == 'D')
+			render_delta(out, env, &f->last[s - f->steps]);
+		else
+			render_time(out, env, env->ro->time_type);
+		return true;
+	case FO_COMM: return put_comm(s, env, out);
+	case FO_TYPE: put_type(f, env, out); return true;
+	case FO_INFO: render_info(out, env); return true;
+	case FO_ARGS: render_args(out, env); return true;
+	default: return put_field(s, env, out);
+	}
+	out->len = (size_t)(p - out->p);
+	return true;
+}
+
+static void fit_width(struct buf *out, size_t start, uint32_t width)
+{
+	size_t len = out->len - start;
+
+	if (len < width && buf_room(out, width - len))
+		memset(out->p + out->len, ' ', width - len);
+	if (!buf_failed(out))
+		out->len = start + width;
+}
+
+static bool put_text(const struct format *f, struct field_env *env, struct buf *out)
+{
+	size_t start = out->len;
+
+	for (const struct format_step *s = f->steps;; s++) {
+		if (s->lit_len)
+			buf_put(out, f->lits + s->lit, s->lit_len);
+		if (!buf_room(out, STEP_TEXT + STEP_ROOM))
+			return true;
+		memcpy(out->p + out->len, s->text, STEP_TEXT);
+		out->len += s->text_len;
+		if (s->op == FO_END)
+			return true;
+		size_t field = out->len;
+
+		if (UNLIKELY(!put_step(f, s, env, out))) {
+			if (!f->star) {
+				out->len = start;
+				return false;
+			}
+			buf_lit(out, "<NA>");
+		}
+		if (s->width)
+			fit_width(out, field, s->width);
+	}
+}
+
+bool format_text(const struct format *f, struct field_env *env, struct buf *out)
+{
+	uint64_t *lookback = env->lookback;
+	bool done;
+
+	if (UNLIKELY(f->looks_back))
+		env->lookback = f->last;
+	done = env->ro->json ? format_json(f, env, out) : put_text(f, env, out);
+	env->lookback = lookback;
+	return done;
+}
+
+bool format_event(const struct format *f, struct field_env *env, struct buf *out)
+{
+	if (!format_text(f, env, out))
+		return false;
+	buf_putc(out, '\n');
+	return true;
+}
