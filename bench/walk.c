@@ -1,6 +1,7 @@
 /* bench_walk FILE [BATCH_BYTES [REPEATS]]: nanoseconds per event for merely walking the blocks, the
  * floor below which no replay can go. Two lines: through the reader (reading, framing and cutting
- * batches, the sequential part of the pipeline), and the framing loop alone over batches in cache. */
+ * batches, the sequential part of the pipeline), and the framing loop alone over batches in cache.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,8 +35,8 @@ static void touch_batch(const struct batch *b, struct tally *t)
 	}
 }
 
-static int walk_file(const char *path, const struct source_opts *o, struct batch *ring, struct tally *t,
-		     struct err *e)
+static int walk_file(const char *path, const struct source_opts *o, struct batch *ring,
+		     struct tally *t, struct err *e)
 {
 	struct source *s;
 	int r = source_open(&s, path, o, e);

@@ -75,7 +75,7 @@ struct batch {
 	const uint8_t *data; /* whole blocks */
 	size_t len;	     /* bytes */
 	uint64_t file_off;   /* of data[0], decompressed bytes from the start of the file */
-	uint64_t raw_off;    /* position in the file as stored (for -P); bytes */
+	uint64_t raw_off;    /* bytes of the stored file used up by the end of this batch (for -P) */
 	uint32_t *blk;	     /* offset of each block in data */
 	uint32_t nblk;
 	uint32_t blk_cap;

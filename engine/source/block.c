@@ -1,41 +1,47 @@
 #include "source/block.h"
 
-enum block_class block_classify(uint32_t type)
+struct block_row {
+	uint32_t code;
+	uint8_t kind, version;
+};
+
+#define BLOCK_ROW(name, code, kind, version) {code, kind, version},
+static const struct block_row rows[] = {BLOCK_TABLE(BLOCK_ROW)};
+
+static const char *const kind_names[] = {
+	[BK_UNKNOWN] = "unknown",	[BK_SECTION] = "section header", [BK_EVENT] = "event",
+	[BK_MACHINE] = "machine info",	[BK_THREADS] = "process list",	 [BK_FDS] = "fd list",
+	[BK_IFACES] = "interface list", [BK_USERS] = "user list",
+};
+
+static const struct block_row *find_row(uint32_t type)
 {
-	switch (type) {
-	case BLK_SHB:
-		return BLOCK_SECTION;
-	case BLK_MI: case BLK_MI_INT:
-	case BLK_PL_V1: case BLK_PL_V1_INT: case BLK_PL_V2: case BLK_PL_V2_INT:
-	case BLK_PL_V3: case BLK_PL_V3_INT: case BLK_PL_V4: case BLK_PL_V5: case BLK_PL_V6:
-	case BLK_PL_V7: case BLK_PL_V8: case BLK_PL_V9:
-	case BLK_FDL_V1: case BLK_FDL_V1_INT: case BLK_FDL_V2:
-	case BLK_IL_V1: case BLK_IL_V1_INT: case BLK_IL_V2:
-	case BLK_UL_V1: case BLK_UL_V1_INT: case BLK_UL_V2:
-		return BLOCK_META;
-	default:
-		return block_is_event(type) ? BLOCK_EVENT : BLOCK_UNKNOWN;
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].code == type)
+			return &rows[i];
+	return NULL;
+}
+
+enum block_kind block_kind(uint32_t type)
+{
+	const struct block_row *row;
+
+	if (block_is_event(type))
+		return BK_EVENT;
+	row = find_row(type);
+	return row ? row->kind : BK_UNKNOWN;
+}
+
+unsigned block_version(uint32_t type)
+{
+	const struct block_row *row = find_row(type);
+
+	return row ? row->version : 0;
 }
 
 const char *block_name(uint32_t type)
 {
-	switch (type) {
-	case BLK_SHB:
-		return "section header";
-	case BLK_MI: case BLK_MI_INT:
-		return "machine info";
-	case BLK_FDL_V1: case BLK_FDL_V1_INT: case BLK_FDL_V2:
-		return "fd list";
-	case BLK_IL_V1: case BLK_IL_V1_INT: case BLK_IL_V2:
-		return "interface list";
-	case BLK_UL_V1: case BLK_UL_V1_INT: case BLK_UL_V2:
-		return "user list";
-	default:
-		if (block_is_event(type))
-			return "event";
-		return block_classify(type) == BLOCK_META ? "process list" : "unknown";
-	}
+	return kind_names[block_kind(type)];
 }
 
 void block_event_limits(uint32_t type, uint32_t *min, uint32_t *max)

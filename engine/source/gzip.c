@@ -9,8 +9,8 @@
 struct gzip {
 	bool in_member; /* a member was begun and not finished */
 	bool seen_member;
-	bool padding;	/* zero bytes behind the last member */
-	bool pending;	/* the output was full: more may come without more input */
+	bool padding; /* zero bytes behind the last member */
+	bool pending; /* the output was full: more may come without more input */
 	struct inflate_state state;
 };
 
@@ -30,7 +30,7 @@ void gzip_free(struct gzip *g)
 	free(g);
 }
 
-/* At a member boundary with input: begins a member or accepts zero padding to the end of the file. */
+/* At a member boundary with input: begins a member, or skips zero padding of the file. */
 static int gzip_begin(struct stream *s, struct gzip *g, struct err *e)
 {
 	while (s->in_pos < s->in_len && g->seen_member && s->in[s->in_pos] == 0) {
@@ -40,8 +40,9 @@ static int gzip_begin(struct stream *s, struct gzip *g, struct err *e)
 	if (s->in_pos == s->in_len)
 		return 0;
 	if (g->padding || s->in[s->in_pos] != 0x1f)
-		return stream_fail(s, e, ERR_FORMAT,
-				   "gzip: expected another member or the end of the file, got other bytes");
+		return stream_fail(
+			s, e, ERR_FORMAT,
+			"gzip: expected another member or the end of the file, got other bytes");
 	isal_inflate_reset(&g->state);
 	g->state.crc_flag = ISAL_GZIP;
 	g->in_member = g->seen_member = true;
@@ -79,7 +80,8 @@ static int gzip_step(struct stream *s, struct gzip *g, uint8_t *out, size_t n, s
 	st->next_out = out;
 	st->avail_out = room;
 	int r = isal_inflate(st);
-	/* It may give back bytes it took in an earlier call: never more than it took in this one. */
+	/* It may give back bytes it took in an earlier call: never more than it took in this one.
+	 */
 	s->in_pos = (size_t)(st->next_in - s->in);
 	*got = room - st->avail_out;
 	s->out_pos += *got;

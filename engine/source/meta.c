@@ -4,7 +4,7 @@
 
 #include "source/block.h"
 
-/* ---- reading fields ----------------------------------------------------------------------------- */
+/* ---- reading fields ------------------------------------------------------------------------- */
 
 /* Reads fields from p up to end. The first field that does not fit is remembered in .what and makes
  * all later reads give zero, so that a decoder checks once per entry. */
@@ -14,8 +14,16 @@ struct cur {
 	const char *entry;   /* kind of entry, for messages */
 	const char *what;    /* NULL, or the field that is wrong */
 	const uint8_t *at;   /* where that is */
-	uint64_t need, have; /* what it wanted and what there was, or the limit */
-	bool over;	     /* have is a limit, not what is left */
+	uint64_t got, limit; /* numbers of the complaint */
+	enum complaint { ENDS, TOO_LONG, TOO_SHORT, NOT_KNOWN } complaint;
+};
+
+/* What is wrong with a field, from .got and .limit. */
+static const char *const complaints[] = {
+	[ENDS] = "%s: %s: expected %llu bytes, %llu are left",
+	[TOO_LONG] = "%s: %s: got %llu bytes, expected at most %llu",
+	[TOO_SHORT] = "%s: %s: got %llu bytes, expected at least %llu",
+	[NOT_KNOWN] = "%s: %s: got %llu, the greatest known is %llu",
 };
 
 static size_t cur_left(const struct cur *c)
@@ -23,15 +31,16 @@ static size_t cur_left(const struct cur *c)
 	return (size_t)(c->end - c->p);
 }
 
-static void cur_bad(struct cur *c, const char *what, uint64_t need, uint64_t have, bool over)
+static void cur_bad(struct cur *c, const char *what, enum complaint complaint, uint64_t got,
+		    uint64_t limit)
 {
 	if (c->what)
 		return;
 	c->what = what;
 	c->at = c->p;
-	c->need = need;
-	c->have = have;
-	c->over = over;
+	c->complaint = complaint;
+	c->got = got;
+	c->limit = limit;
 }
 
 static const uint8_t *cur_take(struct cur *c, size_t n, const char *what)
@@ -39,7 +48,7 @@ static const uint8_t *cur_take(struct cur *c, size_t n, const char *what)
 	const uint8_t *p = c->p;
 
 	if (n > cur_left(c))
-		cur_bad(c, what, n, cur_left(c), false);
+		cur_bad(c, what, ENDS, n, cur_left(c));
 	if (c->what)
 		return NULL;
 	c->p += n;
@@ -87,7 +96,7 @@ static struct text cur_text(struct cur *c, uint32_t len, uint32_t max, const cha
 	struct text t = {"", 0};
 
 	if (len > max)
-		cur_bad(c, what, len, max, true);
+		cur_bad(c, what, TOO_LONG, len, max);
 	const uint8_t *p = cur_take(c, len, what);
 	if (p) {
 		t.p = (const char *)p;
@@ -104,10 +113,8 @@ static struct text cur_str(struct cur *c, uint32_t max, const char *what)
 
 static int cur_fail(const struct cur *c, struct err *e)
 {
-	return err_set(e, ERR_FORMAT, (uint64_t)(c->at - c->base),
-		       c->over ? "%s: %s: %llu bytes are more than the limit of %llu"
-			       : "%s: %s: expected %llu bytes, %llu are left",
-		       c->entry, c->what, (unsigned long long)c->need, (unsigned long long)c->have);
+	return err_set(e, ERR_FORMAT, (uint64_t)(c->at - c->base), complaints[c->complaint],
+		       c->entry, c->what, (unsigned long long)c->got, (unsigned long long)c->limit);
 }
 
 /* The entry at the start of c becomes *sub, bounded by its length field if the version has one;
@@ -119,11 +126,14 @@ static void cur_enter(struct cur *c, struct cur *sub, bool sized, uint32_t own)
 	if (!sized)
 		return;
 	uint64_t n = cur_u32(sub, "entry length");
-	if (n < own || n - own > cur_left(sub)) {
-		cur_bad(sub, "entry length", n, cur_left(sub) + own, n >= own);
-		sub->at = c->p;
+	sub->p = c->p; /* so that a complaint points at the entry */
+	if (n < own)
+		cur_bad(sub, "entry length", TOO_SHORT, n, own);
+	else if (n - own > cur_left(sub) - 4)
+		cur_bad(sub, "entry length", TOO_LONG, n, cur_left(sub) - 4 + own);
+	if (sub->what)
 		return;
-	}
+	sub->p += 4;
 	sub->end = sub->p + (n - own);
 	c->p = sub->end;
 }
@@ -134,7 +144,7 @@ static void cur_leave(struct cur *c, const struct cur *sub, bool sized)
 		c->p = sub->p;
 }
 
-/* ---- machine ------------------------------------------------------------------------------------ */
+/* ---- machine -------------------------------------------------------------------------------- */
 
 static int decode_machine(struct cur *c, const struct meta_visitor *v, struct err *e)
 {
@@ -153,12 +163,12 @@ static int decode_machine(struct cur *c, const struct meta_visitor *v, struct er
 	return v->machine ? v->machine(v->ctx, &m) : 0;
 }
 
-/* ---- processes ---------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------------------------------------------------------ */
 
 enum { TEXT_SHORT = 1024, TEXT_LONG = 4096, NAME_MAX_BYTES = 1023, USER_MAX_BYTES = 255 };
 
 /* The fields that every entry of a version has. */
-static void thread_fields(struct cur *c, struct meta_thread *t, int version)
+static void thread_fields(struct cur *c, struct meta_thread *t, unsigned version)
 {
 	t->tid = cur_u64(c, "tid");
 	t->pid = cur_u64(c, "pid");
@@ -205,8 +215,8 @@ static bool tail_int(struct cur *c, size_t n, uint64_t *v)
 	return true;
 }
 
-/* The tail of a v9 entry. Two fields were once inserted in its middle, and only its size tells which
- * layout it has: writers before that never had more than 29 bytes. */
+/* The tail of a v9 entry. Two fields were once inserted in its middle, and only its size tells
+ * which layout it has: writers before that never had more than 29 bytes. */
 static void thread_tail(struct cur *c, struct meta_thread *t)
 {
 	enum { OLD_TAIL_MAX = 29 };
@@ -243,15 +253,20 @@ static void thread_tail(struct cur *c, struct meta_thread *t)
 		t->pgid = (int64_t)v;
 }
 
-static int decode_threads(struct cur *c, int version, const struct meta_visitor *v, struct err *e)
+static int decode_threads(struct cur *c, unsigned version, const struct meta_visitor *v,
+			  struct err *e)
 {
 	bool sized = version >= 9;
 
 	c->entry = "process list entry";
 	while (cur_left(c) >= 4) {
 		struct text none = {"", 0};
-		struct meta_thread t = {.exepath = none, .env = none, .cgroups = none, .root = none,
-					.pgid = -1, .loginuid = UINT32_MAX};
+		struct meta_thread t = {.exepath = none,
+					.env = none,
+					.cgroups = none,
+					.root = none,
+					.pgid = -1,
+					.loginuid = UINT32_MAX};
 		struct cur sub;
 
 		cur_enter(c, &sub, sized, 4);
@@ -268,12 +283,22 @@ static int decode_threads(struct cur *c, int version, const struct meta_visitor 
 	return 0;
 }
 
-/* ---- descriptors -------------------------------------------------------------------------------- */
+/* ---- descriptors ---------------------------------------------------------------------------- */
 
 enum fd_kind {
-	FDK_UNKNOWN = 0, FDK_FILE = 1, FDK_DIRECTORY = 2, FDK_IPV4 = 3, FDK_IPV6 = 4,
-	FDK_IPV4_SERVER = 5, FDK_IPV6_SERVER = 6, FDK_FIFO = 7, FDK_UNIX = 8, FDK_EVENTFD = 9,
-	FDK_UNSUPPORTED = 10, FDK_FILE_V2 = 16, FDK_LAST = 21,
+	FDK_UNKNOWN = 0,
+	FDK_FILE = 1,
+	FDK_DIRECTORY = 2,
+	FDK_IPV4 = 3,
+	FDK_IPV6 = 4,
+	FDK_IPV4_SERVER = 5,
+	FDK_IPV6_SERVER = 6,
+	FDK_FIFO = 7,
+	FDK_UNIX = 8,
+	FDK_EVENTFD = 9,
+	FDK_UNSUPPORTED = 10,
+	FDK_FILE_V2 = 16,
+	FDK_LAST = 21,
 };
 
 static void fd_socket(struct cur *c, struct meta_fd *f, size_t addr_len, bool server)
@@ -287,17 +312,19 @@ static void fd_socket(struct cur *c, struct meta_fd *f, size_t addr_len, bool se
 	f->l4proto = cur_u8(c, "protocol");
 }
 
-/* What follows the type. An unknown type is skipped by the entry's length and named after its number;
- * buf holds that name. */
+/* What follows the type. An unknown type is skipped by the entry's length and named after its
+ * number; buf holds that name. */
 static void fd_data(struct cur *c, struct meta_fd *f, bool sized, char *buf, size_t cap)
 {
 	switch (f->type) {
 	case FDK_UNKNOWN:
 		return;
-	case FDK_IPV4: case FDK_IPV4_SERVER:
+	case FDK_IPV4:
+	case FDK_IPV4_SERVER:
 		fd_socket(c, f, 4, f->type == FDK_IPV4_SERVER);
 		return;
-	case FDK_IPV6: case FDK_IPV6_SERVER:
+	case FDK_IPV6:
+	case FDK_IPV6_SERVER:
 		fd_socket(c, f, 16, f->type == FDK_IPV6_SERVER);
 		return;
 	case FDK_UNIX:
@@ -314,7 +341,7 @@ static void fd_data(struct cur *c, struct meta_fd *f, bool sized, char *buf, siz
 		if (f->type <= FDK_LAST)
 			break;
 		if (!sized) {
-			cur_bad(c, "fd type", f->type, FDK_LAST, true);
+			cur_bad(c, "fd type", NOT_KNOWN, f->type, FDK_LAST);
 			return;
 		}
 		f->name.len = (uint32_t)snprintf(buf, cap, "unknown-type:[%u]", f->type);
@@ -353,14 +380,14 @@ static int decode_fds(struct cur *c, bool sized, const struct meta_visitor *v, s
 	return 0;
 }
 
-/* ---- interfaces --------------------------------------------------------------------------------- */
+/* ---- interfaces ----------------------------------------------------------------------------- */
 
 static void iface_fields(struct cur *c, struct meta_iface *i)
 {
 	uint16_t type = cur_u16(c, "interface type"), name_len = cur_u16(c, "name length");
 
 	if (!c->what && (type < 1 || type > 4))
-		cur_bad(c, "interface type", type, 4, true);
+		cur_bad(c, "interface type", NOT_KNOWN, type, 4);
 	i->v6 = type == 2 || type == 4;
 	size_t n = i->v6 ? 16 : 4;
 	cur_bytes(c, i->addr, n, "address");
@@ -391,7 +418,7 @@ static int decode_ifaces(struct cur *c, bool sized, const struct meta_visitor *v
 	return 0;
 }
 
-/* ---- users -------------------------------------------------------------------------------------- */
+/* ---- users ---------------------------------------------------------------------------------- */
 
 static void user_fields(struct cur *c, struct meta_user *u)
 {
@@ -425,31 +452,7 @@ static int decode_users(struct cur *c, bool sized, const struct meta_visitor *v,
 	return 0;
 }
 
-/* ---- blocks ------------------------------------------------------------------------------------- */
-
-static int process_list_version(uint32_t type)
-{
-	switch (type) {
-	case BLK_PL_V1: case BLK_PL_V1_INT:
-		return 1;
-	case BLK_PL_V2: case BLK_PL_V2_INT:
-		return 2;
-	case BLK_PL_V3: case BLK_PL_V3_INT:
-		return 3;
-	case BLK_PL_V4:
-		return 4;
-	case BLK_PL_V5:
-		return 5;
-	case BLK_PL_V6:
-		return 6;
-	case BLK_PL_V7:
-		return 7;
-	case BLK_PL_V8:
-		return 8;
-	default:
-		return 9;
-	}
-}
+/* ---- blocks --------------------------------------------------------------------------------- */
 
 static int list_begin(const struct meta_visitor *v, uint32_t type)
 {
@@ -458,21 +461,24 @@ static int list_begin(const struct meta_visitor *v, uint32_t type)
 
 static int decode_body(struct cur *c, uint32_t type, const struct meta_visitor *v, struct err *e)
 {
+	unsigned version = block_version(type);
 	int r;
 
-	switch (type) {
-	case BLK_MI: case BLK_MI_INT:
+	switch (block_kind(type)) {
+	case BK_MACHINE:
 		return decode_machine(c, v, e);
-	case BLK_FDL_V1: case BLK_FDL_V1_INT: case BLK_FDL_V2:
-		return decode_fds(c, type == BLK_FDL_V2, v, e);
-	case BLK_IL_V1: case BLK_IL_V1_INT: case BLK_IL_V2:
+	case BK_THREADS:
+		return decode_threads(c, version, v, e);
+	case BK_FDS:
+		return decode_fds(c, version >= 2, v, e);
+	case BK_IFACES:
 		r = list_begin(v, type);
-		return r ? r : decode_ifaces(c, type == BLK_IL_V2, v, e);
-	case BLK_UL_V1: case BLK_UL_V1_INT: case BLK_UL_V2:
+		return r ? r : decode_ifaces(c, version >= 2, v, e);
+	case BK_USERS:
 		r = list_begin(v, type);
-		return r ? r : decode_users(c, type == BLK_UL_V2, v, e);
+		return r ? r : decode_users(c, version >= 2, v, e);
 	default:
-		return decode_threads(c, process_list_version(type), v, e);
+		return 0;
 	}
 }
 
@@ -481,12 +487,10 @@ int meta_decode(const uint8_t *block, uint32_t n, const struct meta_visitor *v, 
 	struct cur c = {.base = block};
 
 	if (n < BLOCK_FRAME_BYTES)
-		return err_set(e, ERR_FORMAT, 0, "metadata block: expected at least %d bytes, got %u",
+		return err_set(e, ERR_FORMAT, 0,
+			       "metadata block: expected at least %d bytes, got %u",
 			       BLOCK_FRAME_BYTES, n);
-	uint32_t type = load_u32(block);
-	if (block_classify(type) != BLOCK_META)
-		return 0;
 	c.p = block + BLOCK_HEAD_BYTES;
 	c.end = block + n - 4;
-	return decode_body(&c, type, v, e);
+	return decode_body(&c, load_u32(block), v, e);
 }

@@ -38,12 +38,14 @@ struct meta_fd {
 	uint64_t tid;
 	int64_t fd;
 	uint64_t ino;
-	uint8_t type;	  /* code of the FDL block; unknown codes arrive as 10, named unknown-type:[N] */
+	uint8_t type; /* code of the FDL block; unknown codes arrive as 10, named unknown-type:[N]
+		       */
 	struct text name; /* files, pipes, unix sockets ... */
 	uint32_t openflags, dev;
-	uint8_t sip[16], dip[16]; /* network order; ipv4 in the first 4 bytes; servers use sip/sport */
-	uint16_t sport, dport;	  /* host order */
-	uint8_t l4proto;	  /* 0 unknown 1 n/a 2 tcp 3 udp 4 icmp 5 raw */
+	uint8_t sip[16],
+		dip[16];       /* network order; ipv4 in the first 4 bytes; servers use sip/sport */
+	uint16_t sport, dport; /* host order */
+	uint8_t l4proto;       /* 0 unknown 1 n/a 2 tcp 3 udp 4 icmp 5 raw */
 	uint64_t unix_source, unix_dest;
 };
 
@@ -69,7 +71,8 @@ struct meta_visitor {
 	int (*fd)(void *ctx, const struct meta_fd *f);
 	int (*iface)(void *ctx, const struct meta_iface *i);
 	int (*user)(void *ctx, const struct meta_user *u);
-	/* Before the first entry of an interface or user list: a repeat replaces the earlier list. */
+	/* Before the first entry of an interface or user list (block_kind() of source/block.h
+	 * tells which): a repeat replaces the earlier list. */
 	int (*list_begin)(void *ctx, uint32_t block_type);
 };
 

@@ -9,15 +9,17 @@
 #include "source/source_int.h"
 
 enum {
-	/* Chosen with bench_walk and whole replays: fits the L2 cache together with what digest makes. */
+	/* Chosen with bench_walk and whole replays: fits the L2 cache together with what digest
+	   makes. */
 	BATCH_BYTES_DEFAULT = 256 * 1024,
 	MEM_MIN_BYTES = 4096,
-	PIPE_PATIENCE_MS = 20, /* how long complete blocks of a pipe are held back to fill a batch */
+	PIPE_PATIENCE_MS =
+		20, /* how long complete blocks of a pipe are held back to fill a batch */
 };
 static const size_t RUN_LIMIT_DEFAULT = (size_t)512 << 20;
 static const size_t RUN_LIMIT_MAX = (size_t)1 << 31; /* block offsets have 32 bits */
 
-/* ---- memory ------------------------------------------------------------------------------------- */
+/* ---- memory --------------------------------------------------------------------------------- */
 
 /* Makes b->mem at least cap bytes; the first keep bytes survive. */
 static int mem_reserve(struct batch *b, size_t cap, size_t keep)
@@ -55,7 +57,7 @@ static int carry_save(struct source *s, const uint8_t *p, size_t n)
 	return 0;
 }
 
-/* ---- ends --------------------------------------------------------------------------------------- */
+/* ---- ends ----------------------------------------------------------------------------------- */
 
 static void end_with(const struct source *s, struct batch *b, uint64_t raw)
 {
@@ -64,7 +66,7 @@ static void end_with(const struct source *s, struct batch *b, uint64_t raw)
 		b->err.pos_raw = raw;
 }
 
-/* "event block (0x216): expected 80 bytes, got 12" for the block of which only n bytes are there. */
+/* "event block (0x216): expected 80 bytes, got 12"; n bytes of the block are at p. */
 static void describe_cut(const uint8_t *p, size_t n, uint64_t there, char *msg, size_t cap)
 {
 	if (n < BLOCK_HEAD_BYTES)
@@ -75,7 +77,7 @@ static void describe_cut(const uint8_t *p, size_t n, uint64_t there, char *msg, 
 			 (unsigned long long)there);
 }
 
-/* The input is at its end (cause->code = 0) or failed, n bytes of an incomplete block are at p + pos. */
+/* The input is at its end (cause->code = 0) or failed; n bytes of a cut block are at mem + pos. */
 static void end_of_input(struct source *s, struct batch *b, size_t pos, size_t n,
 			 const struct err *cause)
 {
@@ -93,39 +95,48 @@ static void end_of_input(struct source *s, struct batch *b, size_t pos, size_t n
 	} else if (s->phase != PHASE_EVENTS && s->section_off == 0) {
 		err_set(&b->err, ERR_FORMAT, at, "no events in file");
 	} else if (s->phase != PHASE_EVENTS) {
-		err_set(&b->err, ERR_FORMAT, at, "no events in the section that begins at offset %llu",
+		err_set(&b->err, ERR_FORMAT, at,
+			"no events in the section that begins at offset %llu",
 			(unsigned long long)s->section_off);
 	}
 }
 
-/* ---- filling ------------------------------------------------------------------------------------ */
+/* ---- filling -------------------------------------------------------------------------------- */
+
+static int over_limit(const struct source *s, struct batch *b, size_t pos, uint32_t type,
+		      uint32_t n)
+{
+	return err_set(&b->err, ERR_LIMIT, b->file_off + pos,
+		       "%s block (0x%x) of %u bytes%s: more than the limit of %zu bytes",
+		       block_name(type), type, n,
+		       b->kind == BATCH_META ? " and the metadata before it" : "", s->run_limit);
+}
 
 /* More room for the incomplete block at pos, of which len - pos bytes are there. The buffer grows
  * with the data, at most doubling, so an absurd length field costs no memory. 0, -ENOMEM, or a
  * negative code with b->err when the block cannot be. */
 static int grow_for_block(struct source *s, struct batch *b, size_t pos, size_t len)
 {
-	size_t want = b->mem_cap * 2;
+	size_t want = MIN(b->mem_cap * 2, s->run_limit);
+	uint64_t at = b->file_off + pos, size = stream_plain_size(s->stream);
+	uint32_t type = 0, n = BLOCK_HEAD_BYTES;
 
 	if (len - pos >= BLOCK_HEAD_BYTES) {
-		uint32_t type = load_u32(b->mem + pos), n = load_u32(b->mem + pos + 4);
-		uint64_t at = b->file_off + pos, size = stream_plain_size(s->stream);
-		char cut[160];
-
+		type = load_u32(b->mem + pos);
+		n = load_u32(b->mem + pos + 4);
 		if (size != UINT64_MAX && size >= at && n > size - at) {
+			char cut[160];
+
 			describe_cut(b->mem + pos, len - pos, size - at, cut, sizeof(cut));
-			return err_set(&b->err, ERR_TRUNCATED, at, "the file ends inside a block: %s",
-				       cut);
+			return err_set(&b->err, ERR_TRUNCATED, at,
+				       "the file ends inside a block: %s", cut);
 		}
-		if (n > s->run_limit || pos > s->run_limit - n)
-			return err_set(&b->err, ERR_LIMIT, at,
-				       "%s block (0x%x): %u bytes%s are more than the limit of %zu",
-				       block_name(type), type, n,
-				       b->kind == BATCH_META ? " and the metadata before it" : "",
-				       s->run_limit);
-		/* Of what follows a block longer than a batch nothing is wanted yet. */
-		want = MIN(want, MAX(pos + n, b->mem_cap + MEM_MIN_BYTES));
+		/* Of what follows a long event nothing is wanted yet. */
+		if (b->kind == BATCH_EVENTS)
+			want = MIN(want, n);
 	}
+	if (n > s->run_limit || pos > s->run_limit - n)
+		return over_limit(s, b, pos, type, n);
 	return mem_reserve(b, want, len);
 }
 
@@ -149,11 +160,11 @@ static int patience(const struct source *s, const struct batch *b, int64_t *dead
 	return (int)MAX(*deadline - now, 0);
 }
 
-/* Reads and walks until the batch is complete. b->mem[0, b->len) is filled and walked up to *pos. */
+/* Reads and walks until the batch is complete. mem[0, b->len) is filled and walked up to *pos. */
 static int fill_batch(struct source *s, struct batch *b, size_t *pos)
 {
 	int64_t deadline = 0;
-	uint64_t raw = s->carry_raw, raw_now;
+	uint64_t raw = s->carry_raw; /* where to begin decoding for the block at *pos */
 	int r = WALK_MORE;
 
 	while (r == WALK_MORE) {
@@ -168,9 +179,7 @@ static int fill_batch(struct source *s, struct batch *b, size_t *pos)
 				break;
 		}
 		err_clear(&cause);
-		raw_now = stream_raw_pos(s->stream);
-		if (*pos == b->len)
-			raw = raw_now;
+		uint64_t raw_now = stream_raw_pos(s->stream);
 		r = stream_read(s->stream, b->mem + b->len, b->mem_cap - b->len,
 				patience(s, b, &deadline), &got, &cause);
 		if (r || (!got && stream_at_end(s->stream))) {
@@ -180,8 +189,11 @@ static int fill_batch(struct source *s, struct batch *b, size_t *pos)
 		}
 		if (!got)
 			break;
+		size_t old_len = b->len;
 		b->len += got;
 		r = walk_blocks(s, b, b->mem, b->len, pos);
+		if (*pos >= old_len)
+			raw = raw_now;
 	}
 	if (r == -ENOMEM && !b->err.code)
 		return r;
@@ -218,13 +230,13 @@ static int read_batch(struct source *s, struct batch *b)
 	int r;
 
 	begin_batch(s, b);
-	/* What is left over may hold a whole batch (short sections, tiny batches): then only that is
-	 * copied, and the rest stays where it is. */
+	/* What is left over may hold a whole batch (short sections, tiny batches): then only that
+	 * is copied, and the rest stays where it is. */
 	r = walk_blocks(s, b, carry, have, &pos);
 	if (r == -ENOMEM)
 		return r;
 	bool within = r != WALK_MORE;
-	r = mem_reserve(b, within ? MAX(pos, 1) : MAX(s->batch_bytes, have), 0);
+	r = mem_reserve(b, MAX(within ? pos : MAX(s->batch_bytes, have), MEM_MIN_BYTES), 0);
 	if (r)
 		return r;
 	if (within) {
@@ -269,7 +281,7 @@ void source_release(struct source *s, struct batch *b)
 	}
 }
 
-/* ---- opening ------------------------------------------------------------------------------------ */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static void apply_opts(struct source *s, const struct source_opts *o)
 {
@@ -278,12 +290,13 @@ static void apply_opts(struct source *s, const struct source_opts *o)
 	if (!o)
 		o = &defaults;
 	s->run_limit = MIN(o->run_limit ? o->run_limit : RUN_LIMIT_DEFAULT, RUN_LIMIT_MAX);
-	s->batch_bytes = MIN(o->batch_bytes ? o->batch_bytes : (size_t)BATCH_BYTES_DEFAULT, s->run_limit);
+	s->batch_bytes =
+		MIN(o->batch_bytes ? o->batch_bytes : (size_t)BATCH_BYTES_DEFAULT, s->run_limit);
 	s->batch_events = o->batch_events ? o->batch_events : UINT32_MAX;
 }
 
-/* Reads the first section header so that a file that is no trace fails when it is opened. It stays in
- * the carry; source_read checks it again, together with its trailer. */
+/* Reads the first section header so that a file that is no trace fails when it is opened. It stays
+ * in the carry; source_read checks it again, together with its trailer. */
 static int read_first_header(struct source *s, struct err *e)
 {
 	uint8_t head[BLOCK_SHB_BYTES];
@@ -301,7 +314,8 @@ static int read_first_header(struct source *s, struct err *e)
 	if (n >= 4 && load_u32(head) != BLK_SHB)
 		return err_set(e, ERR_FORMAT, 0,
 			       "invalid block type: expected a section header (0x%x), got 0x%x: "
-			       "this is not a .scap trace", BLK_SHB, load_u32(head));
+			       "this is not a .scap trace",
+			       BLK_SHB, load_u32(head));
 	if (n < sizeof(head))
 		return err_set(e, ERR_TRUNCATED, 0, "section header: expected %zu bytes, got %zu",
 			       sizeof(head), n);

@@ -1,24 +1,24 @@
 /* Reader of .scap files: plain, gzip (several members), zstd (several frames), file or pipe ("-").
  *
  * One source reads one file. One thread at a time may call it (the pipeline's reader turn); which
- * thread does not matter. It frames blocks, checks what can be checked without state (frame lengths,
- * trailers of metadata blocks, section headers, order of blocks) and cuts the stream into batches at
- * block boundaries: one BATCH_META for all metadata blocks of a section, BATCH_EVENTS for event blocks.
- * Contents of metadata blocks are parsed by meta.h, contents of events by the digest.
+ * thread does not matter. It frames blocks, checks what can be checked without state and cuts the
+ * stream into batches at block boundaries: one BATCH_META for all metadata blocks of a section,
+ * BATCH_EVENTS for event blocks. Contents of metadata blocks are parsed by meta.h, contents of
+ * events by the digest.
  *
- * What is guaranteed for the blocks of a batch: each lies wholly inside data, its length field agrees
- * with the distance to the next block or is skipped over; event blocks are long enough for the event
- * header; a BATCH_META starts with a section header whose magic and version were accepted, and
- * trailers agree. The length field of an event block is the only frame field that was checked.
+ * Guaranteed for every block listed in a batch: it lies wholly inside data; event blocks are long
+ * enough for the event header and their trailer (whose value is not checked, as in sysdig); a
+ * BATCH_META starts with a section header of accepted magic and version, all its trailers agree.
  *
- * Data is read into a buffer of the batch, not mapped: measured faster than mapped windows, and a file
- * that shrinks or changes under our feet can neither raise SIGBUS nor alter bytes already checked.
+ * Data is read into a buffer of the batch, not mapped: measured faster than mapped windows, and a
+ * file that shrinks or changes under our feet can neither raise SIGBUS nor alter checked bytes.
  *
- * Damage: whatever was read before it is delivered first; the batch that ends the file carries .last
- * and .err with the decompressed byte offset of the faulty block (and for compressed input a raw
- * offset: where the compressed data is damaged, or else from where the faulty block is decoded).
- * Unknown blocks before the first event of a section are skipped, and so are repeated section headers
- * there. A section without events is an error ("no events"), as it is for sysdig. */
+ * Damage: whatever was read before it is delivered first; the batch that ends the file carries
+ * .last and .err with the decompressed offset of the faulty block. For compressed input .err also
+ * has a raw offset: where the compressed data is damaged, or else from where on it has to be
+ * decoded to see the faulty block. Unknown blocks and repeated section headers before the first
+ * event of a section are skipped. A section without events is an error ("no events in file"), as it
+ * is for sysdig. Messages name neither file nor offset: the caller puts "FILE:OFFSET: " before. */
 #ifndef BURIN_SOURCE_SOURCE_H
 #define BURIN_SOURCE_SOURCE_H
 
@@ -28,13 +28,14 @@ struct source;
 
 struct source_opts {
 	size_t batch_bytes;    /* aimed-at run length; 0 = default (chosen by measurement) */
-	uint32_t batch_events; /* at most that many event blocks per batch; 0 = no limit (debug option) */
-	size_t run_limit;      /* greatest block, and greatest sum of a section's metadata; 0 = 512 MiB */
+	uint32_t batch_events; /* event blocks per batch at most; 0 = no limit (debug option) */
+	size_t run_limit;      /* greatest block and greatest metadata of a section, bytes;
+				* 0 = 512 MiB */
 };
 
-/* Opens path ("-" = standard input) and reads as far as the first section header. On failure returns
- * a negative code with *e filled ("can't open file ..." or what is wrong with the header). o may be
- * NULL: all defaults. */
+/* Opens path ("-" = standard input) and reads as far as the first section header. On failure
+ * returns a negative code with *e filled ("can't open file ..." or what is wrong with the header).
+ * o may be NULL: all defaults. */
 int source_open(struct source **out, const char *path, const struct source_opts *o, struct err *e);
 /* The same for a file in memory, which must live until source_close (tests, fuzzer). */
 int source_open_memory(struct source **out, const void *p, size_t n, const struct source_opts *o,
@@ -46,8 +47,8 @@ void source_close(struct source *s); /* NULL is fine; batches may outlive the so
  * From a pipe it hands over what has arrived after a short pause in the data, so that a slow live
  * stream is not held back until a batch is full. */
 int source_read(struct source *s, struct batch *b, struct err *e);
-/* Gives the run of b back: memory beyond the ordinary batch size is freed. Called in batch order, by
- * the holder of the release turn, possibly while another thread is inside source_read. */
+/* Gives the run of b back: memory beyond the ordinary batch size is freed. Called in batch order,
+ * by the holder of the release turn, possibly while another thread is inside source_read. */
 void source_release(struct source *s, struct batch *b);
 
 /* Makes a source_read that waits for a pipe, and all later ones, end the file with ERR_INTERRUPTED.

@@ -34,7 +34,8 @@ enum walk_result {
 	WALK_CUT = 1,  /* the batch ends at *pos, more follows */
 };
 /* Appends the blocks of p[*pos, len) to b->blk as far as they belong to b, whose data[0] is p[0].
- * Returns a walk_result, or negative: out of memory, or damage at *pos (b->err and b->last are set). */
+ * Returns a walk_result, or negative: out of memory, or damage at *pos (b->err and b->last are
+ * set). */
 int walk_blocks(struct source *s, struct batch *b, const uint8_t *p, size_t len, size_t *pos);
 
 #endif

@@ -10,12 +10,13 @@
 
 #include "source/stream_int.h"
 
-/* ---- raw input ---------------------------------------------------------------------------------- */
+/* ---- raw input ------------------------------------------------------------------------------ */
 
 /* Waits until fd can be read. 1 = ready, 0 = timeout, negative = stopped or failed. */
 static int raw_wait(struct stream *s, int timeout_ms, struct err *e)
 {
-	struct pollfd p[2] = {{.fd = s->fd, .events = POLLIN}, {.fd = s->wake_fd, .events = POLLIN}};
+	struct pollfd p[2] = {{.fd = s->fd, .events = POLLIN},
+			      {.fd = s->wake_fd, .events = POLLIN}};
 
 	for (;;) {
 		int r = poll(p, 2, timeout_ms);
@@ -30,7 +31,8 @@ static int raw_wait(struct stream *s, int timeout_ms, struct err *e)
 }
 
 /* One read of up to n bytes: FEED_*. */
-static int raw_read(struct stream *s, void *dst, size_t n, int timeout_ms, size_t *got, struct err *e)
+static int raw_read(struct stream *s, void *dst, size_t n, int timeout_ms, size_t *got,
+		    struct err *e)
 {
 	*got = 0;
 	if (s->in_eof)
@@ -84,7 +86,7 @@ int stream_fail(const struct stream *s, struct err *e, int code, const char *msg
 	return code;
 }
 
-/* ---- plain -------------------------------------------------------------------------------------- */
+/* ---- plain ---------------------------------------------------------------------------------- */
 
 static int plain_read(struct stream *s, uint8_t *dst, size_t n, int timeout_ms, size_t *got,
 		      struct err *e)
@@ -108,14 +110,15 @@ static int plain_read(struct stream *s, uint8_t *dst, size_t n, int timeout_ms, 
 	return MIN(r, 0);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------ */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static int stream_detect(struct stream *s, struct err *e)
 {
 	/* A pipe may deliver the magic in pieces. */
 	while (s->in_len < 4 && !s->in_eof) {
 		size_t got;
-		int r = raw_read(s, s->in_buf + s->in_len, STREAM_IN_BYTES - s->in_len, -1, &got, e);
+		int r = raw_read(s, s->in_buf + s->in_len, STREAM_IN_BYTES - s->in_len, -1, &got,
+				 e);
 
 		if (r < 0)
 			return r;
@@ -228,9 +231,10 @@ void stream_close(struct stream *s)
 	free(s);
 }
 
-/* ---- use ---------------------------------------------------------------------------------------- */
+/* ---- use ------------------------------------------------------------------------------------ */
 
-static int decode(struct stream *s, uint8_t *dst, size_t n, int timeout_ms, size_t *got, struct err *e)
+static int decode(struct stream *s, uint8_t *dst, size_t n, int timeout_ms, size_t *got,
+		  struct err *e)
 {
 	switch (s->kind) {
 	case STREAM_GZIP:

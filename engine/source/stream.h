@@ -1,5 +1,5 @@
-/* The bytes of a trace as they were before compression: plain, gzip or zstd (told by the first bytes),
- * from a file, a pipe or memory. Private to the source stage.
+/* The bytes of a trace as they were before compression: plain, gzip or zstd (told by the first
+ * bytes), from a file, a pipe or memory. Private to the source stage.
  *
  * One thread at a time, except stream_stop. Memory: one input buffer and what the decoder needs (a
  * window of at most 128 MiB for zstd, 32 KiB for gzip), whatever the input says. */
@@ -18,10 +18,10 @@ int stream_open(struct stream **out, const char *path, struct err *e);
 int stream_open_memory(struct stream **out, const void *p, size_t n, struct err *e);
 void stream_close(struct stream *s); /* NULL is fine */
 
-/* Reads up to n > 0 bytes to dst and returns 0 with their count in *got. From a regular file that is n
- * or all there are; from a pipe what has arrived, waiting at most timeout_ms (-1 = as long as it takes)
- * for the first byte. *got = 0 with stream_at_end(s) false: nothing came in that time.
- * A damaged or truncated compressed stream and a failed read return a negative code, and only after
+/* Reads up to n > 0 bytes to dst and returns 0 with their count in *got. From a regular file that
+ * is n or all there are; from a pipe what has arrived, waiting at most timeout_ms (-1 = as long as
+ * it takes) for the first byte. *got = 0 with stream_at_end(s) false: nothing came in that time. A
+ * damaged or truncated compressed stream and a failed read return a negative code, and only after
  * all bytes before the damage were delivered; then e->pos is the offset in the decompressed stream,
  * e->pos_raw that in the file (compressed streams only). */
 int stream_read(struct stream *s, void *dst, size_t n, int timeout_ms, size_t *got, struct err *e);
@@ -34,7 +34,8 @@ uint64_t stream_raw_pos(const struct stream *s); /* bytes of the input used up s
 uint64_t stream_raw_size(const struct stream *s);
 /* Bytes of a plain regular file as of now (it may have grown); UINT64_MAX = not known. */
 uint64_t stream_plain_size(const struct stream *s);
-/* Makes the present and every later stream_read end with ERR_INTERRUPTED. Any thread, signal handlers. */
+/* Makes the present and every later stream_read end with ERR_INTERRUPTED. Any thread, signal
+ * handlers. */
 void stream_stop(struct stream *s);
 
 #endif

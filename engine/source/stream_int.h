@@ -21,16 +21,17 @@ struct stream {
 	int wake_fd;	  /* eventfd that ends a poll; -1 when not a pipe */
 	atomic_bool stop; /* relaxed: only a request; nothing else is published with it */
 	bool at_end;	  /* nothing more will be delivered */
-	struct err failed; /* code != 0: reported by every read once the data before it is delivered */
+	struct err
+		failed; /* code != 0: reported by every read once the data before it is delivered */
 
 	/* Input as stored: in[in_pos, in_len) is fetched but not used up. */
 	const uint8_t *in;
 	size_t in_pos, in_len;
-	uint8_t *in_buf;  /* owned; NULL for memory */
-	bool in_eof;	  /* nothing to fetch any more */
+	uint8_t *in_buf;   /* owned; NULL for memory */
+	bool in_eof;	   /* nothing to fetch any more */
 	uint64_t raw_base; /* file offset where reading began (standard input may be part-read) */
-	uint64_t raw_end; /* file offset behind in[in_len) */
-	uint64_t out_pos; /* bytes delivered */
+	uint64_t raw_end;  /* file offset behind in[in_len) */
+	uint64_t out_pos;  /* bytes delivered */
 
 	struct gzip *gzip;
 	struct zstd *zstd;
@@ -42,8 +43,8 @@ int stream_feed(struct stream *s, int timeout_ms, struct err *e);
 /* Fails at the present positions. */
 int stream_fail(const struct stream *s, struct err *e, int code, const char *msg);
 
-/* Decoders, with the contract of stream_read, except that they may fail with *got > 0 (data before the
- * damage). *got is 0 when called. They advance in_pos and out_pos and set at_end. */
+/* Decoders, with the contract of stream_read, except that they may fail with *got > 0 (data before
+ * the damage). *got is 0 when called. They advance in_pos and out_pos and set at_end. */
 int gzip_new(struct gzip **out);
 void gzip_free(struct gzip *g);
 int gzip_read(struct stream *s, uint8_t *dst, size_t n, int timeout_ms, size_t *got, struct err *e);

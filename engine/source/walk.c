@@ -7,7 +7,7 @@
 
 enum { SHB_MAGIC = 0x1A2B3C4D, SHB_MAGIC_SWAPPED = 0x4D3C2B1A, SHB_MAJOR = 1 };
 
-#define WALK_FAIL(b, pos, ...)                                                                     \
+#define WALK_FAIL(b, pos, ...) \
 	((b)->last = true, err_set(&(b)->err, ERR_FORMAT, (b)->file_off + (pos), __VA_ARGS__))
 
 /* Room for n more block offsets. */
@@ -33,11 +33,13 @@ static int bad_event_length(struct batch *b, size_t pos, uint32_t type, uint32_t
 	block_event_limits(type, &min, &max);
 	if (n < min)
 		return WALK_FAIL(b, pos,
-				 "event block (0x%x): block length too short: expected at least %u bytes, got %u",
+				 "event block (0x%x): block length too short: expected at least %u "
+				 "bytes, got %u",
 				 type, min, n);
-	return WALK_FAIL(b, pos,
-			 "event block (0x%x): block length too long: expected at most %u bytes, got %u",
-			 type, max, n);
+	return WALK_FAIL(
+		b, pos,
+		"event block (0x%x): block length too long: expected at most %u bytes, got %u",
+		type, max, n);
 }
 
 /* What may follow the events of a section: another section. */
@@ -46,10 +48,11 @@ static int walk_after_events(struct source *s, struct batch *b, const uint8_t *p
 	uint32_t type = load_u32(p + pos);
 
 	if (type != BLK_SHB)
-		return WALK_FAIL(b, pos,
-				 "could not restart capture: invalid block type 0x%x (%s) after events: "
-				 "expected an event block or a section header (0x%x)",
-				 type, block_name(type), BLK_SHB);
+		return WALK_FAIL(
+			b, pos,
+			"could not restart capture: invalid block type 0x%x (%s) after events: "
+			"expected an event block or a section header (0x%x)",
+			type, block_name(type), BLK_SHB);
 	s->phase = PHASE_START;
 	return WALK_CUT;
 }
@@ -101,7 +104,8 @@ static int check_frame(struct batch *b, const uint8_t *p, size_t pos, uint32_t t
 
 	if (trailer == n)
 		return 0;
-	return WALK_FAIL(b, pos, "%s block (0x%x): wrong block total length: header says %u, trailer %u",
+	return WALK_FAIL(b, pos,
+			 "%s block (0x%x): wrong block total length: header says %u, trailer %u",
 			 block_name(type), type, n, trailer);
 }
 
@@ -111,13 +115,15 @@ static int check_section(struct batch *b, const uint8_t *p, size_t pos)
 	unsigned major = load_u16(p + pos + 12);
 
 	if (magic != SHB_MAGIC)
-		return WALK_FAIL(b, pos, "section header: invalid magic number: expected 0x%x, got 0x%x%s",
-				 SHB_MAGIC, magic,
-				 magic == SHB_MAGIC_SWAPPED ? " (written by a big-endian machine)" : "");
+		return WALK_FAIL(
+			b, pos, "section header: invalid magic number: expected 0x%x, got 0x%x%s",
+			SHB_MAGIC, magic,
+			magic == SHB_MAGIC_SWAPPED ? " (written by a big-endian machine)" : "");
 	if (major > SHB_MAJOR)
-		return WALK_FAIL(b, pos,
-				 "section header: unsupported version: expected major version %d, got %u",
-				 SHB_MAJOR, major);
+		return WALK_FAIL(
+			b, pos,
+			"section header: unsupported version: expected major version %d, got %u",
+			SHB_MAJOR, major);
 	return 0;
 }
 
@@ -135,7 +141,7 @@ static int walk_meta_block(struct source *s, struct batch *b, const uint8_t *p, 
 	if (s->phase == PHASE_START) {
 		s->phase = PHASE_META;
 		s->section_off = b->file_off + pos;
-	} else if (block_classify(type) != BLOCK_META) {
+	} else if (!block_is_meta(type)) {
 		return 0;
 	}
 	if (reserve_blocks(b, 1))
@@ -152,17 +158,20 @@ static int walk_meta(struct source *s, struct batch *b, const uint8_t *p, size_t
 		int r;
 
 		if (s->phase == PHASE_START && type != BLK_SHB)
-			return WALK_FAIL(b, *at,
-					 "invalid block type: expected a section header (0x%x), got 0x%x",
-					 BLK_SHB, type);
+			return WALK_FAIL(
+				b, *at,
+				"invalid block type: expected a section header (0x%x), got 0x%x",
+				BLK_SHB, type);
 		if (block_is_event(type)) {
 			s->phase = PHASE_EVENTS;
 			return WALK_CUT;
 		}
 		if (n < min)
-			return WALK_FAIL(b, *at,
-					 "%s block (0x%x): block length too short: expected at least %u "
-					 "bytes, got %u", block_name(type), type, min, n);
+			return WALK_FAIL(
+				b, *at,
+				"%s block (0x%x): block length too short: expected at least %u "
+				"bytes, got %u",
+				block_name(type), type, min, n);
 		if (n > len - *at)
 			break;
 		r = walk_meta_block(s, b, p, *at, type, n);
@@ -175,5 +184,13 @@ static int walk_meta(struct source *s, struct batch *b, const uint8_t *p, size_t
 
 int walk_blocks(struct source *s, struct batch *b, const uint8_t *p, size_t len, size_t *pos)
 {
-	return b->kind == BATCH_META ? walk_meta(s, b, p, len, pos) : walk_events(s, b, p, len, pos);
+	if (b->kind == BATCH_EVENTS) {
+		int r = walk_events(s, b, p, len, pos);
+
+		if (r != WALK_CUT || b->nblk)
+			return r;
+		/* The batch before was full just before a new section. */
+		b->kind = BATCH_META;
+	}
+	return walk_meta(s, b, p, len, pos);
 }
