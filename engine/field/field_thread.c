@@ -1,0 +1,336 @@
+/* proc.*, thread.*: times, limits, memory, capabilities, control groups, standard descriptors. */
+#include "field/field_int.h"
+
+static const struct thread_ver *event_thread(struct field_env *env)
+{
+	const struct thread_ver *tv;
+
+	return evctx_thread(env->c, &tv) ? tv : NULL;
+}
+
+static const struct thread_ver *event_parent(struct field_env *env)
+{
+	const struct thread_ver *tv;
+	struct thread *p;
+
+	if (!evctx_main(env->c, &tv))
+		return NULL;
+	p = state_parent_at(env->c->b->root, tv, env->c->ord);
+	return p ? thread_ver_at(p, env->c->ord) : NULL;
+}
+
+/* ---- identity ------------------------------------------------------------------------------------------------ */
+
+void get_thread_tid(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	set_i(v, env->c->ev.tid);
+}
+
+void get_thread_ismain(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct thread_ver *tv;
+	struct thread *t = evctx_thread(env->c, &tv);
+
+	if (t)
+		set_bool(v, t->tid == tv->pid);
+}
+
+void get_thread_nametid(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct thread_ver *tv;
+	struct thread *t = evctx_thread(env->c, &tv);
+	struct buf *b;
+
+	if (!t)
+		return;
+	b = env_text(env, 0);
+	buf_put(b, tv->comm->s, tv->comm->len);
+	buf_i64(b, t->tid);
+	set_buf(v, env, b);
+}
+
+/* ---- times ----------------------------------------------------------------------------------------------------- */
+
+void get_proc_duration(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct thread_ver *tv = r->info->sel ? event_parent(env) : event_thread(env);
+
+	if (tv && tv->clone_ts)
+		set_u(v, env->c->ev.ts - tv->clone_ts);
+}
+
+void get_proc_start_ts(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct thread_ver *tv = r->info->sel ? event_parent(env) : event_thread(env);
+
+	if (tv)
+		set_u(v, tv->clone_ts);
+}
+
+void get_proc_exe_ino(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct thread_ver *tv = event_thread(env);
+
+	if (!tv)
+		return;
+	switch (r->info->sel) {
+	case XI_INO: set_u(v, tv->exe_ino); break;
+	case XI_CTIME: set_u(v, tv->exe_ino_ctime); break;
+	case XI_MTIME: set_u(v, tv->exe_ino_mtime); break;
+	case XI_CTIME_PROC:
+		if (tv->clone_ts && tv->exe_ino_ctime)
+			set_u(v, tv->clone_ts - tv->exe_ino_ctime);
+		break;
+	case XI_CTIME_PIDNS:
+		if (tv->exe_ino_ctime && tv->pidns_init_start_ts)
+			set_u(v, tv->exe_ino_ctime - tv->pidns_init_start_ts);
+		break;
+	default: set_u(v, tv->pidns_init_start_ts); break;
+	}
+}
+
+void get_proc_exe_flag(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct thread_ver *tv = event_thread(env);
+
+	if (!tv)
+		return;
+	switch (r->info->sel) {
+	case XF_WRITABLE: set_bool(v, tv->exe_writable); break;
+	case XF_UPPER: set_bool(v, tv->exe_upper_layer); break;
+	case XF_LOWER: set_bool(v, tv->exe_lower_layer); break;
+	default: set_bool(v, tv->exe_from_memfd); break;
+	}
+}
+
+/* ---- capabilities ------------------------------------------------------------------------------------------------ */
+
+/* Names by bit, from linux/capability.h. */
+static const char *const cap_names[] = {
+	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL",
+	"CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE",
+	"CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER",
+	"CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT",
+	"CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE", "CAP_SYS_TIME",
+	"CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL",
+	"CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM",
+	"CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
+};
+
+void get_thread_cap(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct thread_ver *tv = event_thread(env);
+	unsigned which = r->info->sel;
+	struct buf *b;
+	uint64_t set;
+
+	if (!tv)
+		return;
+	set = which == CAP_PERMITTED ? tv->cap_permitted :
+	      which == CAP_INHERITABLE ? tv->cap_inheritable : tv->cap_effective;
+	b = env_text(env, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(cap_names); i++) {
+		if (!(set >> i & 1))
+			continue;
+		if (b->len)
+			buf_putc(b, ' ');
+		buf_puts(b, cap_names[i]);
+	}
+	set_buf(v, env, b);
+}
+
+/* ---- descriptors -------------------------------------------------------------------------------------------------- */
+
+static int count_fd(void *ctx, int fd, const struct fd_ver *f)
+{
+	++*(uint64_t *)ctx;
+	return 0;
+}
+
+static bool open_fds(struct field_env *env, uint64_t *n)
+{
+	const struct thread_ver *tv;
+	struct thread *t = evctx_thread(env->c, &tv);
+
+	*n = 0;
+	if (t)
+		state_fds_each(env->c->b->root, t, tv, env->c->ord, count_fd, n);
+	return t != NULL;
+}
+
+static bool fd_limit(struct field_env *env, int64_t *limit)
+{
+	const struct thread_ver *tv;
+
+	if (!evctx_main(env->c, &tv))
+		return false;
+	*limit = (int64_t)tv->fdlimit;
+	return true;
+}
+
+void get_proc_fdopencount(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	uint64_t n;
+
+	if (open_fds(env, &n))
+		set_u(v, n);
+}
+
+void get_proc_fdlimit(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	int64_t limit;
+
+	if (fd_limit(env, &limit))
+		set_i(v, limit);
+}
+
+void get_proc_fdusage(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	int64_t limit;
+	uint64_t n;
+
+	if (!open_fds(env, &n))
+		return;
+	set_double(v, fd_limit(env, &limit) && limit > 0 ? (double)n * 100 / (double)limit : 0);
+}
+
+void get_proc_std(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct fd_ver *f;
+	const char *s;
+	uint32_t n;
+
+	if (!evctx_thread(env->c, NULL))
+		return;
+	f = evctx_fd_n(env->c, r->info->sel & STD_FD);
+	if (!f)
+		return;
+	if (r->info->sel & STD_NAME) {
+		s = fd_ver_name(f, is_029(env), &n);
+		set_text(v, s, n);
+	} else {
+		set_str(v, fd_kind_name(f->kind));
+	}
+}
+
+/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+
+static const struct thread_vol *volatiles(struct field_env *env, struct thread *t)
+{
+	return t ? thread_vol_at(t, env->c->ord) : NULL;
+}
+
+static uint32_t vm_kb(const struct thread_vol *vol, unsigned which)
+{
+	return which == VM_SIZE ? vol->vmsize_kb : which == VM_RSS ? vol->vmrss_kb : vol->vmswap_kb;
+}
+
+void get_proc_vm(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	struct thread *t = evctx_thread(env->c, NULL);
+	const struct thread_vol *vol = volatiles(env, t);
+
+	if (t)
+		set_u(v, vol ? vm_kb(vol, r->info->sel) : 0);
+}
+
+void get_thread_vm(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct thread_ver *tv;
+	struct thread *t = evctx_thread(env->c, &tv);
+	const struct thread_vol *vol = volatiles(env, t);
+	uint64_t kb;
+
+	if (!t)
+		return;
+	kb = vol && t->tid == tv->pid ? vm_kb(vol, r->info->sel & VM_WHICH) : 0;
+	set_u(v, r->info->sel & VM_BYTES ? kb * 1024 : kb);
+}
+
+void get_thread_faults(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	struct thread *t = evctx_thread(env->c, NULL);
+	const struct thread_vol *vol = volatiles(env, t);
+
+	if (t)
+		set_u(v, !vol ? 0 : r->info->sel ? vol->pfmajor : vol->pfminor);
+}
+
+/* ---- threads of the process -------------------------------------------------------------------------------------------- */
+
+struct siblings { uint64_t ord; int64_t pid; uint64_t n; };
+
+static int count_thread(void *ctx, struct thread *t)
+{
+	struct siblings *s = ctx;
+	const struct thread_ver *tv = thread_ver_at(t, s->ord);
+
+	s->n += tv && tv->pid == s->pid && t->tid != s->pid;
+	return 0;
+}
+
+/* Threads of the process beside its main thread. */
+static uint64_t other_threads(struct field_env *env, int64_t pid)
+{
+	struct siblings s = { env->c->ord, pid, 0 };
+
+	state_threads_each(env->c->b->root, env->c->ord, count_thread, &s);
+	return s.n;
+}
+
+void get_proc_nthreads(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct thread_ver *tv;
+
+	if (evctx_main(env->c, &tv))
+		set_u(v, other_threads(env, tv->pid) + 1);
+}
+
+/* Counted for main threads only: the others have none. */
+void get_proc_nchilds(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct thread_ver *tv;
+	struct thread *t = evctx_thread(env->c, &tv);
+
+	if (t)
+		set_u(v, t->tid == tv->pid ? other_threads(env, tv->pid) : 0);
+}
+
+/* ---- control groups ------------------------------------------------------------------------------------------------------ */
+
+void get_thread_cgroups(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct thread_ver *tv = event_thread(env);
+	struct buf *b;
+	uint32_t n;
+
+	if (!tv || !tv->cgroups->len)
+		return;
+	n = tv->cgroups->len;
+	if (!tv->cgroups->s[n - 1])
+		n--;
+	b = env_text(env, 0);
+	buf_put(b, tv->cgroups->s, n);
+	for (uint32_t i = 0; i < b->len; i++)
+		if (!b->p[i])
+			b->p[i] = ' ';
+	set_buf(v, env, b);
+}
+
+void get_thread_cgroup(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct thread_ver *tv = event_thread(env);
+	const char *s, *end;
+	size_t n;
+
+	if (!tv)
+		return;
+	end = tv->cgroups->s + tv->cgroups->len;
+	for (s = tv->cgroups->s; s < end; s += n + 1) {
+		n = strnlen(s, (size_t)(end - s));
+		if (n > r->arg_len && s[r->arg_len] == '=' && !memcmp(s, r->arg_text, r->arg_len)) {
+			set_text(v, s + r->arg_len + 1, n - r->arg_len - 1);
+			return;
+		}
+	}
+}

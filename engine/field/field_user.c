@@ -1,0 +1,55 @@
+/* user.*, group.*: looked up in the lists of the trace, never on the reading machine. */
+#include "field/field_int.h"
+
+static const struct thread_ver *event_thread(struct field_env *env)
+{
+	const struct thread_ver *tv;
+
+	return evctx_thread(env->c, &tv) ? tv : NULL;
+}
+
+void get_user_id(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct thread_ver *tv = event_thread(env);
+
+	if (!tv)
+		return;
+	if (r->info->sel)
+		set_i(v, (int32_t)tv->loginuid);
+	else
+		set_u(v, tv->uid);
+}
+
+void get_user_text(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct thread_ver *tv = event_thread(env);
+	const struct user *u;
+
+	if (!tv)
+		return;
+	u = state_user(env->c->b->root, r->info->sel == U_LOGINNAME ? tv->loginuid : tv->uid);
+	if (!u)
+		return;
+	switch (r->info->sel) {
+	case U_HOME: set_str(v, u->home); break;
+	case U_SHELL: set_str(v, u->shell); break;
+	default: set_str(v, u->name); break;
+	}
+}
+
+void get_group_gid(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct thread_ver *tv = event_thread(env);
+
+	if (tv)
+		set_u(v, tv->gid);
+}
+
+void get_group_name(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	const struct thread_ver *tv = event_thread(env);
+	const struct group *g = tv ? state_group(env->c->b->root, tv->gid) : NULL;
+
+	if (g)
+		set_str(v, g->name);
+}
