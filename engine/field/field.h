@@ -129,5 +129,7 @@ void field_get_list(const struct field_ref *r, struct field_env *env, struct val
 void field_list(struct buf *out, bool verbose);
 void field_list_markdown(struct buf *out);
 void field_list_json(struct buf *out);
+/* "UINT64", "CHARBUF" ... as -lv shows it; never NULL. */
+const char *field_type_name(unsigned type);
 
 #endif

@@ -137,6 +137,31 @@ static struct thread *subject(const struct field_ref *r, struct field_env *env, 
 	}
 }
 
+/* Text of the first "id": "..." in JSON text: the id of the container. The keys that come before it (in
+ * alphabetical order) hold no objects with an id. */
+static bool json_id(const char **s, uint32_t *n)
+{
+	const char *at = *s, *end = *s + *n, *quote;
+
+	while ((at = memmem(at, (size_t)(end - at), "\"id\"", 4)) != NULL) {
+		bool escaped = at > *s && at[-1] == '\\';
+
+		at += 4;
+		while (at < end && (*at == ' ' || *at == ':'))
+			at++;
+		if (escaped || at >= end || *at != '"')
+			continue;
+		at++;
+		quote = memchr(at, '"', (size_t)(end - at));
+		if (!quote)
+			return false;
+		*n = (uint32_t)(quote - at);
+		*s = at;
+		return true;
+	}
+	return false;
+}
+
 /* Id of the container that a container event tells about: its process name. */
 static bool container_event_name(struct field_env *env, struct value *v)
 {
@@ -149,7 +174,7 @@ static bool container_event_name(struct field_env *env, struct value *v)
 		return false;
 	if (!event_param_str(ev, 0, &id, &n))
 		return true;
-	if (ev->type != EV_CONTAINER_E && !container_json_id(&id, &n))
+	if (ev->type != EV_CONTAINER_E && !json_id(&id, &n))
 		return true;
 	b = env_text(env, 0);
 	buf_lit(b, "container:");

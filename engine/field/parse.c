@@ -31,22 +31,35 @@ static unsigned edit_distance(const char *a, size_t la, const char *b, size_t lb
 	return row[la % 3][lb];
 }
 
-/* The listed field whose name is most like the text; NULL if none is near. */
+static size_t common_prefix(const char *a, size_t la, const char *b)
+{
+	size_t n = 0;
+
+	while (n < la && a[n] == b[n])
+		n++;
+	return n;
+}
+
+/* The field whose name is most like the text: fewest edits, then most letters right from the start. NULL if
+ * none is near. */
 static const struct field_info *nearest_field(const char *text, size_t len)
 {
 	const struct field_info *f, *best = NULL;
 	unsigned n, best_d = len < 6 ? 2 : 3;
+	size_t best_p = 0;
 
 	if (len >= NAME_MAX_LEN)
 		return NULL;
 	f = field_table(&n);
 	for (; n; n--, f++) {
 		unsigned d = edit_distance(text, len, f->name, strlen(f->name));
+		size_t p = common_prefix(text, len, f->name);
 
-		if (d <= best_d && (d < best_d || !best) && !(f->flags & FF_HIDDEN)) {
-			best = f;
-			best_d = d;
-		}
+		if (d > best_d || (best && d == best_d && p <= best_p) || (f->flags & FF_HIDDEN))
+			continue;
+		best = f;
+		best_d = d;
+		best_p = p;
 	}
 	return best;
 }
@@ -148,7 +161,6 @@ static int arg_text_or_index(struct arg_parse *p)
 }
 
 static bool is_cgroup_char(char c) { return isalnum_c(c) == 1 || c == '_'; }
-static bool is_name_char(char c) { return isalnum_c(c) || c == '_'; }
 static bool is_key_char(char c) { return isalnum_c(c) || c == '_' || c == '-' || c == '.' || c == '/'; }
 
 /* ".name" of characters for which ok says yes. */
