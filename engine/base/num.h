@@ -13,7 +13,7 @@ enum {
 
 extern const char num_pairs[200]; /* "00" to "99" */
 
-static ALWAYS_INLINE unsigned num_digits(uint64_t v)
+static inline unsigned num_digits(uint64_t v)
 {
 	unsigned n = 1;
 
@@ -25,35 +25,57 @@ static ALWAYS_INLINE unsigned num_digits(uint64_t v)
 }
 
 /* Exactly n digits of v, the lowest ones. */
-static ALWAYS_INLINE char *num_fixed(char *p, uint64_t v, unsigned n)
+static inline char *num_fixed(char *p, uint64_t v, unsigned n)
 {
-	char *q = p + n;
-	unsigned len = n;
+	char *end = p + n, *q = end;
 
-	while (n >= 2) {
+	for (; q - p >= 2; v /= 100) {
 		q -= 2;
 		memcpy(q, num_pairs + 2 * (v % 100), 2);
-		v /= 100;
-		n -= 2;
 	}
-	if (n)
-		*--q = (char)('0' + v % 10);
-	return p + len;
+	if (q > p)
+		*p = (char)('0' + v % 10);
+	return end;
 }
 
-static ALWAYS_INLINE char *num_u64(char *p, uint64_t v)
+/* Exactly four digits; v < 10^4. */
+static ALWAYS_INLINE char *num_4(char *p, uint32_t v)
 {
-	if (v < 10) {
-		*p = (char)('0' + v);
-		return p + 1;
-	}
+	memcpy(p, num_pairs + 2 * (v / 100), 2);
+	memcpy(p + 2, num_pairs + 2 * (v % 100), 2);
+	return p + 4;
+}
+
+/* v < 10^4, without zeros in front. */
+static ALWAYS_INLINE char *num_small(char *p, uint32_t v)
+{
 	if (v < 100) {
+		if (v < 10) {
+			*p = (char)('0' + v);
+			return p + 1;
+		}
 		memcpy(p, num_pairs + 2 * v, 2);
 		return p + 2;
 	}
-	unsigned n = num_digits(v);
+	if (v >= 1000)
+		return num_4(p, v);
+	*p = (char)('0' + v / 100);
+	memcpy(p + 1, num_pairs + 2 * (v % 100), 2);
+	return p + 3;
+}
 
-	return num_fixed(p, v, n);
+char *num_large(char *p, uint64_t v); /* v >= 10^8 */
+
+static ALWAYS_INLINE char *num_u64(char *p, uint64_t v)
+{
+	if (v < 10000)
+		return num_small(p, (uint32_t)v);
+	if (v >= 100000000)
+		return num_large(p, v);
+	uint32_t w = (uint32_t)v;
+
+	p = num_small(p, w / 10000);
+	return num_4(p, w % 10000);
 }
 
 static ALWAYS_INLINE char *num_i64(char *p, int64_t v)

@@ -149,7 +149,7 @@ static void sum_up(struct format *f)
 		struct format_step *s = &f->steps[i];
 
 		s->ref.place = i;
-		f->demand |= s->ref.info->demand;
+		f->demand |= s->ref.demand;
 		f->looks_back |= (s->ref.info->flags & FF_LOOKS_BACK) != 0;
 		f->has_outputtime |= s->op == FO_OUTPUTTIME;
 	}
@@ -242,7 +242,7 @@ static bool put_list(const struct format_step *s, struct field_env *env, struct 
 	for (uint32_t i = 0; i < l.n; i++) {
 		if (i)
 			buf_putc(out, ',');
-		render_value(out, &l.v[i], s->ref.info->fmt, env->ro);
+		render_value(out, &l.v[i], s->ref.fmt, env->ro);
 	}
 	buf_putc(out, ')');
 	return true;
@@ -256,7 +256,7 @@ static NO_INLINE bool put_field(const struct format_step *s, struct field_env *e
 		return put_list(s, env, out);
 	field_get(&s->ref, env, &v);
 	if (v.has)
-		render_value(out, &v, s->ref.info->fmt, env->ro);
+		render_value(out, &v, s->ref.fmt, env->ro);
 	return v.has;
 }
 

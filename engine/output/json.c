@@ -171,7 +171,7 @@ static bool is_bare(unsigned type, unsigned fmt)
 static void put_value(struct buf *out, const struct format_step *s, const struct value *v,
 		      const struct render_opts *ro)
 {
-	unsigned fmt = s->ref.info->fmt;
+	unsigned fmt = s->ref.fmt;
 
 	if (v->type == PT_DOUBLE) {
 		put_double(out, v->d);
