@@ -623,6 +623,9 @@ static ALWAYS_INLINE void put_slow(const struct put *x, const struct print_param
 		put_typed(x, pp, v, len);
 }
 
+/* Room one parameter of a quick kind takes; the label is copied whole. */
+enum { QUICK_ROOM = LABEL_MAX + NUM_DEC_MAX + 4 };
+
 void render_args(struct buf *out, struct field_env *env)
 {
 	struct evctx *c = env->c;
@@ -638,25 +641,30 @@ void render_args(struct buf *out, struct field_env *env)
 	if (x.compat)
 		n = event_table[e->type].nparams_029;
 	n = MIN(n, e->nparams);
+	if (!buf_room(out, QUICK_ROOM * (size_t)n))
+		return;
+	/* p stands where out ends, with room for all that is left if it were quick. */
+	char *p = out->p + out->len;
+
 	for (unsigned i = 0; i < n; i++, pp++) {
 		uint32_t len = event_param_len_(e, i);
 
-		if (!buf_room(out, LABEL_MAX + NUM_DEC_MAX + 4))
-			return;
-		char *p = out->p + out->len;
 		memcpy(p, pp->label, LABEL_MAX);
 		p += pp->label_len;
 		char *q = put_quick(p, pp->op, v, len);
 		if (LIKELY(q)) {
-			*q++ = ' ';
-			out->len = (size_t)(q - out->p);
+			p = q;
 		} else {
 			out->len = (size_t)(p - out->p);
 			put_slow(&x, pp, v, len);
-			buf_putc(out, ' ');
+			if (!buf_room(out, QUICK_ROOM * (size_t)(n - i)))
+				return;
+			p = out->p + out->len;
 		}
+		*p++ = ' ';
 		v += len;
 	}
+	out->len = (size_t)(p - out->p);
 }
 
 /* ---- evt.info ------------------------------------------------------------------------------------------ */

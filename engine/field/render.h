@@ -23,6 +23,8 @@ void render_value(struct buf *out, const struct value *v, unsigned fmt, const st
 void render_time(struct buf *out, struct field_env *env, char time_type);
 /* -t D: time since the event that the place with this memory saw before (its time stamp, 0 = none; updated). */
 void render_delta(struct buf *out, struct field_env *env, uint64_t *last);
+/* The default column: "HH:MM:SS.nnnnnnnnn", local zone. Writes 18 bytes at p, returns p + 18. */
+char *render_clock(char *p, uint64_t ns);
 /* Captured bytes in the mode of ro; len 0 gives nothing. */
 void render_buffer(struct buf *out, const uint8_t *p, uint32_t len, const struct render_opts *ro);
 

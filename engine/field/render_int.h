@@ -29,7 +29,5 @@ void text_sockaddr(struct buf *b, const uint8_t *p, uint32_t len);
 void text_socktuple(struct buf *b, const uint8_t *p, uint32_t len);
 /* "2025-01-31 23:59:59.123456789 +0100", local zone. */
 void text_abstime(struct buf *b, uint64_t ns);
-/* "HH:MM:SS", local zone, from this thread's cache; s seconds since the epoch. 8 bytes. */
-void text_clock(char out[8], uint64_t s);
 
 #endif

@@ -21,8 +21,9 @@ struct name_entry {
 enum { NAME_CACHE = 64 };
 
 struct clock_cache {
-	uint64_t minute; /* seconds / 60, plus 1; 0 = nothing cached */
-	char text[8];	 /* HH:MM:SS of its first second */
+	uint64_t start_ns; /* of the second it holds; 0 = nothing cached */
+	char text[9];	   /* "HH:MM:SS." */
+	uint64_t minute;   /* seconds / 60 for which hour and minute hold */
 };
 
 static _Thread_local struct name_entry name_cache[NAME_CACHE];
@@ -286,30 +287,33 @@ void text_socktuple(struct buf *b, const uint8_t *p, uint32_t len)
 
 /* Offsets of time zones are whole minutes wherever a trace can come from, so one call of localtime_r (which
  * takes a lock) serves a minute of the trace. */
-static NO_INLINE void clock_fill(uint64_t minute)
+static NO_INLINE void clock_fill(struct clock_cache *k, uint64_t ns)
 {
+	uint64_t s = ns / 1000000000, minute = s / 60;
 	time_t t = (time_t)(minute * 60);
 	struct tm tm;
-	char *p = clock_cache.text;
 
-	if (!localtime_r(&t, &tm))
-		memset(&tm, 0, sizeof(tm));
-	memcpy(p, num_pairs + 2 * tm.tm_hour, 2);
-	p[2] = ':';
-	memcpy(p + 3, num_pairs + 2 * tm.tm_min, 2);
-	p[5] = ':';
-	memcpy(p + 6, num_pairs + 2 * tm.tm_sec, 2);
-	clock_cache.minute = minute + 1;
+	if (!k->start_ns || k->minute != minute) {
+		if (!localtime_r(&t, &tm))
+			memset(&tm, 0, sizeof(tm));
+		memcpy(k->text, num_pairs + 2 * tm.tm_hour, 2);
+		memcpy(k->text + 3, num_pairs + 2 * tm.tm_min, 2);
+		k->text[2] = k->text[5] = ':';
+		k->text[8] = '.';
+		k->minute = minute;
+	}
+	memcpy(k->text + 6, num_pairs + 2 * (s - minute * 60), 2);
+	k->start_ns = s * 1000000000;
 }
 
-void text_clock(char out[8], uint64_t s)
+char *render_clock(char *p, uint64_t ns)
 {
-	uint64_t minute = s / 60;
+	struct clock_cache *k = &clock_cache;
 
-	if (UNLIKELY(clock_cache.minute != minute + 1))
-		clock_fill(minute);
-	memcpy(out, clock_cache.text, 6);
-	memcpy(out + 6, num_pairs + 2 * (s - minute * 60), 2);
+	if (UNLIKELY(!k->start_ns || ns - k->start_ns >= 1000000000))
+		clock_fill(k, ns);
+	memcpy(p, k->text, 9);
+	return num_ns(p + 9, (uint32_t)(ns - k->start_ns));
 }
 
 static char *put_seconds(char *p, uint64_t ns)
@@ -347,10 +351,7 @@ void render_time(struct buf *out, struct field_env *env, char time_type)
 		break;
 	case 'r': p = put_seconds(p, ts - env->c->b->origin_ts); break;
 	case 'd': p = put_seconds(p, evctx_latency(env->c)); break;
-	default:
-		text_clock(p, ts / 1000000000);
-		p[8] = '.';
-		p = num_ns(p + 9, (uint32_t)(ts % 1000000000));
+	default: p = render_clock(p, ts); break;
 	}
 	out->len = (size_t)(p - out->p);
 }

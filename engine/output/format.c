@@ -3,13 +3,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/num.h"
 #include "field/render.h"
 #include "output/format_int.h"
 
 /* ---- parsing ------------------------------------------------------------------------------------ */
 
-enum { WIDTH_MAX = 65535 };
+enum {
+	WIDTH_MAX = 65535,
+	STEP_ROOM = 48, /* the longest text a quick step writes; longer names take the slow way */
+};
 
 static const struct {
 	const char *name;
@@ -152,9 +156,16 @@ static void sum_up(struct format *f)
 		f->demand |= s->ref.demand;
 		f->looks_back |= (s->ref.info->flags & FF_LOOKS_BACK) != 0;
 		f->has_outputtime |= s->op == FO_OUTPUTTIME;
+		s->plain = s->width || s->lit_len || s->op == FO_FIELD || s->op == FO_INFO || s->op == FO_ARGS;
 	}
-	for (unsigned t = 0; t < EV_CODE_COUNT; t++)
-		f->name_len[t] = (uint8_t)strlen(event_table[t].name);
+	f->line_room = (size_t)f->nsteps * (STEP_TEXT + STEP_ROOM);
+	for (unsigned t = EV_GENERIC_X + 1; t < EV_CODE_COUNT; t++) {
+		size_t len = strlen(event_table[t].name);
+
+		ASSERT(len <= sizeof(f->names->text));
+		f->names[t].len = (uint8_t)len;
+		memcpy(f->names[t].text, event_table[t].name, len);
+	}
 }
 
 static unsigned count_percents(const char *text)
@@ -228,9 +239,6 @@ bool format_looks_back(const struct format *f, const struct render_opts *ro)
 
 /* ---- printing ------------------------------------------------------------------------------------ */
 
-/* The text of each step that is not a special one starts with this much room. */
-enum { STEP_ROOM = 64 };
-
 static bool put_list(const struct format_step *s, struct field_env *env, struct buf *out)
 {
 	struct value_list l;
@@ -260,58 +268,6 @@ static NO_INLINE bool put_field(const struct format_step *s, struct field_env *e
 	return v.has;
 }
 
-static bool put_comm(const struct format_step *s, struct field_env *env, struct buf *out)
-{
-	const struct thread_ver *v = NULL;
-
-	if (UNLIKELY(!evctx_thread(env->c, &v) || !v))
-		return put_field(s, env, out);
-	buf_put(out, v->comm->s, strnlen(v->comm->s, v->comm->len));
-	return true;
-}
-
-static void put_type(const struct format *f, struct field_env *env, struct buf *out)
-{
-	unsigned type = env->c->ev.type;
-
-	if (LIKELY(type > EV_GENERIC_X))
-		buf_put(out, event_table[type].name, f->name_len[type]);
-	else
-		buf_puts(out, event_name(&env->c->ev, env->ro->compat029));
-}
-
-/* One field; false if the event has no value for it. There is room for STEP_ROOM bytes. */
-static ALWAYS_INLINE bool put_step(const struct format *f, const struct format_step *s,
-				   struct field_env *env, struct buf *out)
-{
-	struct evctx *c = env->c;
-	char *p = out->p + out->len;
-
-	switch (s->op) {
-	case FO_NUM: p = num_u64(p, c->num); break;
-	case FO_CPU: p = num_u64(p, c->ev.cpu); break;
-	case FO_TID:
-		if (c->ev.tid < 0)
-			return put_field(s, env, out);
-		p = num_u64(p, (uint64_t)c->ev.tid);
-		break;
-	case FO_DIR: *p++ = event_table[c->ev.type].is_exit ? '<' : '>'; break;
-	case FO_OUTPUTTIME:
-		if (env->ro->time_type == 'D')
-			render_delta(out, env, &f->last[s - f->steps]);
-		else
-			render_time(out, env, env->ro->time_type);
-		return true;
-	case FO_COMM: return put_comm(s, env, out);
-	case FO_TYPE: put_type(f, env, out); return true;
-	case FO_INFO: render_info(out, env); return true;
-	case FO_ARGS: render_args(out, env); return true;
-	default: return put_field(s, env, out);
-	}
-	out->len = (size_t)(p - out->p);
-	return true;
-}
-
 static void fit_width(struct buf *out, size_t start, uint32_t width)
 {
 	size_t len = out->len - start;
@@ -322,31 +278,122 @@ static void fit_width(struct buf *out, size_t start, uint32_t width)
 		out->len = start + width;
 }
 
+/* The fields that take the buffer; false if the event has no value. */
+static bool put_slow(const struct format *f, const struct format_step *s, struct field_env *env,
+		     struct buf *out)
+{
+	struct evctx *c = env->c;
+	const struct thread_ver *v = NULL;
+
+	switch (s->op) {
+	case FO_OUTPUTTIME:
+		if (env->ro->time_type == 'D')
+			render_delta(out, env, &f->last[s - f->steps]);
+		else
+			render_time(out, env, env->ro->time_type);
+		return true;
+	case FO_COMM:
+		if (!evctx_thread(c, &v) || !v)
+			return put_field(s, env, out);
+		buf_put(out, v->comm->s, v->comm->len);
+		return true;
+	case FO_TYPE: buf_puts(out, event_name(&c->ev, env->ro->compat029)); return true;
+	case FO_INFO: render_info(out, env); return true;
+	case FO_ARGS: render_args(out, env); return true;
+	default: return put_field(s, env, out);
+	}
+}
+
+/* The fields of nearly every line, written at p, where there is room for STEP_ROOM bytes. NULL: not one
+ * of them, or not in this event. */
+static ALWAYS_INLINE char *put_quick(const struct format *f, const struct format_step *s,
+				     struct field_env *env, char *p)
+{
+	struct evctx *c = env->c;
+	const struct thread_ver *v = NULL;
+
+	switch (s->op) {
+	case FO_NUM: return num_u64(p, c->num);
+	case FO_CPU: return num_u64(p, c->ev.cpu);
+	case FO_TID: return c->ev.tid >= 0 ? num_u64(p, (uint64_t)c->ev.tid) : NULL;
+	case FO_DIR:
+		*p = event_table[c->ev.type].is_exit ? '<' : '>';
+		return p + 1;
+	case FO_OUTPUTTIME:
+		return env->ro->time_type == 'h' || !env->ro->time_type ? render_clock(p, c->ev.ts) : NULL;
+	case FO_COMM:
+		if (!evctx_thread(c, &v) || !v || v->comm->len > STEP_ROOM)
+			return NULL;
+		memcpy(p, v->comm->s, v->comm->len);
+		return p + v->comm->len;
+	case FO_TYPE:
+		if (!f->names[c->ev.type].len)
+			return NULL;
+		memcpy(p, f->names[c->ev.type].text, sizeof(f->names->text));
+		return p + f->names[c->ev.type].len;
+	default: return NULL;
+	}
+}
+
+/* One step through the buffer, with everything that can happen to it. False: the line is dropped. */
+static NO_INLINE bool put_step(const struct format *f, const struct format_step *s, struct field_env *env,
+			       struct buf *out)
+{
+	size_t start;
+	char *q;
+
+	if (s->lit_len)
+		buf_put(out, f->lits + s->lit, s->lit_len);
+	else
+		buf_put(out, s->text, s->text_len);
+	start = out->len;
+	if (!buf_room(out, STEP_ROOM))
+		return true;
+	q = put_quick(f, s, env, out->p + start);
+	if (q) {
+		out->len = (size_t)(q - out->p);
+	} else if (!put_slow(f, s, env, out)) {
+		if (!f->star)
+			return false;
+		buf_lit(out, "<NA>");
+	}
+	if (s->width)
+		fit_width(out, start, s->width);
+	return true;
+}
+
+/* Quick steps run on a pointer behind what out holds, with room for all that is left if it were quick. */
 static bool put_text(const struct format *f, struct field_env *env, struct buf *out)
 {
 	size_t start = out->len;
 
-	for (const struct format_step *s = f->steps;; s++) {
-		if (s->lit_len)
-			buf_put(out, f->lits + s->lit, s->lit_len);
-		if (!buf_room(out, STEP_TEXT + STEP_ROOM))
-			return true;
-		memcpy(out->p + out->len, s->text, STEP_TEXT);
-		out->len += s->text_len;
-		if (s->op == FO_END)
-			return true;
-		size_t field = out->len;
+	if (!buf_room(out, f->line_room))
+		return true;
+	char *p = out->p + start;
 
-		if (UNLIKELY(!put_step(f, s, env, out))) {
-			if (!f->star) {
-				out->len = start;
-				return false;
+	for (const struct format_step *s = f->steps; s->op != FO_END; s++) {
+		if (LIKELY(!s->plain)) {
+			memcpy(p, s->text, STEP_TEXT);
+			char *q = put_quick(f, s, env, p + s->text_len);
+
+			if (LIKELY(q)) {
+				p = q;
+				continue;
 			}
-			buf_lit(out, "<NA>");
 		}
-		if (s->width)
-			fit_width(out, field, s->width);
+		out->len = (size_t)(p - out->p);
+		if (!put_step(f, s, env, out)) {
+			out->len = start;
+			return false;
+		}
+		if (!buf_room(out, f->line_room))
+			return true;
+		p = out->p + out->len;
 	}
+	out->len = (size_t)(p - out->p);
+	const struct format_step *end = &f->steps[f->nsteps - 1];
+	buf_put(out, end->lit_len ? f->lits + end->lit : end->text, end->lit_len ? end->lit_len : end->text_len);
+	return true;
 }
 
 bool format_text(const struct format *f, struct field_env *env, struct buf *out)
