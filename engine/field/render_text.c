@@ -228,11 +228,12 @@ void text_sockaddr(struct buf *b, const uint8_t *p, uint32_t len)
 	}
 }
 
+/* ::ffff:a.b.c.d or ::, which stands for 0.0.0.0. */
 static bool v4_mapped(const uint8_t *a)
 {
-	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff}, none[16];
 
-	return !memcmp(a, prefix, 12);
+	return !memcmp(a, prefix, 12) || !memcmp(a, none, 16);
 }
 
 static void tuple_ipv6(struct buf *b, const uint8_t *p)
