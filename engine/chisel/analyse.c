@@ -1,0 +1,292 @@
+/* The worker's half: filter, extract, aggregate, render. No ordered effects: what must happen in order is left
+ * in the part for release.c. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "chisel/chisel_int.h"
+
+/* ---- growing lists (no failure path for the caller: the sticky flag is checked at release) ----------------- */
+
+static bool grow_u32(uint32_t **v, uint32_t n, uint32_t *cap)
+{
+	if (n < *cap)
+		return true;
+	uint32_t c = *cap ? *cap * 2 : 64;
+	uint32_t *p = realloc(*v, c * sizeof(*p));
+	if (!p)
+		return false;
+	*v = p;
+	*cap = c;
+	return true;
+}
+
+static struct chisel_entry *add_entry(struct chisel_part *cp, uint32_t idx)
+{
+	if (cp->n == cp->cap) {
+		uint32_t cap = cp->cap ? cp->cap * 2 : 64;
+		struct chisel_entry *e = realloc(cp->e, cap * sizeof(*e));
+		if (!e) {
+			cp->no_memory = true;
+			return NULL;
+		}
+		cp->e = e;
+		cp->cap = cap;
+	}
+	struct chisel_entry *e = &cp->e[cp->n++];
+	memset(e, 0, sizeof(*e));
+	e->idx = idx;
+	return e;
+}
+
+/* ---- intervals ---------------------------------------------------------------------------------------------- */
+
+uint64_t interval_slot(const struct chisel *c, uint64_t ts, uint64_t origin)
+{
+	if (c->interval_ns)
+		return ts / c->interval_ns;
+	return ts > origin ? (ts - origin) / c->precise_ns : 0;
+}
+
+/* Notes the events whose slot differs from that of the event before them. Hidden events drive no interval. */
+static void find_bounds(const struct chisel *c, struct chisel_part *cp, const struct batch *b)
+{
+	uint64_t lo = 1, hi = 0; /* slot of the last event covers [lo, hi): empty at first */
+
+	for (uint32_t i = 0; i < b->nev; i++) {
+		const uint8_t *blk = b->data + b->ev[i].off;
+
+		if (b->ev[i].flags & ER_HIDDEN)
+			continue;
+		uint64_t ts = load_u64(blk + event_block_hdr_off(load_u32(blk)));
+		if (LIKELY(ts >= lo && ts < hi))
+			continue;
+		uint64_t slot = interval_slot(c, ts, b->origin_ts);
+		if (c->interval_ns) {
+			lo = slot * c->interval_ns;
+			hi = lo + c->interval_ns;
+		} else {
+			lo = b->origin_ts + slot * c->precise_ns;
+			hi = lo + c->precise_ns;
+		}
+		if (!cp->any) {
+			cp->any = true;
+			cp->first_slot = slot;
+			cp->first_idx = i;
+		} else if (slot != cp->last_slot) {
+			if (!grow_u32(&cp->bound, cp->nbound, &cp->bound_cap)) {
+				cp->no_memory = true;
+				return;
+			}
+			cp->bound[cp->nbound++] = i;
+		}
+		cp->last_slot = slot;
+	}
+}
+
+/* ---- one event ------------------------------------------------------------------------------------------------- */
+
+/* Aggregate k of the segment that holds event idx. */
+static struct agg *agg_of(struct chisels_part *p, unsigned ci, unsigned k, uint32_t idx)
+{
+	struct chisel *c = p->cs->c[ci];
+	struct chisel_part *cp = &p->p[ci];
+
+	if (!c->sealed)
+		return c->aggs[k]->part[p->w];
+	while (cp->seg < cp->nbound && cp->bound[cp->seg] <= idx)
+		cp->seg++;
+	if (!cp->agg && !(cp->agg = calloc((size_t)(cp->nbound + 1) * c->naggs, sizeof(*cp->agg)))) {
+		cp->no_memory = true;
+		return NULL;
+	}
+	struct agg **a = &cp->agg[cp->seg * c->naggs + k];
+	if (!*a && agg_new(a, &c->aggs[k]->spec))
+		cp->no_memory = true;
+	return *a;
+}
+
+static bool datum_of(const struct chisel *c, unsigned field, struct field_env *env, struct agg_datum *d)
+{
+	struct value v;
+
+	field_get(&c->fields[field].ref, env, &v);
+	return value_datum(&c->fields[field].ref, &v, env->scratch, d);
+}
+
+static void update_agg(struct chisels_part *p, unsigned ci, unsigned k, struct field_env *env)
+{
+	struct chisel *c = p->cs->c[ci];
+	struct chisel_agg *a = c->aggs[k];
+	struct chisel_worker *w = &c->workers[p->w];
+	struct agg_datum v[AGG_MAX_COLS], key;
+	unsigned got = 0;
+
+	if (w->agg_run[k] && !filter_match(w->agg_run[k], env))
+		return;
+	for (unsigned i = 0; i < a->spec.ncols; i++) {
+		got += datum_of(c, a->col[i], env, &v[i]);
+		if (!i && a->positive && !(v[0].kind == AGG_INT && v[0].i > 0))
+			return;
+	}
+	if (!got)
+		return;
+	buf_reset(&w->key);
+	for (unsigned i = 0; i < a->spec.nkeys; i++) {
+		if (!datum_of(c, a->key[i], env, &key))
+			return;
+		agg_key_add(&w->key, &key);
+	}
+	struct agg *t = agg_of(p, ci, k, env->c->idx);
+	struct agg_cell *row = t && !buf_failed(&w->key) ? agg_row(t, w->key.p ? w->key.p : "", (uint32_t)w->key.len) : NULL;
+	if (!row) {
+		p->p[ci].no_memory = true;
+		return;
+	}
+	for (unsigned i = 0; i < a->spec.ncols; i++)
+		agg_add(t, row, i, &v[i], env->c->ord);
+}
+
+/* Leaves the event with its fields to the ordered callback. Texts built by the extraction land in the part's own
+ * memory; the rest is borrowed from the batch, which outlives the part. */
+static void leave_entry(struct chisels_part *p, unsigned ci, struct field_env *env)
+{
+	struct chisel *c = p->cs->c[ci];
+	struct chisel_part *cp = &p->p[ci];
+	struct chisel_entry *e = add_entry(cp, env->c->idx);
+	struct field_env own = *env;
+
+	if (!e)
+		return;
+	if (c->has_on_event && cp->nvals) {
+		e->vals = arena_alloc(&cp->mem, cp->nvals * sizeof(*e->vals));
+		if (!e->vals) {
+			cp->no_memory = true;
+			return;
+		}
+		own.scratch = &cp->mem;
+		for (unsigned i = 0; i < cp->nvals; i++)
+			field_get(&c->fields[i].ref, &own, &e->vals[i]);
+	}
+	if (c->format) {
+		e->text_off = (uint32_t)cp->text.len;
+		e->has_line = format_event(c->format, env, &cp->text);
+		e->text_len = (uint32_t)cp->text.len - e->text_off;
+	}
+}
+
+void chisel_see(struct chisels_part *p, unsigned ci, struct field_env *env)
+{
+	struct chisel *c = p->cs->c[ci];
+	struct chisel_worker *w = &c->workers[p->w];
+	unsigned type = env->c->ev.type;
+
+	if (!((c->types[type / 64] >> (type % 64)) & 1))
+		return;
+	if (w->run && !filter_match(w->run, env))
+		return;
+	for (unsigned k = 0; k < c->naggs; k++)
+		update_agg(p, ci, k, env);
+	if (c->has_on_event || c->format)
+		leave_entry(p, ci, env);
+}
+
+/* ---- a batch ---------------------------------------------------------------------------------------------------- */
+
+static void part_init(struct chisels *cs, struct chisels_part *p, unsigned i)
+{
+	struct chisel_part *cp = &p->p[i];
+	struct chisel *c = cs->c[i];
+
+	arena_init(&cp->mem);
+	buf_init(&cp->text);
+	cp->nvals = c->nfields;
+	if (c->interval_ns || c->precise_ns)
+		find_bounds(c, cp, p->b);
+}
+
+int chisels_batch_begin(struct chisels *cs, unsigned w, struct field_env *env, struct chisels_part **out)
+{
+	struct chisels_part *p = calloc(1, sizeof(*p) + cs->n * sizeof(p->p[0]));
+
+	ASSERT(w <= cs->host.workers);
+	if (!p)
+		return -ENOMEM;
+	p->cs = cs;
+	p->w = w;
+	p->env = env;
+	p->b = env->c->b;
+	for (unsigned i = 0; i < cs->n; i++)
+		part_init(cs, p, i);
+	*out = p;
+	return 0;
+}
+
+void chisels_event(struct chisels_part *p)
+{
+	struct chisels *cs = p->cs;
+	uint32_t idx = p->env->c->idx;
+
+	p->any = true;
+	p->last_idx = idx;
+	if (cs->sealed) {
+		if (grow_u32(&p->seen, p->nseen, &p->seen_cap))
+			p->seen[p->nseen++] = idx;
+		else
+			p->no_memory = true;
+	}
+	for (unsigned i = 0; i < cs->n; i++) {
+		if (UNLIKELY(cs->c[i]->late)) /* evaluated at release */
+			add_entry(&p->p[i], idx);
+		else
+			chisel_see(p, i, p->env);
+	}
+}
+
+void chisels_batch_end(struct chisels_part *p)
+{
+	for (unsigned i = 0; i < p->cs->n; i++) {
+		struct chisel *c = p->cs->c[i];
+		struct chisel_part *cp = &p->p[i];
+
+		for (unsigned k = 0; k < c->naggs && !c->sealed; k++)
+			if (agg_failed(c->aggs[k]->part[p->w]))
+				cp->no_memory = true;
+		if (cp->mem.failed || buf_failed(&cp->text))
+			cp->no_memory = true;
+	}
+	p->env = NULL;
+}
+
+size_t chisels_part_bytes(const struct chisels_part *p)
+{
+	size_t n = sizeof(*p) + p->seen_cap * sizeof(*p->seen);
+
+	for (unsigned i = 0; i < p->cs->n; i++) {
+		const struct chisel_part *cp = &p->p[i];
+
+		n += cp->mem.used_bytes + cp->text.cap + cp->cap * sizeof(*cp->e) + cp->bound_cap * sizeof(*cp->bound);
+	}
+	return n;
+}
+
+void chisels_discard(struct chisels_part **pp)
+{
+	struct chisels_part *p = *pp;
+
+	*pp = NULL;
+	if (!p)
+		return;
+	for (unsigned i = 0; i < p->cs->n; i++) {
+		struct chisel_part *cp = &p->p[i];
+
+		for (unsigned k = 0; cp->agg && k < (cp->nbound + 1) * p->cs->c[i]->naggs; k++)
+			agg_free(cp->agg[k]);
+		free(cp->agg);
+		free(cp->e);
+		free(cp->bound);
+		buf_fini(&cp->text);
+		arena_fini(&cp->mem);
+	}
+	free(p->seen);
+	free(p);
+}

@@ -1,0 +1,291 @@
+/* Private to engine/chisel: the parts of a chisel and how they meet.
+ *
+ * MAY_RAISE marks functions that may leave by a Lua error (longjmp): they run inside a protected call,
+ * hold no lock and no memory that only they know of. Every other function never raises. */
+#ifndef BURIN_CHISEL_INT_H
+#define BURIN_CHISEL_INT_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/assert.h"
+#include "chisel/chisel.h"
+#include "merge/aggregate.h"
+#include "output/format.h"
+
+#define MAY_RAISE
+
+enum { CHISEL_MAX_FIELDS = 1024, CHISEL_MAX_AGGS = 64 };
+
+/* ---- one Lua state ---------------------------------------------------------------------------------- */
+
+enum lphase { LP_LOAD, LP_INIT, LP_START, LP_EVENT, LP_INTERVAL, LP_END, LP_MERGE };
+
+/* Which event the evt library talks about. */
+struct cur_event {
+	struct field_env *env; /* NULL: no event yet */
+	const struct batch *b; /* release: env->c may have to be moved to (b, idx) first */
+	uint32_t idx;
+	const struct value *vals; /* extracted fields, nvals of them; NULL = extract on demand */
+	unsigned nvals;
+	bool moved;		  /* env->c stands on (b, idx) */
+	const struct last_event *last; /* on_capture_end: copies of the last event */
+};
+
+struct lstate {
+	uint32_t magic;
+	lua_State *L;
+	struct chisel *c;
+	unsigned w;	   /* worker; MAIN_STATE for the main state */
+	enum lphase phase;
+	struct buf *out;   /* where print goes; NULL = nowhere (muted) */
+	struct cur_event ev;
+	size_t bytes, max_bytes; /* memory of the Lua state */
+	bool exited, end_capture;
+	int exit_code;
+	unsigned agg_calls; /* chisel.aggregate calls so far: numbers the handles */
+	/* Watchdog (limits.c): callback running on thread since; 0 = none. */
+	_Atomic uint64_t running_since_ns;
+	_Atomic bool stop; /* the watchdog asked it to stop */
+	pthread_t thread;
+	struct lstate *next_watched;
+};
+enum { LSTATE_MAGIC = 0x4c537461, MAIN_STATE = UINT32_MAX };
+
+static inline struct lstate *lstate_of(lua_State *L)
+{
+	struct lstate *ls = *(struct lstate **)lua_getextraspace(L);
+
+	ASSERT(ls->magic == LSTATE_MAGIC);
+	return ls;
+}
+
+/* lstate.c */
+int lstate_new(struct lstate **out, struct chisel *c, unsigned w, struct err *e);
+void lstate_free(struct lstate *ls);
+/* Protected call of the function below nargs arguments on the stack. 0, CHISELS_EXIT, or ERR_LUA with *e (prefix: text
+ * before the message, may be ""). The traceback is kept in the chisels. Pops everything on failure. */
+int lstate_call(struct lstate *ls, int nargs, int nresults, const char *what, struct err *e);
+/* The same for a C function with a context (light userdata argument). */
+int lstate_run(struct lstate *ls, lua_CFunction fn, void *ctx, const char *what, struct err *e);
+/* Pushes the global function of that name; false (nothing pushed) if it is not a function. */
+bool lstate_push_global(struct lstate *ls, const char *name);
+
+/* limits.c: one watchdog thread per struct chisels, started by the first state */
+struct watchdog;
+int watchdog_new(struct watchdog **out, uint32_t limit_s);
+void watchdog_free(struct watchdog *wd);
+void watchdog_add(struct watchdog *wd, struct lstate *ls);
+void watchdog_remove(struct watchdog *wd, struct lstate *ls);
+void watchdog_interrupt(struct watchdog *wd);
+void watchdog_enter(struct lstate *ls); /* around every call into Lua */
+void watchdog_leave(struct lstate *ls);
+uint64_t clock_ns(void);
+
+/* libraries opened in every state; MAY_RAISE */
+void compat_open(lua_State *L);	 /* compat51.c: string.format, tostring, table.* of 5.1 */
+void order_open(lua_State *L);	 /* order.c: pairs, next, table.sort without randomness */
+void stdio_open(lua_State *L);	 /* stdio.c: print, io.write, os.exit ... through the engine */
+void prelude_open(lua_State *L); /* prelude.c: the Lua parts, embedded */
+void api_evt_open(lua_State *L);
+void api_chisel_open(lua_State *L);
+void api_sysdig_open(lua_State *L);
+void api_aggregate_open(lua_State *L);
+void chisel_free_aggs(struct chisel *c);
+
+/* compat51.c: number as Lua 5.1 writes it; out holds 64 bytes; returns the length */
+size_t num_text(char *out, lua_Number v);
+/* As luaL_tolstring, with num_text for floats. */
+MAY_RAISE const char *tolstring51(lua_State *L, int idx, size_t *len);
+
+/* value.c */
+MAY_RAISE void push_value(lua_State *L, const struct field_ref *r, const struct value *v);
+/* Key or value of an aggregate; false: no value. Texts are borrowed or put into scratch. */
+bool value_datum(const struct field_ref *r, const struct value *v, struct arena *scratch, struct agg_datum *d);
+
+/* ---- one chisel -------------------------------------------------------------------------------------- */
+
+struct chisel_arg {
+	char *name, *desc, *type;
+	bool optional;
+};
+
+/* A field as the script asked for it. The handle a script gets is its number plus one, as a pointer. */
+struct chisel_field {
+	char *text; /* as requested */
+	struct field_ref ref;
+};
+
+/* chisel.aggregate{...} */
+struct chisel_agg {
+	struct agg_spec spec;
+	unsigned key[AGG_MAX_KEYS], col[AGG_MAX_COLS]; /* fields of the chisel */
+	struct filter *filter;	/* own filter, NULL = none */
+	bool positive;		/* values of the first column that are not above 0 do not count */
+	struct agg *total;	/* main: what the script reads */
+	struct agg **part;	/* per worker, when accumulating */
+};
+
+struct merge_plan; /* partial.c */
+
+struct last_event {
+	bool has;
+	uint64_t ts, num;
+	uint16_t cpu;
+	char name[64];
+	struct value *vals; /* one per field, texts copied */
+	unsigned nvals;
+	struct arena mem;
+};
+
+struct chisel_worker {
+	struct lstate *ls;	 /* parallel and per-event modes with on_event; else NULL */
+	struct filter_run *run; /* of the chisel's filter; NULL = none */
+	struct filter_run *agg_run[CHISEL_MAX_AGGS];
+	struct buf key; /* scratch for aggregate keys */
+};
+
+struct chisel {
+	struct chisels *cs;
+	unsigned index;	   /* position on the command line */
+	char *name;	   /* as given, or by chisel.exec */
+	char *path, *dir;  /* file */
+	bool ours;	   /* from our own directory: says all it needs in on_init */
+	struct chisel_arg *args;
+	unsigned nargs;
+	char **given; /* values of the first ngiven arguments */
+	unsigned ngiven;
+	bool args_table;
+	struct lstate *main;
+
+	/* by the script, in on_init and on_capture_start */
+	struct chisel_field *fields;
+	unsigned nfields;
+	char *filter_text;
+	struct filter *filter;
+	struct format *format;
+	uint64_t interval_ns, precise_ns;
+	struct chisel_agg *aggs[CHISEL_MAX_AGGS];
+	unsigned naggs;
+	char *exec_name, *exec_word; /* chisel.exec: NULL = not called */
+
+	/* after on_init */
+	bool has_on_event, has_on_interval, has_on_end;
+	enum chisel_mode mode;
+	bool late;   /* something looks back: filter and fields are evaluated at release */
+	bool sealed; /* aggregates and partials are closed with every batch */
+	struct merge_plan *merge;
+	uint64_t types[(EV_CODE_COUNT + 63) / 64]; /* event types its filter can accept */
+	struct chisel_worker *workers; /* [workers + 1]: the last one belongs to the release turn */
+
+	/* release */
+	bool started;	    /* on_capture_start was called */
+	bool ended;	    /* on_capture_end must not run (fault in a parallel chisel) */
+	uint32_t demand;    /* enum demand_bits beyond fields and filters: tables asked for */
+	bool slot_known;
+	uint64_t slot;	    /* of the last event */
+	uint64_t last_call_ts; /* on_interval */
+	struct last_event last;
+};
+
+struct chisels {
+	uint32_t magic;
+	struct chisel_host host;
+	char **path;	   /* search path, NULL-terminated */
+	char *our_dir;	   /* of our own chisels */
+	struct chisel **c;
+	unsigned n;
+	struct watchdog *wd;
+	bool sealed; /* some run-ending decision can be taken in order */
+	struct chisel_input in;
+	bool started;
+	_Atomic bool interrupted;
+	/* events read so far in this file, for on_capture_end and sysdig.get_*event_ts */
+	bool any_event;
+	uint64_t first_ts, last_ts, raw_off;
+	/* requests */
+	char *req_filter, *req_run_app;
+	uint32_t req_snaplen;
+	int req_fatfile;
+	int udp_fd;
+	int exit_code;
+	struct buf traceback;
+};
+enum { CHISELS_MAGIC = 0x43684973 };
+
+/* find.c */
+int find_default_path(char ***path, char **ours); /* both owned by the caller */
+void find_free_path(char **path);
+/* text (owned by the caller), full path and directory of a chisel file. */
+int find_chisel(const struct chisels *cs, const char *name, char **path, char **dir, bool *ours, struct err *e);
+int read_text(const char *path, char **text, size_t *len, struct err *e);
+
+/* load.c */
+int chisel_open(struct chisel **out, struct chisels *cs, const char *name, unsigned index, struct buf *out_buf, struct err *e);
+void chisel_close(struct chisel *c);
+/* Loads the file into a further state (worker) and repeats arguments, on_init and on_capture_start there, muted. */
+int chisel_clone_state(struct chisel *c, unsigned w, struct err *e);
+int chisel_call_init(struct chisel *c, struct lstate *ls, struct err *e);
+int chisel_call_start(struct chisel *c, struct lstate *ls, struct err *e);
+int chisel_run_file(struct lstate *ls, struct err *e);
+
+/* args.c: repeats on_set_arg in ls */
+int chisel_deliver_args(struct chisel *c, struct lstate *ls, struct err *e);
+
+/* api_chisel.c */
+MAY_RAISE unsigned chisel_request(lua_State *L, struct lstate *ls, const char *name);
+/* Field number of a handle on the stack; -1 when it is none. */
+int chisel_handle(lua_State *L, int idx, const struct chisel *c);
+static inline void *field_handle(unsigned i)
+{
+	return (void *)((uintptr_t)i + 1);
+}
+
+/* analyse.c */
+struct chisel_entry { /* an event that a chisel wants to see at release */
+	uint32_t idx;
+	uint32_t text_off, text_len; /* rendered by the worker: formatter line or per-event output */
+	struct value *vals;	     /* nfields */
+	bool has_line;		     /* the formatter has a line for it */
+};
+struct chisel_part { /* of one chisel */
+	struct chisel_entry *e;
+	uint32_t n, cap;
+	struct buf text;
+	struct arena mem;
+	uint32_t *bound; /* indices of events that open another interval slot than the event before them */
+	uint32_t nbound, bound_cap;
+	bool any;	       /* batch has an event that is not hidden */
+	uint64_t first_slot, last_slot;
+	uint32_t first_idx;
+	struct agg **agg;      /* sealed: [segment * naggs + i] */
+	uint32_t seg;	       /* segment of the event under way */
+	unsigned nvals;	       /* fields extracted into entries: those requested when the batch began */
+	int err;	       /* a script failed in the worker at event err_idx */
+	uint32_t err_idx;
+	struct err why;
+	char *traceback;
+	bool no_memory;
+};
+struct chisels_part {
+	struct chisels *cs;
+	unsigned w;
+	struct field_env *env;
+	const struct batch *b;
+	bool any;	    /* events were handed over; the last one is */
+	uint32_t last_idx;
+	uint32_t *seen; /* events handed over, when they may be needed again */
+	uint32_t nseen, seen_cap;
+	bool no_memory;
+	struct chisel_part p[];
+};
+/* Runs filter, extraction and updates of one chisel on the event under env. */
+void chisel_see(struct chisels_part *p, unsigned i, struct field_env *env);
+uint64_t interval_slot(const struct chisel *c, uint64_t ts, uint64_t origin);
+
+#endif

@@ -1,0 +1,394 @@
+/* The ordered half: one walk over what the chisels of a batch left, in the order (event, chisel, interval before
+ * event). Holder of the release turn. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "chisel/chisel_int.h"
+
+struct walk {
+	struct chisels *cs;
+	struct chisels_part *p;
+	struct field_env *env;
+	const struct batch *b;
+	struct buf *out;
+	struct err *e;
+	uint32_t end; /* events that count */
+};
+
+/* Where one chisel is in the walk. */
+struct cursor {
+	uint32_t entry, nentries; /* next entry; how many */
+	uint32_t bound;	      /* next boundary inside the batch */
+	uint32_t segs;	      /* segments merged */
+	bool first_pending;   /* the first event opens another slot than the last of the batch before */
+};
+
+static uint64_t event_ts(const struct batch *b, uint32_t idx)
+{
+	const uint8_t *blk = b->data + b->ev[idx].off;
+
+	return load_u64(blk + event_block_hdr_off(load_u32(blk)));
+}
+
+static void set_event(struct walk *w, struct lstate *ls, uint32_t idx, const struct chisel_entry *e, unsigned nvals)
+{
+	ls->ev = (struct cur_event){ .env = w->env, .b = w->b, .idx = idx };
+	if (e && e->vals) {
+		ls->ev.vals = e->vals;
+		ls->ev.nvals = nvals;
+	}
+	ls->out = w->out;
+	w->cs->last_ts = event_ts(w->b, idx);
+}
+
+static void clear_event(struct lstate *ls)
+{
+	ls->ev = (struct cur_event){ 0 };
+	ls->out = NULL;
+}
+
+/* ---- intervals ------------------------------------------------------------------------------------------------ */
+
+/* Adds the aggregates of the segments before number upto to what the script reads. */
+static int merge_segments(struct walk *w, struct chisel *c, struct cursor *cur, uint32_t upto)
+{
+	struct chisel_part *cp = &w->p->p[c->index];
+
+	for (; cur->segs < upto; cur->segs++) {
+		for (unsigned k = 0; cp->agg && k < c->naggs; k++) {
+			struct agg *a = cp->agg[cur->segs * c->naggs + k];
+			if (a && agg_merge(c->aggs[k]->total, a))
+				return err_set(w->e, -ENOMEM, ERR_NO_POS, "%s: an aggregate ran out of memory", c->name);
+		}
+	}
+	return 0;
+}
+
+/* on_interval(seconds, nanoseconds, delta) */
+static int call_interval(struct walk *w, struct chisel *c, uint32_t idx, uint64_t ts, uint64_t delta)
+{
+	struct lstate *ls = c->main;
+
+	if (!c->has_on_interval)
+		return err_set(w->e, ERR_LUA, ERR_NO_POS, "%s chisel error: on_interval is missing", c->name);
+	ls->phase = LP_INTERVAL;
+	if (!lstate_push_global(ls, "on_interval"))
+		return err_set(w->e, ERR_LUA, ERR_NO_POS, "%s chisel error: on_interval is missing", c->name);
+	set_event(w, ls, idx, NULL, 0);
+	lua_pushinteger(ls->L, (lua_Integer)(ts / 1000000000u));
+	lua_pushinteger(ls->L, (lua_Integer)(ts % 1000000000u));
+	lua_pushinteger(ls->L, (lua_Integer)delta);
+	int r = lstate_call(ls, 3, 1, "", w->e);
+	bool ok = !r && lua_toboolean(ls->L, -1);
+	if (!r)
+		lua_pop(ls->L, 1);
+	clear_event(ls);
+	if (!r && !ok)
+		r = err_set(w->e, ERR_LUA, ERR_NO_POS, "execution terminated by the %s chisel", c->name);
+	return r;
+}
+
+static int run_interval(struct walk *w, struct chisel *c, struct cursor *cur, uint32_t idx, uint32_t segs)
+{
+	uint64_t ts = event_ts(w->b, idx), slot = interval_slot(c, ts, w->b->origin_ts), delta;
+	int r = merge_segments(w, c, cur, segs);
+
+	if (!r && c->interval_ns) {
+		delta = c->last_call_ts ? ts - c->last_call_ts : 0;
+		c->last_call_ts = ts;
+		r = call_interval(w, c, idx, ts, delta);
+	}
+	/* Precise: one call for each elapsed period, with the time at which it began. */
+	for (; !c->interval_ns && !r && c->slot < slot; c->slot++)
+		r = call_interval(w, c, idx, w->b->origin_ts + c->slot * c->precise_ns, c->precise_ns);
+	c->slot = slot;
+	return r;
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------ */
+
+static void put_line(struct walk *w, struct chisel *c, const struct chisel_entry *e)
+{
+	struct chisel_part *cp = &w->p->p[c->index];
+
+	if (e->has_line)
+		buf_put(w->out, cp->text.p + e->text_off, e->text_len);
+}
+
+/* on_event; *line: whether the formatter's line follows. */
+static int call_event(struct walk *w, struct chisel *c, const struct chisel_entry *e, bool *line)
+{
+	struct lstate *ls = c->main;
+
+	*line = true;
+	ls->phase = LP_EVENT;
+	if (!lstate_push_global(ls, "on_event"))
+		return err_set(w->e, ERR_LUA, ERR_NO_POS, "%s chisel error: on_event is gone", c->name);
+	set_event(w, ls, e->idx, e, w->p->p[c->index].nvals);
+	int r = lstate_call(ls, 0, 1, "", w->e);
+	if (!r) {
+		*line = lua_toboolean(ls->L, -1);
+		lua_pop(ls->L, 1);
+	}
+	clear_event(ls);
+	if (!r && ls->end_capture)
+		return CHISELS_END;
+	return r;
+}
+
+/* A chisel with something that looks back: filter and fields are evaluated here, in order. */
+static int late_event(struct walk *w, struct chisel *c, uint32_t idx, struct chisel_part *cp)
+{
+	uint32_t before = cp->n;
+
+	if (w->env->c->b != w->b && evctx_begin(w->env->c, w->b))
+		return err_set(w->e, -ENOMEM, ERR_NO_POS, "out of memory");
+	arena_reset(w->env->scratch);
+	evctx_move(w->env->c, idx);
+	chisel_see(w->p, c->index, w->env);
+	if (cp->n == before)
+		return 0;
+	bool line = true;
+	struct chisel_entry e = cp->e[--cp->n];
+	int r = c->has_on_event ? call_event(w, c, &e, &line) : 0;
+	if (line && r >= 0)
+		put_line(w, c, &e);
+	cp->text.len = e.text_off;
+	return r;
+}
+
+static int run_entry(struct walk *w, struct chisel *c, uint32_t entry)
+{
+	struct chisel_part *cp = &w->p->p[c->index];
+	struct chisel_entry e = cp->e[entry];
+	bool line = true;
+
+	if (c->late)
+		return late_event(w, c, e.idx, cp);
+	int r = c->has_on_event ? call_event(w, c, &e, &line) : 0;
+	if (line && r >= 0)
+		put_line(w, c, &e);
+	return r;
+}
+
+/* ---- the walk ---------------------------------------------------------------------------------------------------- */
+
+/* Next event of chisel c's interest; UINT32_MAX = none. */
+static uint32_t next_of(const struct chisel_part *cp, const struct cursor *cur)
+{
+	uint32_t next = cur->entry < cur->nentries ? cp->e[cur->entry].idx : UINT32_MAX;
+
+	if (cur->first_pending)
+		next = MIN(next, cp->first_idx);
+	else if (cur->bound < cp->nbound)
+		next = MIN(next, cp->bound[cur->bound]);
+	return next;
+}
+
+static int step(struct walk *w, struct chisel *c, struct cursor *cur, uint32_t idx)
+{
+	struct chisel_part *cp = &w->p->p[c->index];
+	int r = 0;
+
+	if (cur->first_pending && cp->first_idx == idx) {
+		cur->first_pending = false;
+		r = run_interval(w, c, cur, idx, 0);
+	}
+	if (!r && cur->bound < cp->nbound && cp->bound[cur->bound] == idx)
+		r = run_interval(w, c, cur, idx, ++cur->bound);
+	if (!r && cur->entry < cur->nentries && cp->e[cur->entry].idx == idx)
+		r = run_entry(w, c, cur->entry++);
+	return r;
+}
+
+static void start_cursor(struct walk *w, struct chisel *c, struct cursor *cur)
+{
+	struct chisel_part *cp = &w->p->p[c->index];
+
+	*cur = (struct cursor){ .nentries = cp->n };
+	if (!cp->any)
+		return;
+	if (!c->slot_known) {
+		c->slot_known = true;
+		c->slot = cp->first_slot;
+	}
+	cur->first_pending = c->slot != cp->first_slot;
+}
+
+/* Events of the last segment that count: done again when the run ends inside it. */
+static int redo_segment(struct walk *w, struct chisel *c, struct cursor *cur, uint32_t end)
+{
+	struct chisel_part *cp = &w->p->p[c->index];
+	uint32_t from = cur->segs && cp->nbound ? cp->bound[cur->segs - 1] : 0;
+	uint32_t n = cp->n;
+
+	for (unsigned k = 0; cp->agg && k < c->naggs; k++) {
+		struct agg *a = cp->agg[cur->segs * c->naggs + k];
+		if (a)
+			agg_clear(a);
+	}
+	cp->seg = 0;
+	w->p->w = w->cs->host.workers; /* the release turn's own filter state */
+	if (w->env->c->b != w->b && evctx_begin(w->env->c, w->b))
+		return err_set(w->e, -ENOMEM, ERR_NO_POS, "out of memory");
+	for (uint32_t i = 0; i < w->p->nseen && w->p->seen[i] < end; i++) {
+		if (w->p->seen[i] < from)
+			continue;
+		arena_reset(w->env->scratch);
+		evctx_move(w->env->c, w->p->seen[i]);
+		chisel_see(w->p, c->index, w->env);
+	}
+	cp->n = n;
+	return 0;
+}
+
+/* Aggregates behind the last boundary. limit: events that count for this chisel. */
+static int finish(struct walk *w, struct chisel *c, struct cursor *cur, uint32_t limit)
+{
+	struct chisel_part *cp = &w->p->p[c->index];
+	int r = 0;
+
+	if (c->sealed && c->naggs && limit < w->b->nev)
+		r = redo_segment(w, c, cur, limit);
+	if (!r)
+		r = merge_segments(w, c, cur, cur->bound + 1);
+	if (cp->any)
+		c->slot = limit < w->b->nev ? c->slot : cp->last_slot;
+	return r;
+}
+
+static void copy_last(struct walk *w, struct chisel *c, uint32_t idx)
+{
+	struct last_event *l = &c->last;
+	struct evctx *x = w->env->c;
+	struct field_env own = *w->env;
+
+	arena_reset(&l->mem);
+	own.scratch = &l->mem;
+	l->has = true;
+	l->num = x->num;
+	l->ts = x->ev.ts;
+	l->cpu = x->ev.cpu;
+	const char *name = event_name(&x->ev, w->cs->host.compat029);
+	l->name[0] = '\0';
+	strncat(l->name, name, sizeof(l->name) - 1);
+	l->nvals = c->nfields;
+	l->vals = arena_alloc(&l->mem, (c->nfields + 1) * sizeof(*l->vals));
+	for (unsigned i = 0; l->vals && i < c->nfields; i++) {
+		struct value *v = &l->vals[i];
+
+		v->has = false;
+		if (c->fields[i].ref.info->flags & FF_LOOKS_BACK)
+			continue;
+		field_get(&c->fields[i].ref, &own, v);
+		if (v->has && v->len)
+			v->s = arena_dup(&l->mem, v->s, v->len);
+		if (v->has && v->len && !v->s)
+			v->has = false;
+	}
+	if (!l->vals)
+		l->nvals = 0;
+}
+
+/* evt.* in on_capture_end talks about the last event that passed the capture filter; the batch is gone by then. */
+static int keep_last(struct walk *w, uint32_t limit)
+{
+	bool wanted = false;
+	uint32_t idx = w->p->last_idx;
+
+	for (unsigned i = 0; i < w->cs->n; i++)
+		wanted |= w->cs->c[i]->has_on_end && !w->cs->c[i]->ours;
+	if (!wanted || !w->p->any)
+		return 0;
+	for (uint32_t i = w->p->nseen; idx >= limit; i--) {
+		if (!i)
+			return 0;
+		idx = w->p->seen[i - 1];
+	}
+	if (w->env->c->b != w->b && evctx_begin(w->env->c, w->b))
+		return err_set(w->e, -ENOMEM, ERR_NO_POS, "out of memory");
+	arena_reset(w->env->scratch);
+	evctx_move(w->env->c, idx);
+	for (unsigned i = 0; i < w->cs->n; i++)
+		if (w->cs->c[i]->has_on_end && !w->cs->c[i]->ours)
+			copy_last(w, w->cs->c[i], idx);
+	return 0;
+}
+
+static int check_memory(struct walk *w)
+{
+	bool bad = w->p->no_memory;
+
+	for (unsigned i = 0; i < w->cs->n; i++)
+		bad |= w->p->p[i].no_memory;
+	return bad ? err_set(w->e, -ENOMEM, ERR_NO_POS, "a chisel ran out of memory, or an aggregate over its limit") : 0;
+}
+
+/* Runs everything up to w->end; *at: chisel and event at which it stopped. */
+static int walk_batch(struct walk *w, struct cursor *cur, uint32_t *at_idx, unsigned *at_chisel)
+{
+	for (;;) {
+		uint32_t idx = UINT32_MAX;
+		unsigned who = 0;
+
+		for (unsigned i = 0; i < w->cs->n; i++) {
+			uint32_t n = next_of(&w->p->p[i], &cur[i]);
+			if (n < idx) {
+				idx = n;
+				who = i;
+			}
+		}
+		if (idx >= w->end)
+			return 0;
+		int r = step(w, w->cs->c[who], &cur[who], idx);
+		if (r) {
+			*at_idx = idx;
+			*at_chisel = who;
+			return r;
+		}
+	}
+}
+
+static void note_read(struct chisels *cs, const struct batch *b, uint32_t end)
+{
+	if (!end)
+		return;
+	if (!cs->any_event)
+		cs->first_ts = event_ts(b, 0);
+	cs->any_event = true;
+	cs->last_ts = event_ts(b, end - 1);
+	cs->raw_off = b->raw_off;
+}
+
+int chisels_release(struct chisels *cs, struct chisels_part **pp, struct field_env *env, const struct batch *b,
+		    uint32_t end, uint32_t *used, struct buf *out, struct err *e)
+{
+	struct walk w = { .cs = cs, .p = *pp, .env = env, .b = b, .out = out, .e = e, .end = end };
+	struct cursor *cur = calloc(cs->n + 1, sizeof(*cur));
+	uint32_t at = end;
+	unsigned who = 0;
+
+	ASSERT(end <= b->nev);
+	if (!cs->any_event && end)
+		cs->first_ts = cs->last_ts = event_ts(b, 0);
+	cs->any_event |= end > 0;
+	int r = cur ? check_memory(&w) : err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
+	for (unsigned i = 0; i < cs->n && !r; i++)
+		start_cursor(&w, cs->c[i], &cur[i]);
+	if (!r)
+		r = walk_batch(&w, cur, &at, &who);
+	/* A chisel that ended the run at an event keeps the chisels behind it from seeing that event. */
+	for (unsigned i = 0; i < cs->n && cur; i++) {
+		int f = finish(&w, cs->c[i], &cur[i], r && i <= who ? MIN(at + 1, end) : at);
+		if (f && !r)
+			r = f;
+	}
+	*used = r ? MIN(at + 1, end) : end;
+	note_read(cs, b, *used);
+	int k = keep_last(&w, *used);
+	if (k && !r)
+		r = k;
+	free(cur);
+	chisels_discard(pp);
+	return r;
+}

@@ -1,0 +1,156 @@
+/* Field values as Lua values and as aggregate keys. Number model: spec lua51-on-54.md section 3. */
+#include <arpa/inet.h>
+#include <math.h>
+
+#include "chisel/chisel_int.h"
+
+static const double EXACT_MAX = 9007199254740992.0; /* 2^53 */
+
+enum vclass { VC_NIL, VC_SIGNED, VC_UNSIGNED, VC_DOUBLE, VC_BOOL, VC_TEXT, VC_BYTES, VC_ADDR };
+
+static enum vclass class_of(unsigned type)
+{
+	switch (type) {
+	case PT_INT8: case PT_INT16: case PT_INT32: case PT_INT64:
+	case PT_ERRNO: case PT_FD: case PT_PID: case PT_FD32: case PT_PID32:
+		return VC_SIGNED;
+	case PT_UINT8: case PT_UINT16: case PT_UINT32: case PT_UINT64:
+	case PT_RELTIME: case PT_ABSTIME: case PT_PORT: case PT_L4PROTO: case PT_SOCKFAMILY:
+	case PT_FLAGS8: case PT_FLAGS16: case PT_FLAGS32: case PT_UID: case PT_GID: case PT_MODE:
+	case PT_ENUMFLAGS8: case PT_ENUMFLAGS16: case PT_ENUMFLAGS32:
+		return VC_UNSIGNED;
+	case PT_DOUBLE:
+		return VC_DOUBLE;
+	case PT_BOOL:
+		return VC_BOOL;
+	case PT_CHARBUF: case PT_FSPATH: case PT_FSRELPATH:
+		return VC_TEXT;
+	case PT_CHARBUFARRAY: case PT_BYTEBUF:
+		return VC_BYTES;
+	case PT_IPV4ADDR: case PT_IPV6ADDR: case PT_IPADDR:
+		return VC_ADDR;
+	default: /* socket tuples, fd lists, signal sets ...: nil (spec chisel-api.md section 6) */
+		return VC_NIL;
+	}
+}
+
+static void push_double(lua_State *L, double d)
+{
+	if (d >= -EXACT_MAX && d <= EXACT_MAX && d == floor(d))
+		lua_pushinteger(L, (lua_Integer)d);
+	else
+		lua_pushnumber(L, d);
+}
+
+/* Raw arguments of text type carry their NUL, as in the trace. */
+static bool wants_nul(const struct field_ref *r, const struct value *v)
+{
+	return r && r->info && !strcmp(r->info->name, "evt.rawarg") && (!v->len || v->s[v->len - 1]);
+}
+
+static const char *addr_text(const struct value *v, char *tmp, size_t cap)
+{
+	return inet_ntop(v->len == 16 ? AF_INET6 : AF_INET, v->s, tmp, (socklen_t)cap);
+}
+
+void push_value(lua_State *L, const struct field_ref *r, const struct value *v)
+{
+	char tmp[INET6_ADDRSTRLEN];
+
+	if (!v->has) {
+		lua_pushnil(L);
+		return;
+	}
+	switch (class_of(v->type)) {
+	case VC_SIGNED:
+		if (v->i > -(int64_t)EXACT_MAX && v->i < (int64_t)EXACT_MAX)
+			lua_pushinteger(L, v->i);
+		else
+			lua_pushnumber(L, (double)v->i);
+		return;
+	case VC_UNSIGNED:
+		if (v->u < (uint64_t)EXACT_MAX)
+			lua_pushinteger(L, (lua_Integer)v->u);
+		else
+			lua_pushnumber(L, (double)v->u);
+		return;
+	case VC_DOUBLE:
+		push_double(L, v->d);
+		return;
+	case VC_BOOL:
+		lua_pushboolean(L, v->u != 0);
+		return;
+	case VC_TEXT:
+		if (wants_nul(r, v)) {
+			luaL_Buffer b;
+			luaL_buffinit(L, &b);
+			luaL_addlstring(&b, v->s, v->len);
+			luaL_addchar(&b, '\0');
+			luaL_pushresult(&b);
+			return;
+		}
+		/* fall through */
+	case VC_BYTES:
+		lua_pushlstring(L, v->s, v->len);
+		return;
+	case VC_ADDR:
+		lua_pushstring(L, addr_text(v, tmp, sizeof(tmp)));
+		return;
+	default:
+		lua_pushnil(L);
+	}
+}
+
+static bool int_datum(struct agg_datum *d, int64_t i)
+{
+	d->kind = AGG_INT;
+	d->i = i;
+	return true;
+}
+
+static bool num_datum(struct agg_datum *d, double v)
+{
+	if (v >= -EXACT_MAX && v <= EXACT_MAX && v == floor(v))
+		return int_datum(d, (int64_t)v);
+	d->kind = AGG_NUM;
+	d->d = v;
+	return true;
+}
+
+static bool text_datum(struct agg_datum *d, const char *s, size_t len)
+{
+	d->kind = AGG_TEXT;
+	d->s = s;
+	d->len = (uint32_t)len;
+	return true;
+}
+
+bool value_datum(const struct field_ref *r, const struct value *v, struct arena *scratch, struct agg_datum *d)
+{
+	char tmp[INET6_ADDRSTRLEN], *p;
+
+	d->kind = AGG_NIL;
+	if (!v->has)
+		return false;
+	switch (class_of(v->type)) {
+	case VC_SIGNED:
+		return int_datum(d, v->i);
+	case VC_UNSIGNED:
+		return v->u <= INT64_MAX ? int_datum(d, (int64_t)v->u) : num_datum(d, (double)v->u);
+	case VC_DOUBLE:
+		return num_datum(d, v->d);
+	case VC_BOOL:
+		d->kind = AGG_BOOL;
+		d->i = v->u != 0;
+		return true;
+	case VC_TEXT:
+	case VC_BYTES:
+		return text_datum(d, v->s, v->len);
+	case VC_ADDR:
+		addr_text(v, tmp, sizeof(tmp));
+		p = arena_dup(scratch, tmp, strlen(tmp) + 1);
+		return p && text_datum(d, p, strlen(p));
+	default:
+		return false;
+	}
+}
