@@ -17,6 +17,7 @@ enum {
 		20, /* how long complete blocks of a pipe are held back to fill a batch */
 };
 static const size_t RUN_LIMIT_DEFAULT = (size_t)512 << 20;
+static const size_t RUN_LIMIT_MIN = BLOCK_HEAD_BYTES + BLOCK_SMALL_MAX; /* any small event */
 static const size_t RUN_LIMIT_MAX = (size_t)1 << 31; /* block offsets have 32 bits */
 
 /* ---- memory --------------------------------------------------------------------------------- */
@@ -103,27 +104,17 @@ static void end_of_input(struct source *s, struct batch *b, size_t pos, size_t n
 
 /* ---- filling -------------------------------------------------------------------------------- */
 
-static int over_limit(const struct source *s, struct batch *b, size_t pos, uint32_t type,
-		      uint32_t n)
-{
-	return err_set(&b->err, ERR_LIMIT, b->file_off + pos,
-		       "%s block (0x%x) of %u bytes%s: more than the limit of %zu bytes",
-		       block_name(type), type, n,
-		       b->kind == BATCH_META ? " and the metadata before it" : "", s->run_limit);
-}
-
 /* More room for the incomplete block at pos, of which len - pos bytes are there. The buffer grows
- * with the data, at most doubling, so an absurd length field costs no memory. 0, -ENOMEM, or a
- * negative code with b->err when the block cannot be. */
+ * with the data, at most doubling, so an absurd length field costs no memory; walk_blocks has
+ * checked that the block is within the limit. 0, -ENOMEM, or ERR_TRUNCATED with b->err. */
 static int grow_for_block(struct source *s, struct batch *b, size_t pos, size_t len)
 {
-	size_t want = MIN(b->mem_cap * 2, s->run_limit);
-	uint64_t at = b->file_off + pos, size = stream_plain_size(s->stream);
-	uint32_t type = 0, n = BLOCK_HEAD_BYTES;
+	size_t want = MIN(b->mem_cap * 2, s->run_limit + BLOCK_HEAD_BYTES);
 
 	if (len - pos >= BLOCK_HEAD_BYTES) {
-		type = load_u32(b->mem + pos);
-		n = load_u32(b->mem + pos + 4);
+		uint64_t at = b->file_off + pos, size = stream_plain_size(s->stream);
+		uint32_t n = load_u32(b->mem + pos + 4);
+
 		if (size != UINT64_MAX && size >= at && n > size - at) {
 			char cut[160];
 
@@ -135,8 +126,6 @@ static int grow_for_block(struct source *s, struct batch *b, size_t pos, size_t 
 		if (b->kind == BATCH_EVENTS)
 			want = MIN(want, n);
 	}
-	if (n > s->run_limit || pos > s->run_limit - n)
-		return over_limit(s, b, pos, type, n);
 	return mem_reserve(b, want, len);
 }
 
@@ -175,6 +164,7 @@ static int fill_batch(struct source *s, struct batch *b, size_t *pos)
 			if (b->kind == BATCH_EVENTS && b->nblk)
 				break;
 			r = grow_for_block(s, b, *pos, b->len);
+			b->last = b->err.code != 0;
 			if (r)
 				break;
 		}
@@ -289,7 +279,8 @@ static void apply_opts(struct source *s, const struct source_opts *o)
 
 	if (!o)
 		o = &defaults;
-	s->run_limit = MIN(o->run_limit ? o->run_limit : RUN_LIMIT_DEFAULT, RUN_LIMIT_MAX);
+	s->run_limit = o->run_limit ? o->run_limit : RUN_LIMIT_DEFAULT;
+	s->run_limit = MIN(MAX(s->run_limit, RUN_LIMIT_MIN), RUN_LIMIT_MAX);
 	s->batch_bytes =
 		MIN(o->batch_bytes ? o->batch_bytes : (size_t)BATCH_BYTES_DEFAULT, s->run_limit);
 	s->batch_events = o->batch_events ? o->batch_events : UINT32_MAX;

@@ -1,4 +1,4 @@
-/* Framing of blocks. This loop over event blocks is the sequential part of the whole pipeline. */
+/* Framing of blocks. The loop over event blocks is the sequential part of the whole pipeline. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -7,8 +7,7 @@
 
 enum { SHB_MAGIC = 0x1A2B3C4D, SHB_MAGIC_SWAPPED = 0x4D3C2B1A, SHB_MAJOR = 1 };
 
-#define WALK_FAIL(b, pos, ...) \
-	((b)->last = true, err_set(&(b)->err, ERR_FORMAT, (b)->file_off + (pos), __VA_ARGS__))
+#define BAD_BLOCK(b, pos, ...) err_set(&(b)->err, ERR_FORMAT, (b)->file_off + (pos), __VA_ARGS__)
 
 /* Room for n more block offsets. */
 static int reserve_blocks(struct batch *b, size_t n)
@@ -26,20 +25,39 @@ static int reserve_blocks(struct batch *b, size_t n)
 	return 0;
 }
 
-static int bad_event_length(struct batch *b, size_t pos, uint32_t type, uint32_t n)
+static int too_short(struct batch *b, size_t pos, uint32_t type, uint32_t n, uint32_t min)
+{
+	return BAD_BLOCK(b, pos,
+			 "%s block (0x%x): block length too short: expected at least %u bytes, "
+			 "got %u",
+			 block_name(type), type, min, n);
+}
+
+static int over_limit(const struct source *s, struct batch *b, size_t pos, uint32_t type,
+		      uint32_t n)
+{
+	return err_set(&b->err, ERR_LIMIT, b->file_off + pos,
+		       "%s block (0x%x) of %u bytes%s: more than the limit of %zu bytes",
+		       block_name(type), type, n,
+		       b->kind == BATCH_META ? " and the metadata before it" : "", s->run_limit);
+}
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+static int bad_event_length(const struct source *s, struct batch *b, size_t pos, uint32_t type,
+			    uint32_t n)
 {
 	uint32_t min, max;
 
 	block_event_limits(type, &min, &max);
 	if (n < min)
-		return WALK_FAIL(b, pos,
-				 "event block (0x%x): block length too short: expected at least %u "
-				 "bytes, got %u",
-				 type, min, n);
-	return WALK_FAIL(
-		b, pos,
-		"event block (0x%x): block length too long: expected at most %u bytes, got %u",
-		type, max, n);
+		return too_short(b, pos, type, n, min);
+	if (n <= max)
+		return over_limit(s, b, pos, type, n);
+	return BAD_BLOCK(b, pos,
+			 "event block (0x%x): block length too long: expected at most %u bytes, "
+			 "got %u",
+			 type, max, n);
 }
 
 /* What may follow the events of a section: another section. */
@@ -48,11 +66,10 @@ static int walk_after_events(struct source *s, struct batch *b, const uint8_t *p
 	uint32_t type = load_u32(p + pos);
 
 	if (type != BLK_SHB)
-		return WALK_FAIL(
-			b, pos,
-			"could not restart capture: invalid block type 0x%x (%s) after events: "
-			"expected an event block or a section header (0x%x)",
-			type, block_name(type), BLK_SHB);
+		return BAD_BLOCK(b, pos,
+				 "could not restart capture: invalid block type 0x%x (%s) after "
+				 "events: expected an event block or a section header (0x%x)",
+				 type, block_name(type), BLK_SHB);
 	s->phase = PHASE_START;
 	return WALK_CUT;
 }
@@ -63,8 +80,10 @@ static int walk_events(struct source *s, struct batch *b, const uint8_t *p, size
 {
 	enum { MIN_STEP = BLOCK_FRAME_BYTES + 2 + EVENT_HDR_V1 };
 	size_t pos = *at, stop = MIN(len - MIN(len, BLOCK_HEAD_BYTES - 1), s->batch_bytes);
-	uint32_t hot = 0, min = 1, span = 0;
+	uint32_t hot = BLK_EV_V2, min, max;
 
+	block_event_limits(hot, &min, &max);
+	uint32_t span = (uint32_t)MIN(max, s->run_limit) - min;
 	if (pos < stop && reserve_blocks(b, (stop - pos) / MIN_STEP + 1))
 		return -ENOMEM;
 	uint32_t *q = b->blk + b->nblk;
@@ -79,11 +98,11 @@ static int walk_events(struct source *s, struct batch *b, const uint8_t *p, size
 				break;
 			}
 			hot = type;
-			block_event_limits(type, &min, &span);
-			span -= min;
+			block_event_limits(type, &min, &max);
+			span = (uint32_t)MIN(max, s->run_limit) - min;
 		}
 		if (UNLIKELY(n - min > span)) {
-			result = bad_event_length(b, pos, type, n);
+			result = bad_event_length(s, b, pos, type, n);
 			break;
 		}
 		if (UNLIKELY(n > len - pos))
@@ -98,13 +117,15 @@ static int walk_events(struct source *s, struct batch *b, const uint8_t *p, size
 	return result;
 }
 
-static int check_frame(struct batch *b, const uint8_t *p, size_t pos, uint32_t type, uint32_t n)
+/* ---- metadata ------------------------------------------------------------------------------- */
+
+static int check_trailer(struct batch *b, const uint8_t *p, size_t pos, uint32_t type, uint32_t n)
 {
 	uint32_t trailer = load_u32(p + pos + n - 4);
 
 	if (trailer == n)
 		return 0;
-	return WALK_FAIL(b, pos,
+	return BAD_BLOCK(b, pos,
 			 "%s block (0x%x): wrong block total length: header says %u, trailer %u",
 			 block_name(type), type, n, trailer);
 }
@@ -115,15 +136,15 @@ static int check_section(struct batch *b, const uint8_t *p, size_t pos)
 	unsigned major = load_u16(p + pos + 12);
 
 	if (magic != SHB_MAGIC)
-		return WALK_FAIL(
+		return BAD_BLOCK(
 			b, pos, "section header: invalid magic number: expected 0x%x, got 0x%x%s",
 			SHB_MAGIC, magic,
 			magic == SHB_MAGIC_SWAPPED ? " (written by a big-endian machine)" : "");
 	if (major > SHB_MAJOR)
-		return WALK_FAIL(
-			b, pos,
-			"section header: unsupported version: expected major version %d, got %u",
-			SHB_MAJOR, major);
+		return BAD_BLOCK(b, pos,
+				 "section header: unsupported version: expected major version %d, "
+				 "got %u",
+				 SHB_MAJOR, major);
 	return 0;
 }
 
@@ -132,7 +153,7 @@ static int check_section(struct batch *b, const uint8_t *p, size_t pos)
 static int walk_meta_block(struct source *s, struct batch *b, const uint8_t *p, size_t pos,
 			   uint32_t type, uint32_t n)
 {
-	int r = check_frame(b, p, pos, type, n);
+	int r = check_trailer(b, p, pos, type, n);
 
 	if (!r && s->phase == PHASE_START)
 		r = check_section(b, p, pos);
@@ -155,26 +176,23 @@ static int walk_meta(struct source *s, struct batch *b, const uint8_t *p, size_t
 	while (len - *at >= BLOCK_HEAD_BYTES) {
 		uint32_t type = load_u32(p + *at), n = load_u32(p + *at + 4);
 		uint32_t min = type == BLK_SHB ? BLOCK_SHB_BYTES : BLOCK_FRAME_BYTES;
-		int r;
 
 		if (s->phase == PHASE_START && type != BLK_SHB)
-			return WALK_FAIL(
-				b, *at,
-				"invalid block type: expected a section header (0x%x), got 0x%x",
-				BLK_SHB, type);
+			return BAD_BLOCK(b, *at,
+					 "invalid block type: expected a section header (0x%x), "
+					 "got 0x%x",
+					 BLK_SHB, type);
 		if (block_is_event(type)) {
 			s->phase = PHASE_EVENTS;
 			return WALK_CUT;
 		}
 		if (n < min)
-			return WALK_FAIL(
-				b, *at,
-				"%s block (0x%x): block length too short: expected at least %u "
-				"bytes, got %u",
-				block_name(type), type, min, n);
+			return too_short(b, *at, type, n, min);
+		if (n > s->run_limit || *at > s->run_limit - n)
+			return over_limit(s, b, *at, type, n);
 		if (n > len - *at)
 			break;
-		r = walk_meta_block(s, b, p, *at, type, n);
+		int r = walk_meta_block(s, b, p, *at, type, n);
 		if (r)
 			return r;
 		*at += n;

@@ -46,12 +46,16 @@ static int zstd_error(struct stream *s, size_t code, struct err *e)
 	return ERR_FORMAT;
 }
 
-/* One call of the decoder. It gets no more input than the block it asks for, because on damage it
- * forgets the output of the whole call, and everything before the damaged block is wanted. */
+/* One call of the decoder. On damage it forgets the output of the whole call, and everything before
+ * the damaged block is wanted, the same bytes for every size of out. So a call does one thing: flush
+ * what is pending, without input; or take one block, without the header of the next, which the hint
+ * counts in. */
 static size_t zstd_step(struct stream *s, struct zstd *z, uint8_t *out, size_t n, size_t *got)
 {
+	enum { BLOCK_HEADER_BYTES = 3 };
+	size_t want = z->hint > BLOCK_HEADER_BYTES ? z->hint - BLOCK_HEADER_BYTES : MAX(z->hint, 1);
 	size_t have = s->in_len - s->in_pos;
-	ZSTD_inBuffer in = {s->in + s->in_pos, MIN(have, z->hint ? z->hint : (size_t)1), 0};
+	ZSTD_inBuffer in = {s->in + s->in_pos, z->pending ? 0 : MIN(have, want), 0};
 	ZSTD_outBuffer o = {out, n, 0};
 	size_t r = ZSTD_decompressStream(z->d, &o, &in);
 
