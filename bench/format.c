@@ -1,6 +1,7 @@
-/* bench_format FILE [FORMAT [EVENTS [OPTIONS]]]: nanoseconds per line for rendering the events of a plain trace, and
- * nothing else: blocks are in memory and decoded per event, threads and descriptors are the fakes of
- * tests/unit/fake_state.h. OPTIONS: letters of c (compat), j (json), A x X b (buffers). */
+/* bench_format FILE [FORMAT [EVENTS [OPTIONS]]]: nanoseconds per line for rendering the events of a
+ * plain trace, and nothing else: blocks are in memory and decoded per event, threads and
+ * descriptors are the fakes of tests/unit/fake_state.h. OPTIONS: letters of c (compat), j (json), A
+ * x X b (buffers). */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,12 +26,24 @@ static void options(struct render_opts *ro, const char *s)
 {
 	for (; *s; s++) {
 		switch (*s) {
-		case 'c': ro->compat029 = true; break;
-		case 'j': ro->json = true; break;
-		case 'A': ro->buffer_mode = BUF_PRINTABLE; break;
-		case 'x': ro->buffer_mode = BUF_HEX; break;
-		case 'X': ro->buffer_mode = BUF_HEXASCII; break;
-		case 'b': ro->buffer_mode = BUF_BASE64; break;
+		case 'c':
+			ro->compat029 = true;
+			break;
+		case 'j':
+			ro->json = true;
+			break;
+		case 'A':
+			ro->buffer_mode = BUF_PRINTABLE;
+			break;
+		case 'x':
+			ro->buffer_mode = BUF_HEX;
+			break;
+		case 'X':
+			ro->buffer_mode = BUF_HEXASCII;
+			break;
+		case 'b':
+			ro->buffer_mode = BUF_BASE64;
+			break;
 		}
 	}
 }
@@ -59,7 +72,8 @@ static void pass(struct bench *n, uint64_t max)
 		if (len < 12 || len > n->size - off)
 			return;
 		off += len;
-		if (!block_is_event(load_u32(b)) || event_parse(&c->ev, b, len, EV_CODE_COUNT, &why) != EVENT_OK)
+		if (!block_is_event(load_u32(b)) ||
+		    event_parse(&c->ev, b, len, EV_CODE_COUNT, &why) != EVENT_OK)
 			continue;
 		c->num = ++n->events;
 		if (n->f)
@@ -120,8 +134,8 @@ int main(int argc, char **argv)
 	n.f = f;
 	double both = best_of(&n, max);
 
-	printf("%" PRIu64 " events, %.1f bytes per line: %.1f ns decode, %.1f ns render\n", n.events,
-	       (double)n.bytes / (double)n.events, decode, both - decode);
+	printf("%" PRIu64 " events, %.1f bytes per line: %.1f ns decode, %.1f ns render\n",
+	       n.events, (double)n.bytes / (double)n.events, decode, both - decode);
 	format_free(f);
 	fake_state_fini();
 	buf_fini(&n.out);

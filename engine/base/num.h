@@ -1,5 +1,6 @@
-/* Numbers to text, straight into memory for which the caller has made room: no checks, no copies. Each
- * function returns the first byte behind what it wrote and adds no NUL. Any thread; no state. */
+/* Numbers to text, straight into memory for which the caller has made room: no checks, no copies.
+ * Each function returns the first byte behind what it wrote and adds no NUL. Any thread; no state.
+ */
 #ifndef BURIN_BASE_NUM_H
 #define BURIN_BASE_NUM_H
 

@@ -7,7 +7,8 @@
 #include "base/num.h"
 #include "state/state.h"
 
-/* ---- small caches, one set per thread --------------------------------------------------------- */
+/* ---- small caches, one set per thread ---------------------------------------------------------
+ */
 
 /* A rendered number with its names. 128 bytes, so that an entry is two cache lines. */
 struct name_entry {
@@ -69,9 +70,11 @@ static size_t name_put(struct buf *b, const struct name_entry *s)
 	return start + s->raw_len;
 }
 
-/* ---- numbers with names ------------------------------------------------------------------------- */
+/* ---- numbers with names -------------------------------------------------------------------------
+ */
 
-bool text_flag_names(struct buf *b, const struct flag_table *t, unsigned n, uint64_t v, enum name_rule rule)
+bool text_flag_names(struct buf *b, const struct flag_table *t, unsigned n, uint64_t v,
+		     enum name_rule rule)
 {
 	uint64_t rest = v;
 	bool any = false;
@@ -95,7 +98,8 @@ bool text_flag_names(struct buf *b, const struct flag_table *t, unsigned n, uint
 	return any;
 }
 
-size_t text_flags(struct buf *b, const struct flag_table *t, unsigned n, uint64_t v, enum name_rule rule)
+size_t text_flags(struct buf *b, const struct flag_table *t, unsigned n, uint64_t v,
+		  enum name_rule rule)
 {
 	struct name_entry *s = name_slot(t, v);
 	unsigned how = n << 2 | rule;
@@ -147,15 +151,24 @@ void text_number(struct buf *b, int64_t v, unsigned fmt, unsigned bytes)
 		u &= (UINT64_C(1) << (8 * bytes)) - 1;
 	char *p = b->p + b->len;
 	switch (fmt) {
-	case PF_HEX: p = num_hex(p, u, NUM_UPPER); break;
-	case PF_OCT: p = num_oct(p, u); break;
-	case PF_PADDEC: p = num_padded(p, u, 9); break;
-	default: p = num_i64(p, v); break;
+	case PF_HEX:
+		p = num_hex(p, u, NUM_UPPER);
+		break;
+	case PF_OCT:
+		p = num_oct(p, u);
+		break;
+	case PF_PADDEC:
+		p = num_padded(p, u, 9);
+		break;
+	default:
+		p = num_i64(p, v);
+		break;
 	}
 	b->len = (size_t)(p - b->p);
 }
 
-/* ---- addresses ---------------------------------------------------------------------------------- */
+/* ---- addresses ----------------------------------------------------------------------------------
+ */
 
 static char *put_ipv4(char *p, const uint8_t *a)
 {
@@ -284,10 +297,11 @@ void text_socktuple(struct buf *b, const uint8_t *p, uint32_t len)
 	}
 }
 
-/* ---- time ---------------------------------------------------------------------------------------- */
+/* ---- time
+ * ---------------------------------------------------------------------------------------- */
 
-/* Offsets of time zones are whole minutes wherever a trace can come from, so one call of localtime_r (which
- * takes a lock) serves a minute of the trace. */
+/* Offsets of time zones are whole minutes wherever a trace can come from, so one call of
+ * localtime_r (which takes a lock) serves a minute of the trace. */
 static NO_INLINE void clock_fill(struct clock_cache *k, uint64_t ns)
 {
 	uint64_t s = ns / 1000000000, minute = s / 60;
@@ -350,9 +364,15 @@ void render_time(struct buf *out, struct field_env *env, char time_type)
 		*p++ = '.';
 		p = num_u64(p, ts % 1000000000);
 		break;
-	case 'r': p = put_seconds(p, ts - env->c->b->origin_ts); break;
-	case 'd': p = put_seconds(p, evctx_latency(env->c)); break;
-	default: p = render_clock(p, ts); break;
+	case 'r':
+		p = put_seconds(p, ts - env->c->b->origin_ts);
+		break;
+	case 'd':
+		p = put_seconds(p, evctx_latency(env->c));
+		break;
+	default:
+		p = render_clock(p, ts);
+		break;
 	}
 	out->len = (size_t)(p - out->p);
 }
@@ -370,7 +390,8 @@ void text_abstime(struct buf *b, uint64_t ns)
 	buf_put(b, tmp, strftime(tmp, sizeof(tmp), " %z", &tm));
 }
 
-/* ---- captured bytes -------------------------------------------------------------------------------- */
+/* ---- captured bytes
+ * -------------------------------------------------------------------------------- */
 
 typedef uint8_t bytes16 __attribute__((vector_size(16)));
 
@@ -483,7 +504,8 @@ static void render_hex(struct buf *out, const uint8_t *p, uint32_t len, bool asc
 
 static void render_base64(struct buf *out, const uint8_t *p, uint32_t len)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 	if (!buf_room(out, (size_t)len / 3 * 4 + 4))
 		return;
@@ -507,25 +529,53 @@ void render_buffer(struct buf *out, const uint8_t *p, uint32_t len, const struct
 	if (!len)
 		return;
 	switch (ro->buffer_mode) {
-	case BUF_PRINTABLE: render_printable(out, p, len); break;
-	case BUF_HEX: render_hex(out, p, len, false); break;
-	case BUF_HEXASCII: render_hex(out, p, len, true); break;
-	case BUF_BASE64: render_base64(out, p, len); break;
-	default: render_dotted(out, p, len, ro->no_truncate);
+	case BUF_PRINTABLE:
+		render_printable(out, p, len);
+		break;
+	case BUF_HEX:
+		render_hex(out, p, len, false);
+		break;
+	case BUF_HEXASCII:
+		render_hex(out, p, len, true);
+		break;
+	case BUF_BASE64:
+		render_base64(out, p, len);
+		break;
+	default:
+		render_dotted(out, p, len, ro->no_truncate);
 	}
 }
 
-/* ---- typed values ------------------------------------------------------------------------------------ */
+/* ---- typed values
+ * ------------------------------------------------------------------------------------ */
 
 static unsigned value_bytes(unsigned type)
 {
 	switch (type) {
-	case PT_INT8: case PT_UINT8: case PT_L4PROTO: case PT_SIGTYPE: case PT_FLAGS8: case PT_ENUMFLAGS8:
+	case PT_INT8:
+	case PT_UINT8:
+	case PT_L4PROTO:
+	case PT_SIGTYPE:
+	case PT_FLAGS8:
+	case PT_ENUMFLAGS8:
 		return 1;
-	case PT_INT16: case PT_UINT16: case PT_PORT: case PT_SYSCALLID: case PT_FLAGS16: case PT_ENUMFLAGS16:
+	case PT_INT16:
+	case PT_UINT16:
+	case PT_PORT:
+	case PT_SYSCALLID:
+	case PT_FLAGS16:
+	case PT_ENUMFLAGS16:
 		return 2;
-	case PT_INT32: case PT_UINT32: case PT_FLAGS32: case PT_ENUMFLAGS32: case PT_UID: case PT_GID:
-	case PT_MODE: case PT_SIGSET: case PT_FD32: case PT_PID32:
+	case PT_INT32:
+	case PT_UINT32:
+	case PT_FLAGS32:
+	case PT_ENUMFLAGS32:
+	case PT_UID:
+	case PT_GID:
+	case PT_MODE:
+	case PT_SIGSET:
+	case PT_FD32:
+	case PT_PID32:
 		return 4;
 	default:
 		return 8;
@@ -534,8 +584,8 @@ static unsigned value_bytes(unsigned type)
 
 static bool type_is_signed(unsigned type)
 {
-	return (type >= PT_INT8 && type <= PT_INT64) || type == PT_ERRNO || type == PT_FD || type == PT_PID ||
-	       type == PT_FD32 || type == PT_PID32;
+	return (type >= PT_INT8 && type <= PT_INT64) || type == PT_ERRNO || type == PT_FD ||
+	       type == PT_PID || type == PT_FD32 || type == PT_PID32;
 }
 
 static void render_value_number(struct buf *out, const struct value *v, unsigned fmt)
@@ -548,10 +598,15 @@ static void render_value_number(struct buf *out, const struct value *v, unsigned
 		buf_u64(out, v->u);
 }
 
-void render_value(struct buf *out, const struct value *v, unsigned fmt, const struct render_opts *ro)
+void render_value(struct buf *out, const struct value *v, unsigned fmt,
+		  const struct render_opts *ro)
 {
 	switch (v->type) {
-	case PT_CHARBUF: case PT_FSPATH: case PT_FSRELPATH: case PT_CHARBUFARRAY: case PT_CHARBUF_PAIR_ARRAY:
+	case PT_CHARBUF:
+	case PT_FSPATH:
+	case PT_FSRELPATH:
+	case PT_CHARBUFARRAY:
+	case PT_CHARBUF_PAIR_ARRAY:
 		buf_put(out, v->s, v->len ? strnlen(v->s, v->len) : 0);
 		return;
 	case PT_BYTEBUF:
@@ -563,10 +618,14 @@ void render_value(struct buf *out, const struct value *v, unsigned fmt, const st
 	case PT_DOUBLE:
 		buf_printf(out, "%.1lf", v->d);
 		return;
-	case PT_IPADDR: case PT_IPV4ADDR: case PT_IPV6ADDR:
-		v->len == 16 ? text_ipv6(out, (const uint8_t *)v->s) : text_ipv4(out, (const uint8_t *)v->s);
+	case PT_IPADDR:
+	case PT_IPV4ADDR:
+	case PT_IPV6ADDR:
+		v->len == 16 ? text_ipv6(out, (const uint8_t *)v->s)
+			     : text_ipv4(out, (const uint8_t *)v->s);
 		return;
-	case PT_SOCKADDR: case PT_SOCKTUPLE:
+	case PT_SOCKADDR:
+	case PT_SOCKTUPLE:
 		if (!v->len)
 			buf_lit(out, "NULL");
 		else if (v->type == PT_SOCKADDR)
@@ -574,7 +633,9 @@ void render_value(struct buf *out, const struct value *v, unsigned fmt, const st
 		else
 			text_socktuple(out, (const uint8_t *)v->s, v->len);
 		return;
-	case PT_IPNET: case PT_IPV4NET: case PT_IPV6NET:
+	case PT_IPNET:
+	case PT_IPV4NET:
+	case PT_IPV6NET:
 		buf_lit(out, "<IPNET>");
 		return;
 	default:

@@ -8,7 +8,8 @@
 #include "field/render.h"
 #include "output/format_int.h"
 
-/* ---- parsing ------------------------------------------------------------------------------------ */
+/* ---- parsing ------------------------------------------------------------------------------------
+ */
 
 enum {
 	WIDTH_MAX = 65535,
@@ -19,13 +20,16 @@ static const struct {
 	const char *name;
 	uint8_t op;
 } special_fields[] = {
-	{"evt.num", FO_NUM}, {"evt.outputtime", FO_OUTPUTTIME}, {"evt.cpu", FO_CPU},
-	{"proc.name", FO_COMM}, {"thread.tid", FO_TID}, {"evt.dir", FO_DIR},
-	{"evt.type", FO_TYPE}, {"evt.info", FO_INFO}, {"evt.args", FO_ARGS},
+	{"evt.num", FO_NUM},	{"evt.outputtime", FO_OUTPUTTIME},
+	{"evt.cpu", FO_CPU},	{"proc.name", FO_COMM},
+	{"thread.tid", FO_TID}, {"evt.dir", FO_DIR},
+	{"evt.type", FO_TYPE},	{"evt.info", FO_INFO},
+	{"evt.args", FO_ARGS},
 };
 
 static const char *const ns_fields[] = {
-	"evt.time", "evt.time.s", "evt.time.iso8601", "evt.datetime", "evt.datetime.s", "evt.outputtime",
+	"evt.time",	"evt.time.s",	  "evt.time.iso8601",
+	"evt.datetime", "evt.datetime.s", "evt.outputtime",
 };
 
 static void step_classify(struct format_step *s)
@@ -67,7 +71,8 @@ static int parse_width(const char *text, uint32_t *at, uint32_t *width, struct e
 	*width = w;
 	if (text[*at])
 		return 0;
-	return err_set(e, ERR_SYNTAX, *at, "invalid formatting syntax: formatting cannot end with a %s",
+	return err_set(e, ERR_SYNTAX, *at,
+		       "invalid formatting syntax: formatting cannot end with a %s",
 		       *at == start ? "%" : "number");
 }
 
@@ -100,7 +105,8 @@ static int parse_field(struct format_step *s, const char *text, uint32_t *at, st
 	}
 	*at += (uint32_t)used;
 	if (s->ref.info->flags & FF_FILTER_ONLY)
-		return err_set(e, ERR_SYNTAX, start, "%s is filter only and cannot be used as a display field",
+		return err_set(e, ERR_SYNTAX, start,
+			       "%s is filter only and cannot be used as a display field",
 			       s->ref.info->name);
 	s->key = json_key(text + start, used);
 	if (!s->key)
@@ -130,10 +136,12 @@ static int parse_steps(struct format *f, const char *text, uint32_t at, struct e
 
 static int step_cmp(const void *a, const void *b)
 {
-	return strcmp((*(const struct format_step *const *)a)->key, (*(const struct format_step *const *)b)->key);
+	return strcmp((*(const struct format_step *const *)a)->key,
+		      (*(const struct format_step *const *)b)->key);
 }
 
-/* Keys end in '":'. '"' sorts before every byte of a field name, so this is the order of the names. */
+/* Keys end in '":'. '"' sorts before every byte of a field name, so this is the order of the names.
+ */
 static void sort_keys(struct format *f)
 {
 	unsigned n = 0;
@@ -156,7 +164,8 @@ static void sum_up(struct format *f)
 		f->demand |= s->ref.demand;
 		f->looks_back |= (s->ref.info->flags & FF_LOOKS_BACK) != 0;
 		f->has_outputtime |= s->op == FO_OUTPUTTIME;
-		s->plain = s->width || s->lit_len || s->op == FO_FIELD || s->op == FO_INFO || s->op == FO_ARGS;
+		s->plain = s->width || s->lit_len || s->op == FO_FIELD || s->op == FO_INFO ||
+			   s->op == FO_ARGS;
 	}
 	f->line_room = (size_t)f->nsteps * (STEP_TEXT + STEP_ROOM);
 	for (unsigned t = EV_GENERIC_X + 1; t < EV_CODE_COUNT; t++) {
@@ -237,7 +246,8 @@ bool format_looks_back(const struct format *f, const struct render_opts *ro)
 	return f->looks_back || (f->has_outputtime && ro->time_type == 'D' && !ro->json);
 }
 
-/* ---- printing ------------------------------------------------------------------------------------ */
+/* ---- printing
+ * ------------------------------------------------------------------------------------ */
 
 static bool put_list(const struct format_step *s, struct field_env *env, struct buf *out)
 {
@@ -297,15 +307,22 @@ static bool put_slow(const struct format *f, const struct format_step *s, struct
 			return put_field(s, env, out);
 		buf_put(out, v->comm->s, v->comm->len);
 		return true;
-	case FO_TYPE: buf_puts(out, event_name(&c->ev, env->ro->compat029)); return true;
-	case FO_INFO: render_info(out, env); return true;
-	case FO_ARGS: render_args(out, env); return true;
-	default: return put_field(s, env, out);
+	case FO_TYPE:
+		buf_puts(out, event_name(&c->ev, env->ro->compat029));
+		return true;
+	case FO_INFO:
+		render_info(out, env);
+		return true;
+	case FO_ARGS:
+		render_args(out, env);
+		return true;
+	default:
+		return put_field(s, env, out);
 	}
 }
 
-/* The fields of nearly every line, written at p, where there is room for STEP_ROOM bytes. NULL: not one
- * of them, or not in this event. */
+/* The fields of nearly every line, written at p, where there is room for STEP_ROOM bytes. NULL: not
+ * one of them, or not in this event. */
 static ALWAYS_INLINE char *put_quick(const struct format *f, const struct format_step *s,
 				     struct field_env *env, char *p)
 {
@@ -313,14 +330,18 @@ static ALWAYS_INLINE char *put_quick(const struct format *f, const struct format
 	const struct thread_ver *v = NULL;
 
 	switch (s->op) {
-	case FO_NUM: return num_u64(p, c->num);
-	case FO_CPU: return num_u64(p, c->ev.cpu);
-	case FO_TID: return c->ev.tid >= 0 ? num_u64(p, (uint64_t)c->ev.tid) : NULL;
+	case FO_NUM:
+		return num_u64(p, c->num);
+	case FO_CPU:
+		return num_u64(p, c->ev.cpu);
+	case FO_TID:
+		return c->ev.tid >= 0 ? num_u64(p, (uint64_t)c->ev.tid) : NULL;
 	case FO_DIR:
 		*p = event_table[c->ev.type].is_exit ? '<' : '>';
 		return p + 1;
 	case FO_OUTPUTTIME:
-		return env->ro->time_type == 'h' || !env->ro->time_type ? render_clock(p, c->ev.ts) : NULL;
+		return env->ro->time_type == 'h' || !env->ro->time_type ? render_clock(p, c->ev.ts)
+									: NULL;
 	case FO_COMM:
 		if (!evctx_thread(c, &v) || !v || v->comm->len > STEP_ROOM)
 			return NULL;
@@ -331,13 +352,15 @@ static ALWAYS_INLINE char *put_quick(const struct format *f, const struct format
 			return NULL;
 		memcpy(p, f->names[c->ev.type].text, sizeof(f->names->text));
 		return p + f->names[c->ev.type].len;
-	default: return NULL;
+	default:
+		return NULL;
 	}
 }
 
-/* One step through the buffer, with everything that can happen to it. False: the line is dropped. */
-static NO_INLINE bool put_step(const struct format *f, const struct format_step *s, struct field_env *env,
-			       struct buf *out)
+/* One step through the buffer, with everything that can happen to it. False: the line is dropped.
+ */
+static NO_INLINE bool put_step(const struct format *f, const struct format_step *s,
+			       struct field_env *env, struct buf *out)
 {
 	size_t start;
 	char *q;
@@ -362,7 +385,8 @@ static NO_INLINE bool put_step(const struct format *f, const struct format_step 
 	return true;
 }
 
-/* Quick steps run on a pointer behind what out holds, with room for all that is left if it were quick. */
+/* Quick steps run on a pointer behind what out holds, with room for all that is left if it were
+ * quick. */
 static bool put_text(const struct format *f, struct field_env *env, struct buf *out)
 {
 	size_t start = out->len;
@@ -392,7 +416,8 @@ static bool put_text(const struct format *f, struct field_env *env, struct buf *
 	}
 	out->len = (size_t)(p - out->p);
 	const struct format_step *end = &f->steps[f->nsteps - 1];
-	buf_put(out, end->lit_len ? f->lits + end->lit : end->text, end->lit_len ? end->lit_len : end->text_len);
+	buf_put(out, end->lit_len ? f->lits + end->lit : end->text,
+		end->lit_len ? end->lit_len : end->text_len);
 	return true;
 }
 

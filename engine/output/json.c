@@ -6,12 +6,14 @@
 #include "field/render.h"
 #include "output/format_int.h"
 
-/* ---- texts --------------------------------------------------------------------------------------- */
+/* ---- texts
+ * --------------------------------------------------------------------------------------- */
 
 enum { REPLACEMENT = 0xfffd };
 
-/* Code point at s and how many bytes it took, as the library behind sysdig decodes: a stray byte from 0x80 to 0xbf
- * counts as the start of two bytes, continuation bytes are not checked, values past 0x10ffff pass. */
+/* Code point at s and how many bytes it took, as the library behind sysdig decodes: a stray byte
+ * from 0x80 to 0xbf counts as the start of two bytes, continuation bytes are not checked, values
+ * past 0x10ffff pass. */
 static uint32_t decode_029(const uint8_t *s, size_t n, unsigned *used)
 {
 	uint32_t c = s[0];
@@ -42,7 +44,10 @@ static uint32_t decode_029(const uint8_t *s, size_t n, unsigned *used)
 static uint32_t decode_strict(const uint8_t *s, size_t n, unsigned *used)
 {
 	static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-	unsigned len = s[0] >= 0xf0 && s[0] < 0xf8 ? 4 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xc0 && s[0] < 0xe0 ? 2 : 0;
+	unsigned len = s[0] >= 0xf0 && s[0] < 0xf8   ? 4
+		       : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+		       : s[0] >= 0xc0 && s[0] < 0xe0 ? 2
+						     : 0;
 
 	*used = 1;
 	if (!len || len > n)
@@ -118,7 +123,8 @@ static char *escape(char *p, const uint8_t *s, size_t n, bool compat029)
 	return p;
 }
 
-/* Escapes what lies in out from start on, in place. Grown texts are made behind it and moved down. */
+/* Escapes what lies in out from start on, in place. Grown texts are made behind it and moved down.
+ */
 static void escape_tail(struct buf *out, size_t start, bool compat029)
 {
 	size_t n = out->len - start, i = 0;
@@ -137,7 +143,8 @@ static void escape_tail(struct buf *out, size_t start, bool compat029)
 	out->len = start + (size_t)(end - from);
 }
 
-/* ---- values ---------------------------------------------------------------------------------------- */
+/* ---- values
+ * ---------------------------------------------------------------------------------------- */
 
 /* 17 significant digits, always recognisable as a fraction. */
 static void put_double(struct buf *out, double d)
@@ -156,12 +163,37 @@ static bool is_bare(unsigned type, unsigned fmt)
 	if (fmt == PF_HEX || fmt == PF_OCT)
 		return false;
 	switch (type) {
-	case PT_INT8: case PT_INT16: case PT_INT32: case PT_INT64:
-	case PT_UINT8: case PT_UINT16: case PT_UINT32: case PT_UINT64:
-	case PT_PORT: case PT_L4PROTO: case PT_SOCKFAMILY: case PT_RELTIME: case PT_ABSTIME:
-	case PT_FD: case PT_PID: case PT_ERRNO: case PT_BOOL: case PT_DOUBLE: case PT_FD32: case PT_PID32:
-	case PT_FLAGS8: case PT_FLAGS16: case PT_FLAGS32: case PT_ENUMFLAGS8: case PT_ENUMFLAGS16:
-	case PT_ENUMFLAGS32: case PT_UID: case PT_GID: case PT_SIGTYPE: case PT_SYSCALLID: case PT_MODE:
+	case PT_INT8:
+	case PT_INT16:
+	case PT_INT32:
+	case PT_INT64:
+	case PT_UINT8:
+	case PT_UINT16:
+	case PT_UINT32:
+	case PT_UINT64:
+	case PT_PORT:
+	case PT_L4PROTO:
+	case PT_SOCKFAMILY:
+	case PT_RELTIME:
+	case PT_ABSTIME:
+	case PT_FD:
+	case PT_PID:
+	case PT_ERRNO:
+	case PT_BOOL:
+	case PT_DOUBLE:
+	case PT_FD32:
+	case PT_PID32:
+	case PT_FLAGS8:
+	case PT_FLAGS16:
+	case PT_FLAGS32:
+	case PT_ENUMFLAGS8:
+	case PT_ENUMFLAGS16:
+	case PT_ENUMFLAGS32:
+	case PT_UID:
+	case PT_GID:
+	case PT_SIGTYPE:
+	case PT_SYSCALLID:
+	case PT_MODE:
 		return true;
 	default:
 		return false;

@@ -81,7 +81,8 @@ static unsigned collect(const struct summary *s, struct row *rows)
 	for (unsigned i = 0; i < SC_CODE_COUNT; i++) {
 		for (unsigned x = 0; x < 2; x++) {
 			if (s->calls[i][x])
-				rows[n++] = (struct row){call_name(i, s->compat029), s->calls[i][x], x, EV_CODE_COUNT + i};
+				rows[n++] = (struct row){call_name(i, s->compat029), s->calls[i][x],
+							 x, EV_CODE_COUNT + i};
 		}
 	}
 	qsort(rows, n, sizeof(*rows), row_cmp);

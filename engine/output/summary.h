@@ -1,5 +1,5 @@
-/* The table of -S: how often each event occurred. A plain sum, so every worker may count into its own and
- * the results are added in any order. */
+/* The table of -S: how often each event occurred. A plain sum, so every worker may count into its
+ * own and the results are added in any order. */
 #ifndef BURIN_OUTPUT_SUMMARY_H
 #define BURIN_OUTPUT_SUMMARY_H
 
@@ -7,9 +7,9 @@
 #include "event/batch.h"
 
 struct summary {
-	uint64_t types[EV_CODE_COUNT];	   /* events with a code of their own */
-	uint64_t calls[SC_CODE_COUNT][2];  /* generic ones by system call: enter, exit */
-	bool compat029;			   /* how the calls are named */
+	uint64_t types[EV_CODE_COUNT];	  /* events with a code of their own */
+	uint64_t calls[SC_CODE_COUNT][2]; /* generic ones by system call: enter, exit */
+	bool compat029;			  /* how the calls are named */
 };
 
 void summary_init(struct summary *s);

@@ -1,5 +1,5 @@
-/* A small field table for tests of formats: field_parse, field_get and field_get_list over values that the test
- * sets. Included once per program. */
+/* A small field table for tests of formats: field_parse, field_get and field_get_list over values
+ * that the test sets. Included once per program. */
 #ifndef BURIN_TESTS_FAKE_FIELDS_H
 #define BURIN_TESTS_FAKE_FIELDS_H
 
@@ -70,9 +70,7 @@ int field_parse(struct field_ref *out, const char *text, size_t len, size_t *use
 	return 0;
 }
 
-void field_ref_fini(struct field_ref *r)
-{
-}
+void field_ref_fini(struct field_ref *r) {}
 
 void field_get(const struct field_ref *r, struct field_env *env, struct value *v)
 {
@@ -80,7 +78,8 @@ void field_get(const struct field_ref *r, struct field_env *env, struct value *v
 	if (r->info->flags & FF_LOOKS_BACK) {
 		uint64_t *last = &env->lookback[r->place];
 
-		*v = (struct value){.type = PT_RELTIME, .has = true, .u = *last ? env->c->ev.ts - *last : 0};
+		*v = (struct value){
+			.type = PT_RELTIME, .has = true, .u = *last ? env->c->ev.ts - *last : 0};
 		*last = env->c->ev.ts;
 	}
 }

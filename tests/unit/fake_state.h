@@ -1,5 +1,6 @@
-/* Fakes of the state for tests and benchmarks of what prints events: one thread "bash" (tid 16697) in
- * /home/tracee, a few descriptors of every kind, one user, one group. Included once per program. */
+/* Fakes of the state for tests and benchmarks of what prints events: one thread "bash" (tid 16697)
+ * in /home/tracee, a few descriptors of every kind, one user, one group. Included once per program.
+ */
 #ifndef BURIN_TESTS_FAKE_STATE_H
 #define BURIN_TESTS_FAKE_STATE_H
 
@@ -29,7 +30,9 @@ static struct {
 	const char *name;
 } fds[] = {
 	{0, {.kind = FDK_FILE}, "/dev/null"},
-	{1, {.kind = FDK_IPV4, .l4proto = L4_TCP, .flags = FDF_ROLE_CLIENT}, "1.2.3.4:5->6.7.8.9:80"},
+	{1,
+	 {.kind = FDK_IPV4, .l4proto = L4_TCP, .flags = FDF_ROLE_CLIENT},
+	 "1.2.3.4:5->6.7.8.9:80"},
 	{2, {.kind = FDK_IPV6, .l4proto = L4_UDP}, ""},
 	{3, {.kind = FDK_IPV4_SERV, .l4proto = L4_UDP, .flags = FDF_ROLE_SERVER}, "0.0.0.0:53"},
 	{4, {.kind = FDK_UNIX}, "0->0 /dev/log"},
@@ -45,7 +48,10 @@ struct thread *evctx_thread(struct evctx *c, const struct thread_ver **v)
 		*v = thread_known ? &fake_ver : NULL;
 	return thread_known ? &fake_thread : NULL;
 }
-struct thread *evctx_main(struct evctx *c, const struct thread_ver **v) { return evctx_thread(c, v); }
+struct thread *evctx_main(struct evctx *c, const struct thread_ver **v)
+{
+	return evctx_thread(c, v);
+}
 const struct fd_ver *evctx_fd_n(struct evctx *c, int64_t fd)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++) {
@@ -54,14 +60,27 @@ const struct fd_ver *evctx_fd_n(struct evctx *c, int64_t fd)
 	}
 	return NULL;
 }
-const struct fd_ver *evctx_fd(struct evctx *c) { return evctx_fd_n(c, fake_fd); }
-bool evctx_rawres(struct evctx *c, int64_t *res) { *res = raw_result; return true; }
-uint64_t evctx_latency(struct evctx *c) { return latency; }
+const struct fd_ver *evctx_fd(struct evctx *c)
+{
+	return evctx_fd_n(c, fake_fd);
+}
+bool evctx_rawres(struct evctx *c, int64_t *res)
+{
+	*res = raw_result;
+	return true;
+}
+uint64_t evctx_latency(struct evctx *c)
+{
+	return latency;
+}
 struct thread *state_thread_at(const struct state_root *r, int64_t tid, uint64_t ord)
 {
 	return tid == 16697 ? &fake_thread : NULL;
 }
-const struct thread_ver *thread_ver_at(const struct thread *t, uint64_t ord) { return &fake_ver; }
+const struct thread_ver *thread_ver_at(const struct thread *t, uint64_t ord)
+{
+	return &fake_ver;
+}
 const char *fd_ver_name(const struct fd_ver *f, bool compat029, uint32_t *len)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++) {
@@ -76,12 +95,19 @@ const char *fd_ver_name(const struct fd_ver *f, bool compat029, uint32_t *len)
 char fd_kind_letter(unsigned kind)
 {
 	switch (kind) {
-	case FDK_FILE: return 'f';
-	case FDK_DIRECTORY: return 'd';
-	case FDK_IPV4: case FDK_IPV4_SERV: return '4';
-	case FDK_IPV6: return '6';
-	case FDK_UNIX: return 'u';
-	default: return 'o';
+	case FDK_FILE:
+		return 'f';
+	case FDK_DIRECTORY:
+		return 'd';
+	case FDK_IPV4:
+	case FDK_IPV4_SERV:
+		return '4';
+	case FDK_IPV6:
+		return '6';
+	case FDK_UNIX:
+		return 'u';
+	default:
+		return 'o';
 	}
 }
 const struct user *state_user_at(const struct state_root *r, uint32_t uid, uint64_t ord)
@@ -97,7 +123,8 @@ const struct group *state_group_at(const struct state_root *r, uint32_t gid, uin
 	return gid == 0 ? &g : NULL;
 }
 /* No cleaning: that is tested with the state. */
-size_t path_join(char *out, const char *base, size_t base_len, const char *path, size_t path_len, bool compat029)
+size_t path_join(char *out, const char *base, size_t base_len, const char *path, size_t path_len,
+		 bool compat029)
 {
 	bool slash = base_len && base[base_len - 1] != '/' && path_len;
 

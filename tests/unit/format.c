@@ -1,5 +1,6 @@
-/* Output formats: parsing and its errors, lines, widths, missing values, JSON; the -S table; the sink. Fields and
- * state are fakes (fake_fields.h, fake_state.h); real ones are compared with sysdig by tests/diff. */
+/* Output formats: parsing and its errors, lines, widths, missing values, JSON; the -S table; the
+ * sink. Fields and state are fakes (fake_fields.h, fake_state.h); real ones are compared with
+ * sysdig by tests/diff. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +27,8 @@ static uint8_t block[256];
 
 static uint32_t make_block(uint8_t *p, unsigned type, uint64_t ts, const void *param, uint16_t len)
 {
-	uint32_t hlen = EVENT_HDR_V2 + 2 + len, total = (10 + hlen + 3) / 4 * 4 + 4, n = 1, kind = BLK_EV_V2;
+	uint32_t hlen = EVENT_HDR_V2 + 2 + len, total = (10 + hlen + 3) / 4 * 4 + 4, n = 1,
+		 kind = BLK_EV_V2;
 	uint64_t tid = 16697;
 	uint16_t t16 = (uint16_t)type, cpu = 3;
 
@@ -72,7 +74,8 @@ static void check_line(const char *format, const char *want)
 	assert_int_equal(done, want != NULL);
 	assert_memory_equal(b.p, "before|", 7);
 	if (strcmp(b.p + 7, want ? want : ""))
-		fail_msg("\"%s\":\n got  \"%s\"\n want \"%s\"", format, b.p + 7, want ? want : "(nothing)");
+		fail_msg("\"%s\":\n got  \"%s\"\n want \"%s\"", format, b.p + 7,
+			 want ? want : "(nothing)");
 	format_free(f);
 	buf_fini(&b);
 }
@@ -88,11 +91,13 @@ static void test_lines(void **state)
 	check_line("%evt.numx", "7x\n");
 	check_line("a literal of more than sixteen bytes %evt.num and one behind it, too",
 		   "a literal of more than sixteen bytes 7 and one behind it, too\n");
-	check_line("%3evt.type|%20evt.type|%05evt.num|%0evt.num|", "rmd|rmdir               |7    |7|\n");
+	check_line("%3evt.type|%20evt.type|%05evt.num|%0evt.num|",
+		   "rmd|rmdir               |7    |7|\n");
 	ro.time_type = 'a';
 	check_line("%evt.outputtime", "1700000000.7\n");
 	ro.time_type = 0;
-	*fake_value("evt.arg") = (struct value){.type = PT_CHARBUF, .has = true, .s = "v", .len = 1};
+	*fake_value("evt.arg") =
+		(struct value){.type = PT_CHARBUF, .has = true, .s = "v", .len = 1};
 	check_line("%evt.arg[0]x", "vx\n");
 }
 
@@ -115,7 +120,8 @@ static void test_missing(void **state)
 static void test_lists(void **state)
 {
 	static const struct value v[2] = {
-		{.type = PT_CHARBUF, .has = true, .s = "file", .len = 4}, {.type = PT_CHARBUF, .has = true, .s = "i\"", .len = 2},
+		{.type = PT_CHARBUF, .has = true, .s = "file", .len = 4},
+		{.type = PT_CHARBUF, .has = true, .s = "i\"", .len = 2},
 	};
 
 	on_path("/a", 7);
@@ -129,7 +135,11 @@ static void test_lists(void **state)
 
 static void test_errors(void **state)
 {
-	static const struct { const char *text; uint64_t pos; const char *msg; } cases[] = {
+	static const struct {
+		const char *text;
+		uint64_t pos;
+		const char *msg;
+	} cases[] = {
 		{"", 0, "empty formatting token"},
 		{"%", 1, "invalid formatting syntax: formatting cannot end with a %"},
 		{"abc%", 4, "invalid formatting syntax: formatting cannot end with a %"},
@@ -141,7 +151,8 @@ static void test_errors(void **state)
 		{"%5 evt.num", 2, "unknown field"},
 		{"*%evt.num %foo", 11, "unknown field"},
 		{"%evt.arg", 8, "argument missing"},
-		{"%evt.num %fd.ip", 10, "fd.ip is filter only and cannot be used as a display field"},
+		{"%evt.num %fd.ip", 10,
+		 "fd.ip is filter only and cannot be used as a display field"},
 		{"%65536evt.num", 1, "field width above 65535"},
 		{"%99999999999999999999evt.num", 1, "field width above 65535"},
 	};
@@ -177,7 +188,8 @@ static void test_demand(void **state)
 	ro.time_type = 0;
 }
 
-/* Every place has its own memory, and dropped lines count as evaluated up to the field that is missing. */
+/* Every place has its own memory, and dropped lines count as evaluated up to the field that is
+ * missing. */
 static void test_looks_back(void **state)
 {
 	struct format *f = NULL;
@@ -185,11 +197,14 @@ static void test_looks_back(void **state)
 
 	buf_init(&b);
 	ro.time_type = 'D';
-	assert_int_equal(format_parse(&f, "%evt.outputtime %evt.deltatime %fd.name %evt.deltatime", NULL), 0);
+	assert_int_equal(
+		format_parse(&f, "%evt.outputtime %evt.deltatime %fd.name %evt.deltatime", NULL),
+		0);
 	on_path("/a", 1000);
 	fake_value("fd.name")->has = false;
 	assert_false(format_event(f, &env, &b));
-	*fake_value("fd.name") = (struct value){.type = PT_CHARBUF, .has = true, .s = "n", .len = 1};
+	*fake_value("fd.name") =
+		(struct value){.type = PT_CHARBUF, .has = true, .s = "n", .len = 1};
 	on_path("/a", 1005);
 	assert_true(format_event(f, &env, &b));
 	on_path("/a", 1025);
@@ -208,19 +223,24 @@ static void test_json(void **state)
 	ro.json = true;
 	*fake_value("evt.cpu") = (struct value){.type = PT_INT16, .has = true, .i = 3};
 	*fake_value("thread.tid") = (struct value){.type = PT_INT64, .has = true, .i = 16697};
-	*fake_value("proc.name") = (struct value){.type = PT_CHARBUF, .has = true, .s = "bash", .len = 4};
-	*fake_value("evt.dir") = (struct value){.type = PT_CHARBUF, .has = true, .s = ">", .len = 1};
-	*fake_value("evt.type") = (struct value){.type = PT_CHARBUF, .has = true, .s = "rmdir", .len = 5};
+	*fake_value("proc.name") =
+		(struct value){.type = PT_CHARBUF, .has = true, .s = "bash", .len = 4};
+	*fake_value("evt.dir") =
+		(struct value){.type = PT_CHARBUF, .has = true, .s = ">", .len = 1};
+	*fake_value("evt.type") =
+		(struct value){.type = PT_CHARBUF, .has = true, .s = "rmdir", .len = 5};
 	check_line(FORMAT_DEFAULT,
 		   "{\"evt.cpu\":3,\"evt.dir\":\">\",\"evt.info\":\"path=/a \",\"evt.num\":7,"
-		   "\"evt.outputtime\":1700000000000000007,\"evt.type\":\"rmdir\",\"proc.name\":\"bash\",\"thread.tid\":16697}\n");
+		   "\"evt.outputtime\":1700000000000000007,\"evt.type\":\"rmdir\",\"proc.name\":"
+		   "\"bash\",\"thread.tid\":16697}\n");
 	*fake_value("fd.dev") = (struct value){.type = PT_INT32, .has = true, .i = 0x801};
 	*fake_value("fd.num") = (struct value){.type = PT_INT64, .has = true, .i = -1};
 	*fake_value("evt.failed") = (struct value){.type = PT_BOOL, .has = true, .u = 1};
 	*fake_value("thread.cpu") = (struct value){.type = PT_DOUBLE, .has = true, .d = 12.5};
 	fake_value("fd.name")->has = false;
 	check_line("*lit%fd.num %5fd.dev%fd.name %evt.failed%thread.cpu %fd.num%evt.time",
-		   "{\"evt.failed\":true,\"evt.time\":1700000000000000007,\"fd.dev\":\"801\",\"fd.name\":null,"
+		   "{\"evt.failed\":true,\"evt.time\":1700000000000000007,\"fd.dev\":\"801\",\"fd."
+		   "name\":null,"
 		   "\"fd.num\":-1,\"thread.cpu\":12.5}\n");
 	fake_value("thread.cpu")->d = 3;
 	check_line("%thread.cpu", "{\"thread.cpu\":3.0}\n");
@@ -233,9 +253,12 @@ static void test_json(void **state)
 
 static void test_json_escapes(void **state)
 {
-	static const struct { const char *text, *compat, *plain; } cases[] = {
+	static const struct {
+		const char *text, *compat, *plain;
+	} cases[] = {
 		{"ab\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "ab\\u00e9\\u20ac\\ud83d\\ude00", NULL},
-		{"\n\t\r\b\f\x01\x1f\x7f\"\\/<>", "\\n\\t\\r\\b\\f\\u0001\\u001f\x7f\\\"\\\\/<>", NULL},
+		{"\n\t\r\b\f\x01\x1f\x7f\"\\/<>", "\\n\\t\\r\\b\\f\\u0001\\u001f\x7f\\\"\\\\/<>",
+		 NULL},
 		/* 0.29.3 loses what follows a stray byte. */
 		{"inv\x80\xff\xc3", "inv\\ufffd\\ufffd", "inv\\ufffd\\ufffd\\ufffd"},
 		{"\xc3 \"", "\\u00e0\\\"", "\\ufffd \\\""},
@@ -249,8 +272,10 @@ static void test_json_escapes(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
 		char want[256];
 
-		*fake_value("fd.name") = (struct value){
-			.type = PT_CHARBUF, .has = true, .s = cases[i].text, .len = (uint32_t)strlen(cases[i].text)};
+		*fake_value("fd.name") = (struct value){.type = PT_CHARBUF,
+							.has = true,
+							.s = cases[i].text,
+							.len = (uint32_t)strlen(cases[i].text)};
 		for (int compat = 0; compat < 2; compat++) {
 			ro.compat029 = compat;
 			snprintf(want, sizeof(want), "{\"fd.name\":\"%s\"}\n",
@@ -264,7 +289,8 @@ static void test_json_escapes(void **state)
 static void test_summary(void **state)
 {
 	static struct summary s, t;
-	struct ev_rec recs[2] = {{.off = 0, .type = EV_GENERIC_E}, {.off = 0, .type = EV_SYSCALL_READ_X}};
+	struct ev_rec recs[2] = {{.off = 0, .type = EV_GENERIC_E},
+				 {.off = 0, .type = EV_SYSCALL_READ_X}};
 	struct batch b = {.data = block, .ev = recs, .nev = 2};
 	uint16_t id = 10;
 	struct buf out;
@@ -289,7 +315,8 @@ static void test_summary(void **state)
 	char want[400];
 	snprintf(want, sizeof(want),
 		 "----------------------\nEvent           #Calls\n----------------------\n"
-		 "> read            3\n< read            3\n> %-16s1\n> unknown         1\n", call);
+		 "> read            3\n< read            3\n> %-16s1\n> unknown         1\n",
+		 call);
 	assert_string_equal(out.p, want);
 	buf_fini(&out);
 }
@@ -325,10 +352,11 @@ static void test_sink(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines), cmocka_unit_test(test_missing), cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_errors), cmocka_unit_test(test_demand), cmocka_unit_test(test_looks_back),
-		cmocka_unit_test(test_json), cmocka_unit_test(test_json_escapes), cmocka_unit_test(test_summary),
-		cmocka_unit_test(test_sink),
+		cmocka_unit_test(test_lines),	cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_lists),	cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_demand),	cmocka_unit_test(test_looks_back),
+		cmocka_unit_test(test_json),	cmocka_unit_test(test_json_escapes),
+		cmocka_unit_test(test_summary), cmocka_unit_test(test_sink),
 	};
 
 	setenv("TZ", "UTC", 1);

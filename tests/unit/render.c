@@ -1,6 +1,7 @@
-/* Texts of event parameters and values, one row per kind and special case. The expected texts were taken from
- * sysdig 0.29.3 on traces made for the purpose (compat rows), or follow the newest readers' rules (default
- * rows). The tables of threads and descriptors behind the resolved parts are fakes (fake_state.h). */
+/* Texts of event parameters and values, one row per kind and special case. The expected texts were
+ * taken from sysdig 0.29.3 on traces made for the purpose (compat rows), or follow the newest
+ * readers' rules (default rows). The tables of threads and descriptors behind the resolved parts
+ * are fakes (fake_state.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +16,8 @@
 #include "field/render_int.h"
 #include "fake_state.h"
 
-/* ---- events ---------------------------------------------------------------------------------------- */
+/* ---- events
+ * ---------------------------------------------------------------------------------------- */
 
 static struct evctx ctx;
 static struct batch batch;
@@ -23,19 +25,29 @@ static struct render_opts ro;
 static struct field_env env = {.c = &ctx, .ro = &ro};
 static uint8_t block[70000];
 
-/* An event block from parameters given as text: "q:-5 i:10 h:3 b:1 s:text x:00ff Z" (64, 32, 16, 8 bits, text with NUL,
- * hex bytes, zero length). */
+/* An event block from parameters given as text: "q:-5 i:10 h:3 b:1 s:text x:00ff Z" (64, 32, 16, 8
+ * bits, text with NUL, hex bytes, zero length). */
 static uint32_t put_param(uint8_t *p, const char *word)
 {
 	long long v = word[1] ? strtoll(word + 2, NULL, 0) : 0;
 	uint32_t n = 0;
 
 	switch (word[0]) {
-	case 'q': memcpy(p, &v, 8); return 8;
-	case 'i': memcpy(p, &v, 4); return 4;
-	case 'h': memcpy(p, &v, 2); return 2;
-	case 'b': memcpy(p, &v, 1); return 1;
-	case 's': memcpy(p, word + 2, strlen(word + 2) + 1); return (uint32_t)strlen(word + 2) + 1;
+	case 'q':
+		memcpy(p, &v, 8);
+		return 8;
+	case 'i':
+		memcpy(p, &v, 4);
+		return 4;
+	case 'h':
+		memcpy(p, &v, 2);
+		return 2;
+	case 'b':
+		memcpy(p, &v, 1);
+		return 1;
+	case 's':
+		memcpy(p, word + 2, strlen(word + 2) + 1);
+		return (uint32_t)strlen(word + 2) + 1;
 	case 'x':
 		for (const char *h = word + 2; h[0] && h[1]; h += 2, n++) {
 			unsigned byte;
@@ -43,7 +55,8 @@ static uint32_t put_param(uint8_t *p, const char *word)
 			p[n] = (uint8_t)byte;
 		}
 		return n;
-	default: return 0;
+	default:
+		return 0;
 	}
 }
 
@@ -84,6 +97,7 @@ struct row {
 	const char *params, *compat, *plain; /* plain NULL: the same */
 };
 
+/* clang-format off */
 static const struct row rows[] = {
 	/* integers */
 	{EV_SYSCALL_LSEEK_E, "q:7 q:-1 b:0", "fd=7 offset=-1 whence=0(SEEK_SET) ", NULL},
@@ -233,6 +247,7 @@ static const struct row rows[] = {
 	{EV_GENERIC_E, "h:10 h:5", "", NULL},
 	{EV_SYSCALL_CLONE_20_E, "", "", NULL},
 };
+/* clang-format on */
 
 static void check_args(const struct row *r, bool compat, const char *want)
 {
@@ -277,8 +292,13 @@ static void test_param(void **state)
 	buf_init(&raw);
 	buf_init(&res);
 	make_event(EV_SYSCALL_OPENAT_2_E, "q:-100 s:a i:4097 i:0x1a4");
-	static const struct { const char *raw, *res; } want[] = {
-		{"-100", "AT_FDCWD"}, {"a", "/home/tracee/a"}, {"4097", "O_RDONLY|O_CLOEXEC"}, {"0644", ""},
+	static const struct {
+		const char *raw, *res;
+	} want[] = {
+		{"-100", "AT_FDCWD"},
+		{"a", "/home/tracee/a"},
+		{"4097", "O_RDONLY|O_CLOEXEC"},
+		{"0644", ""},
 	};
 	for (unsigned i = 0; i < 4; i++) {
 		buf_reset(&raw);
@@ -304,7 +324,10 @@ static void test_param(void **state)
 
 static void test_syslog(void **state)
 {
-	static const struct { const char *data, *want; int64_t res, fd; } cases[] = {
+	static const struct {
+		const char *data, *want;
+		int64_t res, fd;
+	} cases[] = {
 		{"s:<13>hello", "syslog sev=notice msg=hello", 9, 4},
 		{"x:3c31333e680a0100", "syslog sev=notice msg=h\n\x01", 9, 4},
 		{"s:x13>q", "syslog sev=notice msg=q", 9, 4},
@@ -343,9 +366,11 @@ static void test_syslog(void **state)
 	buf_fini(&b);
 }
 
-/* ---- captured bytes ---------------------------------------------------------------------------------- */
+/* ---- captured bytes
+ * ---------------------------------------------------------------------------------- */
 
-static void check_buffer(unsigned mode, bool no_truncate, const void *p, uint32_t n, const char *want)
+static void check_buffer(unsigned mode, bool no_truncate, const void *p, uint32_t n,
+			 const char *want)
 {
 	const struct render_opts o = {.buffer_mode = (uint8_t)mode, .no_truncate = no_truncate};
 	struct buf b;
@@ -373,16 +398,20 @@ static void test_buffers(void **state)
 	want[80] = 0;
 	check_buffer(BUF_DOTTED, false, a100, 80, want);
 	check_buffer(BUF_PRINTABLE, false, "", 0, "");
-	check_buffer(BUF_PRINTABLE, false, "line1\r\nline2\rline3\nl4\n\x80z", 24, "\nline1\nline2\nline3\nl4\nz");
+	check_buffer(BUF_PRINTABLE, false, "line1\r\nline2\rline3\nl4\n\x80z", 24,
+		     "\nline1\nline2\nline3\nl4\nz");
 	check_buffer(BUF_PRINTABLE, false, "\t\r", 2, "\n\n");
 	check_buffer(BUF_BASE64, false, "abc", 3, "YWJj");
-	check_buffer(BUF_BASE64, false, "\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17\20", 17, "AAECAwQFBgcICQoLDA0ODxA=");
+	check_buffer(BUF_BASE64, false, "\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17\20", 17,
+		     "AAECAwQFBgcICQoLDA0ODxA=");
 	check_buffer(BUF_BASE64, false, "a", 1, "YQ==");
 	check_buffer(BUF_HEX, false, "abc", 3, "\n\t0x0000: 6162 63\n");
 	check_buffer(BUF_HEX, false, "abcdefghijklmnopq", 17,
 		     "\n\t0x0000: 6162 6364 6566 6768 696a 6b6c 6d6e 6f70\n\t0x0010: 71\n");
-	check_buffer(BUF_HEXASCII, false, "a", 1, "\n\t0x0000: 61                                     a\n");
-	check_buffer(BUF_HEXASCII, false, "e3\nl4\n\x80z", 8, "\n\t0x0000: 6533 0a6c 340a 807a                      e3.l4..z\n");
+	check_buffer(BUF_HEXASCII, false, "a", 1,
+		     "\n\t0x0000: 61                                     a\n");
+	check_buffer(BUF_HEXASCII, false, "e3\nl4\n\x80z", 8,
+		     "\n\t0x0000: 6533 0a6c 340a 807a                      e3.l4..z\n");
 	check_buffer(BUF_HEXASCII, false, "abcdefghijklmno", 15,
 		     "\n\t0x0000: 6162 6364 6566 6768 696a 6b6c 6d6e 6f  abcdefghijklmno\n");
 }
@@ -409,7 +438,8 @@ static void test_dotted_all(void **state)
 	buf_fini(&b);
 }
 
-/* ---- times and values ----------------------------------------------------------------------------------- */
+/* ---- times and values
+ * ----------------------------------------------------------------------------------- */
 
 static void check_time(char type, const char *want)
 {
@@ -450,7 +480,11 @@ static void test_times(void **state)
 static void test_values(void **state)
 {
 	static const uint8_t v4[4] = {1, 2, 3, 4}, v6[16] = {[15] = 1};
-	static const struct { struct value v; unsigned fmt; const char *want; } cases[] = {
+	static const struct {
+		struct value v;
+		unsigned fmt;
+		const char *want;
+	} cases[] = {
 		{{.type = PT_INT64, .i = -5}, PF_DEC, "-5"},
 		{{.type = PT_UINT64, .u = UINT64_MAX}, PF_DEC, "18446744073709551615"},
 		{{.type = PT_UINT32, .u = UINT32_MAX}, PF_ID, "4294967295"},
@@ -486,9 +520,10 @@ static void test_values(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_args), cmocka_unit_test(test_unknown_thread), cmocka_unit_test(test_param),
-		cmocka_unit_test(test_syslog), cmocka_unit_test(test_buffers), cmocka_unit_test(test_dotted_all),
-		cmocka_unit_test(test_times), cmocka_unit_test(test_values),
+		cmocka_unit_test(test_args),	cmocka_unit_test(test_unknown_thread),
+		cmocka_unit_test(test_param),	cmocka_unit_test(test_syslog),
+		cmocka_unit_test(test_buffers), cmocka_unit_test(test_dotted_all),
+		cmocka_unit_test(test_times),	cmocka_unit_test(test_values),
 	};
 	static int fake_root;
 
