@@ -27,6 +27,7 @@ enum ev_rec_flags {
 	ER_ROW = 1 << 2,     /* apply must see it: changes demanded state */
 	ER_TOUCH = 1 << 3,   /* first event of its slot that makes a placeholder for an unknown tid */
 	ER_SELECTED = 1 << 4,/* passed the type bitmap and the header-only predicates */
+	ER_OWN_FD = 1 << 5,  /* unless the carried enter pairs, the fd is in the event's own parameter */
 };
 
 #define EV_FD_NONE  INT32_MIN	 /* no descriptor, or a number that cannot be one */
@@ -47,6 +48,7 @@ struct open_enter {
 	uint64_t ord;  /* order number of the enter event */
 	uint16_t type; /* its code */
 	int32_t fd;    /* last fd of the thread (EV_FD_NONE) */
+	uint64_t latency; /* ns; of the last exit behind the enter event, 0 = none yet */
 	uint32_t block_len; /* bytes of the copied event block, 0 when the type is not one that is stored */
 	const uint8_t *block;
 };
@@ -58,10 +60,12 @@ struct tslot {
 	int64_t tid;
 	uint32_t first;	     /* index of its first event */
 	uint32_t last_enter; /* index + 1 of its last enter event in this batch, 0 = none */
+	uint32_t last_exit;  /* index + 1 of its last exit event behind that, 0 = none */
 	int32_t last_fd;     /* last fd at the end of the batch; valid if last_fd_set */
 	bool last_fd_set;
 	bool fresh;	     /* starts after an exit of the same tid inside this batch: inherits no carry */
 	bool ends;	     /* the thread's procexit is in this slot */
+	bool touched;	     /* has an event with ER_TOUCH */
 	const struct open_enter *carry; /* apply: open enter at the start of the batch, NULL = none */
 	struct thread *thread;		/* apply: newest incarnation at the end of this slot, NULL = none */
 };

@@ -36,6 +36,15 @@ struct rstr {
 struct fd_table;
 struct container;
 
+/* Bits of thread_ver.flags: what the trace carries (PPM_CL_*), frozen. */
+enum thread_flags {
+	PPM_CL_CLONE_FILES = 1 << 0, PPM_CL_CLONE_FS = 1 << 1, PPM_CL_CLONE_NEWPID = 1 << 6,
+	PPM_CL_CLONE_PARENT = 1 << 8, PPM_CL_CLONE_THREAD = 1 << 13, PPM_CL_CLONE_INVERTED = 1 << 16,
+	PPM_CL_NAME_CHANGED = 1 << 17, PPM_CL_CLOSED = 1 << 18, PPM_CL_ACTIVE = 1 << 19,
+	PPM_CL_CLONE_NEWUSER = 1 << 20, PPM_CL_PIPE_SRC = 1 << 21, PPM_CL_PIPE_DST = 1 << 22,
+	PPM_CL_CLONE_VFORK = 1 << 27, PPM_CL_CHILD_IN_PIDNS = 1 << 29, PPM_CL_IS_MAIN_THREAD = 1 << 30,
+};
+
 /* One value of a thread. Numbers that the trace does not give are -1 (all-ones for unsigned). */
 struct thread_ver {
 	uint64_t ord;

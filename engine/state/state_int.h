@@ -104,7 +104,9 @@ void apply_container(struct apply *a);	/* container.c */
 void apply_user_event(struct apply *a);	/* user/group added and deleted */
 
 /* Which handler a code has in this mode and which demand bits call for it; NULL fn = not a row. Used by digest too. */
-struct apply_entry { apply_fn fn; uint32_t demand; };
+enum { ROW_ALWAYS, ROW_OK /* only with parameter 0 >= 0 */, ROW_ADDR /* also parameter param not empty */ };
+struct apply_entry { apply_fn fn; uint32_t demand; uint8_t when; int8_t param; };
+enum { FCNTL_F_DUPFD = 1, FCNTL_F_SETFD = 3, FCNTL_F_DUPFD_CLOEXEC = 26 }; /* values in traces */
 const struct apply_entry *apply_table(bool compat029); /* EV_CODE_COUNT entries */
 
 #endif

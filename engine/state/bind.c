@@ -1,0 +1,301 @@
+#include "state/bind.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "state/state_priv.h"
+
+enum have { HAVE_THREAD = 1 << 0, HAVE_MAIN = 1 << 1, HAVE_ENTER = 1 << 2, HAVE_FDNUM = 1 << 3, HAVE_FD = 1 << 4 };
+
+/* What a slot's earlier events of this batch found out: the main thread, good as long as it lives. */
+struct bind_slot {
+	struct thread *main;
+};
+
+int evctx_init(struct evctx *c, const struct demand *d)
+{
+	memset(c, 0, sizeof(*c));
+	c->demand = d;
+	return 0;
+}
+
+void evctx_fini(struct evctx *c)
+{
+	free(c->slots);
+	memset(c, 0, sizeof(*c));
+}
+
+int evctx_begin(struct evctx *c, const struct batch *b)
+{
+	if (c->slots_cap < b->nslots) {
+		struct bind_slot *s = realloc(c->slots, b->nslots * sizeof(*s));
+
+		if (!s)
+			return -ENOMEM;
+		c->slots = s;
+		c->slots_cap = b->nslots;
+	}
+	if (b->nslots)
+		memset(c->slots, 0, b->nslots * sizeof(*c->slots));
+	c->b = b;
+	return 0;
+}
+
+void evctx_move(struct evctx *c, uint32_t idx)
+{
+	const struct batch *b = c->b;
+
+	c->idx = idx;
+	c->rec = &b->ev[idx];
+	c->ord = b->first_ord + idx;
+	c->num = b->num_base + idx;
+	c->have = 0;
+	/* The digest has checked it. */
+	block_event(&c->ev, b, c->rec->off, c->demand);
+}
+
+/* ---- threads -------------------------------------------------------------------------------------- */
+
+static NO_INLINE void bind_thread(struct evctx *c)
+{
+	struct thread *t = NULL;
+
+	c->have |= HAVE_THREAD;
+	c->ver_ = NULL;
+	if (c->rec->slot != UINT32_MAX)
+		t = c->b->slots[c->rec->slot].thread;
+	while (t && t->birth > c->ord)
+		t = atomic_load_explicit(&t->older, memory_order_acquire);
+	if (t)
+		c->ver_ = thread_ver_at(t, c->ord);
+	c->thread_ = c->ver_ ? t : NULL;
+}
+
+struct thread *evctx_thread(struct evctx *c, const struct thread_ver **v)
+{
+	if (!(c->have & HAVE_THREAD))
+		bind_thread(c);
+	if (v)
+		*v = c->ver_;
+	return c->thread_;
+}
+
+static NO_INLINE void bind_main(struct evctx *c)
+{
+	const struct thread_ver *v;
+	struct thread *t = evctx_thread(c, &v), *m;
+
+	c->have |= HAVE_MAIN;
+	c->main_ = t;
+	c->main_ver_ = v;
+	if (!t || v->pid == t->tid)
+		return;
+	m = c->slots[c->rec->slot].main;
+	if (!m || m->tid != v->pid || !thread_ver_at(m, c->ord))
+		m = c->slots[c->rec->slot].main = state_thread_at(c->b->root, v->pid, c->ord);
+	c->main_ver_ = m ? thread_ver_at(m, c->ord) : NULL;
+	c->main_ = c->main_ver_ ? m : NULL;
+}
+
+struct thread *evctx_main(struct evctx *c, const struct thread_ver **v)
+{
+	if (!(c->have & HAVE_MAIN))
+		bind_main(c);
+	if (v)
+		*v = c->main_ver_;
+	return c->main_;
+}
+
+/* ---- the enter event ------------------------------------------------------------------------------ */
+
+static uint64_t rec_ts(const struct batch *b, const struct ev_rec *r)
+{
+	const uint8_t *p = b->data + r->off;
+
+	return load_u64(p + event_block_hdr_off(load_u32(p)));
+}
+
+static const struct open_enter *carry_of(const struct evctx *c)
+{
+	return c->rec->slot != UINT32_MAX && c->rec->pair == PAIR_CARRY ? c->b->slots[c->rec->slot].carry : NULL;
+}
+
+static void bind_enter(struct evctx *c)
+{
+	const struct ev_rec *r = c->rec;
+	const struct open_enter *o = carry_of(c);
+
+	c->have |= HAVE_ENTER;
+	c->enter_ts_ = c->enter_ord_ = 0;
+	c->enter_type_ = UINT16_MAX;
+	c->paired_ = false;
+	if (r->slot == UINT32_MAX || r->pair == PAIR_NONE || (r->pair == PAIR_CARRY && !(o && o->ts)))
+		return;
+	if (o) {
+		c->enter_ts_ = o->ts;
+		c->enter_ord_ = o->ord;
+		c->enter_type_ = o->type;
+	} else {
+		c->enter_ts_ = rec_ts(c->b, &c->b->ev[r->pair - 1]);
+		c->enter_ord_ = c->b->first_ord + r->pair - 1;
+		c->enter_type_ = c->b->ev[r->pair - 1].type;
+	}
+	c->paired_ = (r->type & 1) && c->enter_type_ + 1 == r->type;
+}
+
+static ALWAYS_INLINE void need_enter(struct evctx *c)
+{
+	if (!(c->have & HAVE_ENTER))
+		bind_enter(c);
+}
+
+bool evctx_enter(struct evctx *c, uint64_t *ts, uint16_t *type, bool *paired)
+{
+	need_enter(c);
+	*ts = c->enter_ts_;
+	*type = c->enter_type_;
+	*paired = c->paired_;
+	return c->enter_type_ != UINT16_MAX;
+}
+
+bool evctx_enter_event(struct evctx *c, struct event *out)
+{
+	const struct open_enter *o = carry_of(c);
+	const char *why;
+
+	need_enter(c);
+	if (!c->paired_ && !(!c->demand->compat029 && c->enter_type_ == EV_SYSCALL_EXECVEAT_E &&
+			     c->ev.type == EV_SYSCALL_EXECVE_19_X))
+		return false;
+	/* Only what is there for every batch size: the stored types. */
+	if (!type_may_be_stored(c->enter_type_))
+		return false;
+	if (o)
+		return o->block && event_parse(out, o->block, o->block_len, max_code(c->demand), &why) == EVENT_OK;
+	return block_event(out, c->b, c->b->ev[c->rec->pair - 1].off, c->demand) == EVENT_OK && type_stored(out);
+}
+
+/* Latency that exit r of the batch had. */
+static uint64_t exit_latency(const struct batch *b, const struct ev_rec *r)
+{
+	const struct open_enter *o = b->slots[r->slot].carry;
+	uint64_t enter = 0;
+
+	if (r->pair == PAIR_CARRY)
+		enter = o ? o->ts : 0;
+	else if (r->pair != PAIR_NONE)
+		enter = rec_ts(b, &b->ev[r->pair - 1]);
+	return enter ? rec_ts(b, r) - enter : 0;
+}
+
+/* Events that are neither enter nor exit show what the thread's last call took, as 0.29.3 does. */
+static uint64_t latency_before(const struct evctx *c)
+{
+	const struct batch *b = c->b;
+	const struct tslot *s = &b->slots[c->rec->slot];
+
+	for (uint32_t i = c->idx; i-- > s->first;) {
+		const struct ev_rec *r = &b->ev[i];
+		unsigned traits;
+
+		if (r->slot != c->rec->slot)
+			continue;
+		traits = type_traits(c->demand, r->type);
+		if (traits & TT_RESET)
+			return 0;
+		if (traits & TT_EXIT)
+			return exit_latency(b, r);
+	}
+	return s->carry && c->rec->pair == PAIR_CARRY ? s->carry->latency : 0;
+}
+
+uint64_t evctx_latency(struct evctx *c)
+{
+	unsigned traits;
+
+	if (c->rec->slot == UINT32_MAX)
+		return 0;
+	traits = type_traits(c->demand, c->ev.type);
+	if (traits & TT_EXIT)
+		return exit_latency(c->b, c->rec);
+	return traits & TT_RESET ? 0 : latency_before(c);
+}
+
+/* ---- descriptors ---------------------------------------------------------------------------------- */
+
+/* Flags that decide whether the event has to do with a descriptor. A file that holds enter events is read as 0.29.3
+ * does; in the newest files the exits stand alone and the newest table tells what their parameters are. */
+static uint32_t fd_flags_of(struct evctx *c)
+{
+	const struct event_info *i = event_info(&c->ev);
+
+	if (c->demand->compat029)
+		return i->flags_029;
+	need_enter(c);
+	if (i->is_exit && !c->paired_)
+		return i->flags;
+	return i->known_029 ? i->flags_029 : i->flags;
+}
+
+static void bind_fdnum(struct evctx *c)
+{
+	int32_t fd;
+
+	c->have |= HAVE_FDNUM;
+	c->fdnum_ = EV_FD_NONE;
+	if (c->rec->slot == UINT32_MAX || !(fd_flags_of(c) & (EF_CREATES_FD | EF_USES_FD | EF_DESTROYS_FD)))
+		return;
+	if ((c->demand->bits & DEMAND_THREADS) && !evctx_thread(c, NULL))
+		return;
+	fd = rec_last_fd(c->b, c->rec, c->demand);
+	c->fdnum_ = fd == EV_FD_NONE ? -1 : fd;
+}
+
+int64_t evctx_fdnum(struct evctx *c)
+{
+	if (!(c->have & HAVE_FDNUM))
+		bind_fdnum(c);
+	return c->fdnum_;
+}
+
+const struct fd_ver *evctx_fd_n(struct evctx *c, int64_t fd)
+{
+	const struct thread_ver *v;
+	struct thread *t = fd >= 0 ? evctx_thread(c, &v) : NULL;
+
+	if (t && (v->flags & PPM_CL_CLONE_FILES))
+		t = evctx_main(c, NULL);
+	return t ? thread_fd_at(t, fd, c->ord) : NULL;
+}
+
+const struct fd_ver *evctx_fd(struct evctx *c)
+{
+	if (!(c->have & HAVE_FD)) {
+		c->fd_ = evctx_fd_n(c, evctx_fdnum(c));
+		c->have |= HAVE_FD;
+	}
+	return c->fd_;
+}
+
+/* ---- results -------------------------------------------------------------------------------------- */
+
+bool evctx_rawres(struct evctx *c, int64_t *res)
+{
+	const struct event_info *i = event_info(&c->ev);
+
+	return i->is_exit && i->res_param >= 0 && event_param_i64(&c->ev, (unsigned)i->res_param, res);
+}
+
+int64_t evctx_errno(struct evctx *c)
+{
+	int64_t res;
+
+	if (!evctx_rawres(c, &res) || res >= 0 || res == INT64_MIN)
+		return 0;
+	if (c->demand->compat029) {
+		need_enter(c);
+		if (!c->paired_)
+			return 0;
+	}
+	return -res;
+}

@@ -1,0 +1,241 @@
+/* Memory that older batches may still read: the retire lists.
+ *
+ * What apply supersedes while it applies batch b goes on b's list and is freed once every batch up to b is released
+ * (state_reclaim). Hash nodes and arrays need more, since a reader of a later batch may walk past them while they are
+ * being unlinked: when their turn comes they are unlinked and go into a limbo that RCU's grace period ends. With one
+ * worker there is no such reader and they are freed at once. */
+#include <stdlib.h>
+
+#include "state/rcu.h"
+#include "state/state_priv.h"
+
+enum { RETIRE_CHUNK_ITEMS = 250 };
+
+struct retire_chunk {
+	struct retire_chunk *next;
+	uint32_t n;
+	struct retire_item it[RETIRE_CHUNK_ITEMS];
+};
+
+struct retire_batch {
+	struct retire_batch *next;
+	uint64_t seq;
+	struct retire_chunk *head, *tail;
+};
+
+struct limbo {
+	struct rcu_head rcu;
+	struct state *st;
+	struct limbo *next; /* on st->ripe */
+	struct retire_chunk *head;
+};
+
+static struct retire_chunk *chunk_get(struct state *st)
+{
+	struct retire_chunk *c = st->spare_chunks;
+
+	if (c)
+		st->spare_chunks = c->next;
+	else
+		c = malloc(sizeof(*c));
+	if (c) {
+		c->next = NULL;
+		c->n = 0;
+	}
+	return c;
+}
+
+static void chunk_put(struct state *st, struct retire_chunk *c)
+{
+	c->next = st->spare_chunks;
+	st->spare_chunks = c;
+}
+
+static struct retire_batch *retire_list_now(struct state *st)
+{
+	struct retire_batch *l = st->retire_tail;
+
+	if (l && l->seq == st->seq)
+		return l;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return NULL;
+	l->seq = st->seq;
+	if (st->retire_tail)
+		st->retire_tail->next = l;
+	else
+		st->retire_head = l;
+	st->retire_tail = l;
+	return l;
+}
+
+/* Without memory for the list the thing leaks until the end of the run, and the run ends (st->failed). */
+void state_retire(struct state *st, void (*fn)(struct state *st, void *p), void *p)
+{
+	struct retire_batch *l = retire_list_now(st);
+	struct retire_chunk *c = l ? l->tail : NULL;
+
+	if (l && (!c || c->n == RETIRE_CHUNK_ITEMS)) {
+		c = chunk_get(st);
+		if (c) {
+			if (l->tail)
+				l->tail->next = c;
+			else
+				l->head = c;
+			l->tail = c;
+		}
+	}
+	if (!c) {
+		st->failed = true;
+		return;
+	}
+	c->it[c->n++] = (struct retire_item){fn, p};
+}
+
+static void chunks_run(struct state *st, struct retire_chunk *c)
+{
+	struct retire_chunk *next;
+
+	for (; c; c = next) {
+		next = c->next;
+		for (uint32_t i = 0; i < c->n; i++)
+			c->it[i].fn(st, c->it[i].p);
+		chunk_put(st, c);
+	}
+}
+
+void state_limbo(struct state *st, void (*fn)(struct state *st, void *p), void *p)
+{
+	struct limbo *l = st->limbo;
+
+	if (st->workers <= 1) {
+		fn(st, p);
+		return;
+	}
+	if (!l) {
+		l = calloc(1, sizeof(*l));
+		if (!l) {
+			st->failed = true;
+			return;
+		}
+		l->st = st;
+		st->limbo = l;
+	}
+	if (!l->head || l->head->n == RETIRE_CHUNK_ITEMS) {
+		struct retire_chunk *c = chunk_get(st);
+
+		if (!c) {
+			st->failed = true;
+			return;
+		}
+		c->next = l->head;
+		l->head = c;
+	}
+	l->head->it[l->head->n++] = (struct retire_item){fn, p};
+}
+
+/* In liburcu's thread: the pools belong to the apply turn, so the list is only handed back. */
+static void limbo_ripe(struct rcu_head *h)
+{
+	struct limbo *l = CONTAINER_OF(h, struct limbo, rcu);
+	struct state *st = l->st;
+
+	state_rcu_called(l, &st->rcu_sync);
+	l->next = atomic_load_explicit(&st->ripe, memory_order_relaxed);
+	/* release: pairs with the acquire in ripe_free, which reads the list. */
+	while (!atomic_compare_exchange_weak_explicit(&st->ripe, &l->next, l, memory_order_release,
+						      memory_order_relaxed))
+		;
+}
+
+static void ripe_free(struct state *st)
+{
+	struct limbo *l = atomic_exchange_explicit(&st->ripe, NULL, memory_order_acquire), *next;
+
+	for (; l; l = next) {
+		next = l->next;
+		chunks_run(st, l->head);
+		free(l);
+	}
+}
+
+void retire_seal(struct state *st)
+{
+	struct limbo *l = st->limbo;
+
+	if (st->workers <= 1)
+		return;
+	if (l) {
+		st->limbo = NULL;
+		st->rcu_used = true;
+		state_rcu_call(&l->rcu, limbo_ripe, l);
+	}
+	if (atomic_load_explicit(&st->ripe, memory_order_relaxed))
+		ripe_free(st);
+}
+
+static void retire_run_first(struct state *st)
+{
+	struct retire_batch *l = st->retire_head;
+
+	st->retire_head = l->next;
+	if (!st->retire_head)
+		st->retire_tail = NULL;
+	chunks_run(st, l->head);
+	free(l);
+}
+
+void state_reclaim(struct state *st, uint64_t oldest_unfinished)
+{
+	while (st->retire_head && st->retire_head->seq < oldest_unfinished)
+		retire_run_first(st);
+	retire_seal(st);
+}
+
+void retire_drain(struct state *st)
+{
+	while (st->retire_head)
+		retire_run_first(st);
+	retire_seal(st);
+	if (st->rcu_used)
+		state_rcu_barrier();
+	ripe_free(st);
+	while (st->spare_chunks) {
+		struct retire_chunk *c = st->spare_chunks;
+
+		st->spare_chunks = c->next;
+		free(c);
+	}
+}
+
+/* ---- workers ---- */
+
+void state_reader_register(struct state *st)
+{
+	if (st->workers > 1)
+		state_rcu_register();
+}
+
+void state_reader_unregister(struct state *st)
+{
+	if (st->workers > 1)
+		state_rcu_unregister(&st->rcu_sync);
+}
+
+void state_reader_quiescent(struct state *st)
+{
+	if (st->workers > 1)
+		state_rcu_quiescent(&st->rcu_sync);
+}
+
+void state_reader_offline(struct state *st)
+{
+	if (st->workers > 1)
+		state_rcu_offline(&st->rcu_sync);
+}
+
+void state_reader_online(struct state *st)
+{
+	if (st->workers > 1)
+		state_rcu_online();
+}

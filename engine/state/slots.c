@@ -1,0 +1,230 @@
+/* The batch's threads: what each brings from earlier batches and leaves to later ones, and the corrections to what the
+ * digest could only guess. Apply turn. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "state/state_priv.h"
+
+int32_t rec_last_fd(const struct batch *b, const struct ev_rec *r, const struct demand *d)
+{
+	const struct open_enter *carry;
+	struct event e;
+	int64_t fd;
+
+	if (r->slot == UINT32_MAX || (r->fd != EV_FD_CARRY && !(r->flags & ER_OWN_FD)))
+		return r->fd;
+	carry = b->slots[r->slot].carry;
+	if ((r->flags & ER_OWN_FD) && !(r->pair == PAIR_CARRY && carry && carry->type + 1 == r->type) &&
+	    block_event(&e, b, r->off, d) == EVENT_OK &&
+	    event_param_i64(&e, (unsigned)event_table[r->type].fd_param, &fd))
+		return fd_narrow(fd);
+	if (r->fd != EV_FD_CARRY)
+		return r->fd;
+	return carry ? carry->fd : EV_FD_NONE;
+}
+
+void slots_begin(struct state *st, struct batch *b)
+{
+	for (uint32_t i = 0; i < b->nslots; i++) {
+		struct tslot *s = &b->slots[i];
+
+		if (s->fresh)
+			continue;
+		s->thread = thread_find(b->root, s->tid);
+		s->carry = s->thread ? s->thread->open : NULL;
+	}
+}
+
+/* ---- open enters ------------------------------------------------------------------------------- */
+
+static uint64_t rec_ts(const struct batch *b, const struct ev_rec *r)
+{
+	const uint8_t *p = b->data + r->off;
+
+	return load_u64(p + event_block_hdr_off(load_u32(p)));
+}
+
+static bool open_copy_block(struct open_enter *o, const uint8_t *p, uint32_t len)
+{
+	uint8_t *q = malloc(len);
+
+	if (!q)
+		return false;
+	memcpy(q, p, len);
+	o->block = q;
+	o->block_len = len;
+	return true;
+}
+
+static bool open_from_event(struct state *st, struct open_enter *o, const struct batch *b, uint32_t idx)
+{
+	const struct ev_rec *r = &b->ev[idx];
+	const uint8_t *p = b->data + r->off;
+	struct event e;
+
+	o->ts = rec_ts(b, r);
+	o->ord = b->first_ord + idx;
+	o->type = r->type;
+	if (!type_may_be_stored(r->type) || block_event(&e, b, r->off, st->d) != EVENT_OK || !type_stored(&e))
+		return true;
+	return open_copy_block(o, p, load_u32(p + 4));
+}
+
+static bool open_from_carry(struct open_enter *o, const struct open_enter *c)
+{
+	*o = *c;
+	o->block = NULL;
+	o->block_len = 0;
+	return !c->block || open_copy_block(o, c->block, c->block_len);
+}
+
+/* What the slot leaves to the next batch; NULL with *same: nothing has changed. */
+static struct open_enter *slot_open(struct state *st, const struct batch *b, const struct tslot *s, bool *same)
+{
+	const struct open_enter *c = s->fresh ? NULL : s->carry;
+	struct open_enter *o;
+	bool ok = true;
+
+	*same = !s->last_enter && !s->last_exit && !s->last_fd_set && c;
+	if (*same || !(s->last_enter || s->last_fd_set || c))
+		return NULL;
+	o = pool_get(&st->open_pool);
+	if (!o) {
+		st->failed = true;
+		return NULL;
+	}
+	memset(o, 0, sizeof(*o));
+	o->type = UINT16_MAX;
+	o->fd = EV_FD_NONE;
+	if (s->last_enter)
+		ok = open_from_event(st, o, b, s->last_enter - 1);
+	else if (c)
+		ok = open_from_carry(o, c);
+	st->failed |= !ok;
+	if (s->last_fd_set)
+		o->fd = s->last_fd;
+	if (s->last_exit && o->ts)
+		o->latency = rec_ts(b, &b->ev[s->last_exit - 1]) - o->ts;
+	return o;
+}
+
+/* Without a thread table the entry holds nothing but the open enter. */
+static struct thread *bare_thread(struct state *st, struct batch *b, int64_t tid)
+{
+	struct thread *t = thread_new(st, b->root, tid, b->first_ord);
+
+	if (t && table_insert(b->root, t) < 0) {
+		thread_free(st, t);
+		st->failed = true;
+		return NULL;
+	}
+	return t;
+}
+
+void slots_end(struct state *st, struct batch *b)
+{
+	for (uint32_t i = 0; i < b->nslots; i++) {
+		struct tslot *s = &b->slots[i];
+		struct open_enter *o;
+		bool same;
+
+		if (s->ends)
+			continue;
+		s->thread = table_newest(b->root, s->tid);
+		if (!s->thread || !thread_alive(s->thread)) {
+			if ((st->d->bits & DEMAND_THREADS) || !(s->last_enter || s->last_fd_set))
+				continue;
+			s->thread = bare_thread(st, b, s->tid);
+			if (!s->thread)
+				return;
+		}
+		o = slot_open(st, b, s, &same);
+		if (!same && (o || s->thread->open))
+			thread_open_set(st, s->thread, o);
+	}
+}
+
+/* ---- corrections --------------------------------------------------------------------------------- */
+
+void slots_fix_fd(struct batch *b, uint32_t idx, int64_t fd)
+{
+	uint32_t slot = b->ev[idx].slot;
+	int32_t was = b->ev[idx].fd, is = fd_narrow(fd);
+	struct tslot *s = &b->slots[slot];
+
+	b->ev[idx].fd = is;
+	b->ev[idx].flags &= (uint16_t)~ER_OWN_FD;
+	for (uint32_t i = idx + 1; i < b->nev; i++) {
+		struct ev_rec *r = &b->ev[i];
+
+		if (r->slot != slot)
+			continue;
+		if (r->fd != was || r->pair == i + 1)
+			return;
+		r->fd = is;
+	}
+	s->last_fd = is;
+	s->last_fd_set = true;
+}
+
+static void extra_add(struct state *st, uint32_t idx)
+{
+	uint32_t i = st->nextra;
+
+	if (i == st->extra_cap) {
+		uint32_t cap = i ? 2 * i : 16, *p = realloc(st->extra, cap * sizeof(*p));
+
+		if (!p) {
+			st->failed = true;
+			return;
+		}
+		st->extra = p;
+		st->extra_cap = cap;
+	}
+	for (; i > st->extra_at && st->extra[i - 1] > idx; i--)
+		st->extra[i] = st->extra[i - 1];
+	st->extra[i] = idx;
+	st->nextra++;
+}
+
+/* The events of slot from idx on, up to the next enter. */
+static void slot_cut(struct apply *a, uint32_t slot, uint32_t idx, bool touch)
+{
+	struct batch *b = a->b;
+	struct tslot *s = &b->slots[slot];
+	bool pairs = true;
+
+	for (uint32_t i = idx; i < b->nev && (pairs || touch); i++) {
+		struct ev_rec *r = &b->ev[i];
+		unsigned traits;
+
+		if (r->slot != slot)
+			continue;
+		traits = type_traits(a->d, r->type);
+		if (touch && (traits & TT_TOUCH)) {
+			extra_add(a->st, i);
+			touch = false;
+		}
+		pairs = pairs && !(traits & TT_RESET);
+		if (!pairs)
+			continue;
+		r->pair = PAIR_NONE;
+		r->flags &= (uint16_t)~ER_PAIRED;
+		if (!(type_flags(a->d, r->type) & EF_CREATES_FD) && !(r->flags & ER_OWN_FD))
+			r->fd = EV_FD_NONE;
+	}
+	if (!pairs)
+		return;
+	s->fresh = true;
+	s->last_enter = s->last_exit = 0;
+	s->last_fd_set = false;
+}
+
+void slots_cut(struct apply *a, int64_t tid, bool touch)
+{
+	uint32_t idx = a->rec ? (uint32_t)(a->rec - a->b->ev) + 1 : 0;
+
+	for (uint32_t i = 0; i < a->b->nslots; i++)
+		if (a->b->slots[i].tid == tid)
+			slot_cut(a, i, idx, touch);
+}

@@ -1,0 +1,196 @@
+/* Layout of the tables: the machinery's side of engine/state (handlers use state_int.h).
+ *
+ * Everything here is written by the holder of the apply turn. Readers of older batches follow the _Atomic pointers at
+ * the same time; how that stays safe is told in state.h. */
+#ifndef BURIN_STATE_STATE_PRIV_H
+#define BURIN_STATE_STATE_PRIV_H
+
+#include "state/pool.h"
+#include "state/state_int.h"
+
+enum { STATE_SHARDS = 64, RSTR_CLASSES = 5, FD_BLOCK_SLOTS = 16 };
+
+/* ---- memory given back later (retire.c) ---- */
+struct retire_item {
+	void (*fn)(struct state *st, void *p);
+	void *p;
+};
+struct retire_chunk;
+struct retire_batch;
+struct limbo;
+
+/* ---- tid -> thread (table.c) ---- */
+struct tid_table {
+	uint32_t mask;	 /* IMMUTABLE */
+	uint32_t used;	 /* OWNED_BY(apply): entries not NULL, tombstones included */
+	uint32_t live;	 /* OWNED_BY(apply): entries that hold a thread */
+	struct thread *_Atomic e[];
+};
+
+/* What a thread has beside the public part. */
+struct thread_priv {
+	struct thread pub; /* first */
+	struct state_root *root;
+	/* OWNED_BY(apply). How many live threads name it as their main thread or parent: never less than there are
+	 * while it is the live entry of its tid, so that zero means that nobody has to be looked for. */
+	uint32_t nthreads, nchilds;
+	bool exited; /* a main thread that is kept for its remaining threads */
+	bool reaper; /* prctl(PR_SET_CHILD_SUBREAPER) */
+};
+static inline struct thread_priv *thread_priv(struct thread *t)
+{
+	return CONTAINER_OF(t, struct thread_priv, pub);
+}
+
+struct id_table; /* users.c */
+
+struct state_root {
+	struct state *st;
+	struct tid_table *RCU_PTR _Atomic shard[STATE_SHARDS];
+	struct id_table *_Atomic users, *_Atomic groups;
+	struct container_table *_Atomic containers;
+	struct iface *ifaces; /* IMMUTABLE once the section's metadata is read; so are machine and texts */
+	unsigned nifaces, ifaces_cap;
+	struct machine_info machine;
+	struct state_root *prev, *next; /* all roots of the run */
+};
+
+/* ---- descriptors (fdtable.c) ---- */
+struct fd_block {
+	uint32_t ref; /* OWNED_BY(apply): directories that hold it */
+	struct fd_ver *_Atomic v[FD_BLOCK_SLOTS];
+};
+struct fd_dirent {
+	uint32_t key;			/* fd / 16; IMMUTABLE once blk is set */
+	struct fd_block *_Atomic blk;	/* NULL = free */
+};
+struct fd_dir {
+	uint32_t mask, n;
+	struct fd_dirent e[];
+};
+struct fd_table {
+	struct fd_dir *_Atomic dir;
+};
+
+struct state {
+	const struct demand *d;
+	unsigned workers;
+	/* numbering */
+	uint64_t next_ord, next_num, origin_ts;
+	bool have_origin;
+	uint64_t seq; /* of the batch being applied: where retired things go */
+	struct state_root *root, *roots;
+	/* pools */
+	struct pool thread_pool, ver_pool, vol_pool, fdver_pool, fdblock_pool, fdtable_pool, open_pool;
+	struct pool rstr_pool[RSTR_CLASSES];
+	/* retire.c */
+	struct retire_batch *retire_head, *retire_tail;
+	struct retire_chunk *spare_chunks;
+	struct limbo *limbo;		/* filling */
+	struct limbo *_Atomic ripe;	/* grace period over: pushed by liburcu's thread */
+	bool rcu_used;
+	char rcu_sync;			/* address only: see rcu.h */
+	/* rows that apply adds while it runs: indices in ev[] of events that must see a placeholder */
+	uint32_t *extra;
+	uint32_t nextra, extra_cap, extra_at;
+	bool failed; /* memory is out: the batch cannot be applied */
+};
+
+/* ---- retire.c ---- */
+/* Like state_retire, but beyond the batches also a grace period must pass: for hash nodes and arrays. Called while
+ * retired things are being freed, or by apply itself (old arrays). */
+void state_limbo(struct state *st, void (*fn)(struct state *st, void *p), void *p);
+void retire_seal(struct state *st);	 /* hands the filled limbo to RCU (or frees it) and frees what is ripe */
+void retire_drain(struct state *st);	 /* everything, at the end: no reader is left */
+void rstr_free(struct state *st, struct rstr *s);
+
+/* ---- table.c ---- */
+struct thread *table_newest(const struct state_root *r, int64_t tid); /* dead ones too; NULL */
+int table_insert(struct state_root *r, struct thread *t);	      /* replaces an entry of the same tid */
+void table_unlink(struct state_root *r, struct thread *t);
+struct thread *table_entry(const struct tid_table *tab, uint32_t i);  /* newest of entry i; NULL */
+void table_fini(struct state_root *r); /* frees the arrays, not the threads */
+
+/* ---- thread.c ---- */
+static inline bool thread_alive(const struct thread *t)
+{
+	return atomic_load_explicit(&t->death, memory_order_relaxed) == ORD_NEVER;
+}
+struct thread *thread_new(struct state *st, struct state_root *r, int64_t tid, uint64_t birth);
+void thread_free(struct state *st, void *t); /* with its versions; nobody reads it any more */
+struct thread *thread_placeholder(struct apply *a, int64_t tid);
+/* Sets pid and ptid of a version under edit of a live thread, with the counts of those they name. */
+void thread_relate(struct apply *a, struct thread *t, struct thread_ver *v, int64_t pid, int64_t ptid);
+/* Calls fn for every live thread; fn may kill and edit threads, not make any. */
+void threads_each_now(struct apply *a, void (*fn)(struct apply *a, struct thread *t, void *ctx), void *ctx);
+/* cwd becomes path, taken relative to the present cwd. */
+void thread_set_cwd(struct apply *a, struct thread_ver *v, const char *path, size_t len);
+void thread_set_container(struct apply *a, struct thread_ver *v); /* from the cgroups, if demanded */
+void thread_vol_set(struct apply *a, struct thread *t, const struct thread_vol *v);
+/* Which open enter a thread has: takes over o. */
+void thread_open_set(struct state *st, struct thread *t, struct open_enter *o);
+void open_enter_free(struct state *st, void *o);
+
+/* ---- fdtable.c ---- */
+struct fd_table *fd_table_new(struct state *st);
+struct fd_ver *fd_add_to(struct apply *a, struct fd_table *ft, int64_t fd); /* fd_add without a thread */
+void fd_table_free(struct state *st, void *ft);
+
+/* The entry in owner's own table. */
+const struct fd_ver *thread_fd_at(const struct thread *owner, int64_t fd, uint64_t ord);
+void fds_each_now(struct apply *a, struct fd_table *ft,
+		  void (*fn)(struct apply *a, struct fd_table *ft, int64_t fd, const struct fd_ver *f));
+
+/* ---- slots.c: threads of the batch being applied ---- */
+void slots_begin(struct state *st, struct batch *b); /* threads and carries as before the batch */
+void slots_end(struct state *st, struct batch *b);   /* threads as behind it; carries for the next one */
+/* The thread's last fd from event idx on is not what the digest took it for. */
+void slots_fix_fd(struct batch *b, uint32_t idx, int64_t fd);
+/* The tid's events behind the present one belong to another entry: they no longer pair with what was before it. With
+ * touch, the next one that makes placeholders is looked at again. */
+void slots_cut(struct apply *a, int64_t tid, bool touch);
+
+/* ---- meta.c, users.c ---- */
+int root_new(struct state *st, struct state_root **out);
+void root_free(struct state *st, void *r);
+int root_load(struct state *st, struct state_root *r, const struct batch *b, struct err *e);
+int id_put(struct state *st, struct state_root *r, const struct meta_user *u, uint64_t ord);
+void id_clear(struct state *st, struct state_root *r);
+
+/* What an event type does to its thread; digest and apply must agree. */
+enum type_traits {
+	TT_RESET = 1 << 0,  /* becomes the thread's last enter */
+	TT_EXIT = 1 << 1,   /* pairs with it */
+	TT_TOUCH = 1 << 2,  /* makes a placeholder for an unknown tid */
+	TT_THREAD = 1 << 3, /* has a thread at all */
+	TT_CLONE = 1 << 4,  /* exit of a call that makes threads: its child side starts a new thread */
+};
+unsigned type_traits(const struct demand *d, unsigned type);
+static inline uint32_t type_flags(const struct demand *d, unsigned type)
+{
+	const struct event_info *i = &event_table[type];
+
+	return d->compat029 || i->known_029 ? i->flags_029 : i->flags;
+}
+/* Is the enter event kept for its exit (facts: "Stored enter events", and those that newer exits copy from)? */
+bool type_stored(struct event *enter);
+bool type_may_be_stored(unsigned enter_type); /* some events of the type are */
+static ALWAYS_INLINE int32_t fd_narrow(int64_t fd)
+{
+	return fd > EV_FD_CARRY && fd <= INT32_MAX ? (int32_t)fd : EV_FD_NONE;
+}
+/* The thread's last fd as of event r (EV_FD_NONE), once the slots have their carries. */
+int32_t rec_last_fd(const struct batch *b, const struct ev_rec *r, const struct demand *d);
+
+static inline unsigned max_code(const struct demand *d)
+{
+	return d->compat029 ? (unsigned)EV_CODE_COUNT_029 : (unsigned)EV_CODE_COUNT;
+}
+static inline int block_event(struct event *e, const struct batch *b, uint32_t off, const struct demand *d)
+{
+	const char *why;
+
+	return event_parse(e, b->data + off, load_u32(b->data + off + 4), max_code(d), &why);
+}
+
+#endif

@@ -1,0 +1,293 @@
+/* Threads and their versions. Apply turn only. */
+#include "state/state_priv.h"
+
+/* ---- birth and death ---- */
+
+struct thread *thread_new(struct state *st, struct state_root *r, int64_t tid, uint64_t birth)
+{
+	struct thread_priv *p = pool_get(&st->thread_pool);
+
+	if (!p) {
+		st->failed = true;
+		return NULL;
+	}
+	memset(p, 0, sizeof(*p));
+	p->root = r;
+	p->pub.tid = tid;
+	p->pub.birth = birth;
+	atomic_init(&p->pub.death, ORD_NEVER);
+	return &p->pub;
+}
+
+static struct rstr **ver_texts(struct thread_ver *v)
+{
+	/* The texts are the last members, all of one type. */
+	return &v->comm;
+}
+enum { VER_TEXTS = (sizeof(struct thread_ver) - offsetof(struct thread_ver, comm)) / sizeof(struct rstr *) };
+
+static void ver_free(struct state *st, void *p)
+{
+	struct thread_ver *v = p;
+
+	for (int i = 0; i < VER_TEXTS; i++)
+		rstr_put(st, ver_texts(v)[i]);
+	pool_put(&st->ver_pool, v);
+}
+
+static void vol_free(struct state *st, void *p)
+{
+	pool_put(&st->vol_pool, p);
+}
+
+void open_enter_free(struct state *st, void *p)
+{
+	struct open_enter *o = p;
+
+	free((void *)o->block);
+	pool_put(&st->open_pool, o);
+}
+
+void thread_free(struct state *st, void *p)
+{
+	struct thread *t = p;
+	struct thread_ver *v = thread_now(t);
+	struct thread_vol *vol = atomic_load_explicit(&t->vol, memory_order_relaxed);
+	struct fd_table *fds = atomic_load_explicit(&t->fds, memory_order_relaxed);
+
+	/* Older versions are on retire lists of their own. */
+	if (v)
+		ver_free(st, v);
+	if (vol)
+		vol_free(st, vol);
+	if (fds)
+		fd_table_free(st, fds);
+	if (t->open)
+		open_enter_free(st, t->open);
+	pool_put(&st->thread_pool, thread_priv(t));
+}
+
+/* No batch can see it alive any more: out of the table; freed when nobody can be walking past it. */
+static void thread_reap(struct state *st, void *p)
+{
+	struct thread *t = p;
+
+	table_unlink(thread_priv(t)->root, t);
+	state_limbo(st, thread_free, t);
+}
+
+static struct thread_ver *ver_new(struct state *st, uint64_t ord)
+{
+	struct thread_ver *v = pool_get(&st->ver_pool);
+
+	if (!v) {
+		st->failed = true;
+		return NULL;
+	}
+	memset(v, 0, sizeof(*v));
+	v->ord = ord;
+	v->pid = v->ptid = v->sid = v->vpgid = v->pgid = v->vtid = v->vpid = -1;
+	v->fdlimit = UINT64_MAX;
+	v->uid = v->gid = v->loginuid = UINT32_MAX;
+	for (int i = 0; i < VER_TEXTS; i++)
+		ver_texts(v)[i] = &rstr_empty;
+	return v;
+}
+
+struct thread *thread_create(struct apply *a, int64_t tid, struct thread_ver **v)
+{
+	struct thread *t = thread_new(a->st, a->root, tid, a->ord);
+
+	*v = t ? ver_new(a->st, a->ord) : NULL;
+	if (t && !*v) {
+		thread_free(a->st, t);
+		return NULL;
+	}
+	if (t)
+		atomic_init(&t->ver, *v);
+	return t;
+}
+
+/* Counts t with (by = 1) or no longer with (-1) those that its newest version names. */
+static void thread_count(struct state_root *r, const struct thread *t, const struct thread_ver *v, int by)
+{
+	struct thread *main = v->pid != t->tid ? thread_find(r, v->pid) : NULL;
+	struct thread *parent = thread_find(r, v->ptid);
+	uint32_t *n[2] = {main ? &thread_priv(main)->nthreads : NULL, parent ? &thread_priv(parent)->nchilds : NULL};
+
+	for (int i = 0; i < 2; i++)
+		if (n[i] && (by > 0 || *n[i]))
+			*n[i] += (uint32_t)by;
+}
+
+void thread_relate(struct apply *a, struct thread *t, struct thread_ver *v, int64_t pid, int64_t ptid)
+{
+	if (v->pid == pid && v->ptid == ptid)
+		return;
+	thread_count(a->root, t, v, -1);
+	v->pid = pid;
+	v->ptid = ptid;
+	thread_count(a->root, t, v, 1);
+}
+
+void thread_publish(struct apply *a, struct thread *t)
+{
+	struct thread *old = thread_find(a->root, t->tid);
+
+	if (old) {
+		/* What names the tid names the new entry from now on. */
+		thread_priv(t)->nthreads = thread_priv(old)->nthreads;
+		thread_priv(t)->nchilds = thread_priv(old)->nchilds;
+		thread_kill(a, old, a->ord);
+		slots_cut(a, t->tid, false);
+	}
+	if (table_insert(a->root, t) < 0) {
+		a->st->failed = true;
+		thread_free(a->st, t);
+		return;
+	}
+	thread_count(a->root, t, thread_now(t), 1);
+}
+
+void thread_kill(struct apply *a, struct thread *t, uint64_t death_ord)
+{
+	if (!thread_alive(t))
+		return;
+	if (thread_now(t))
+		thread_count(a->root, t, thread_now(t), -1);
+	/* relaxed: readers of older batches see it alive with either value. */
+	atomic_store_explicit(&t->death, death_ord, memory_order_relaxed);
+	thread_open_set(a->st, t, NULL);
+	state_retire(a->st, thread_reap, t);
+}
+
+struct thread *thread_placeholder(struct apply *a, int64_t tid)
+{
+	struct thread_ver *v;
+	struct thread *t = thread_create(a, tid, &v);
+
+	if (!t)
+		return NULL;
+	v->placeholder = true;
+	v->pid = tid; /* ptid stays -1 */
+	v->flags = PPM_CL_ACTIVE;
+	thread_set_text(a, &v->comm, "<NA>", 4);
+	thread_share_text(a, &v->exe, v->comm);
+	thread_publish(a, t);
+	return t;
+}
+
+void threads_each_now(struct apply *a, void (*fn)(struct apply *a, struct thread *t, void *ctx), void *ctx)
+{
+	for (unsigned s = 0; s < STATE_SHARDS; s++) {
+		struct tid_table *tab = atomic_load_explicit(&a->root->shard[s], memory_order_relaxed);
+
+		for (uint32_t i = 0; tab && i <= tab->mask; i++) {
+			struct thread *t = table_entry(tab, i);
+
+			if (t && thread_alive(t) && thread_now(t))
+				fn(a, t, ctx);
+		}
+	}
+}
+
+struct thread *thread_main_now(struct state_root *r, struct thread *t)
+{
+	const struct thread_ver *v = thread_now(t);
+
+	if (!v || v->pid == t->tid)
+		return v ? t : NULL;
+	return thread_find(r, v->pid);
+}
+
+/* ---- change ---- */
+
+struct thread_ver *thread_edit(struct apply *a, struct thread *t)
+{
+	struct thread_ver *v = thread_now(t), *n;
+
+	if (v->ord == a->ord)
+		return v;
+	n = pool_get(&a->st->ver_pool);
+	if (!n) {
+		/* The caller may scribble on the old one: the batch fails and is never analysed. */
+		a->st->failed = true;
+		return v;
+	}
+	*n = *v;
+	n->ord = a->ord;
+	n->prev = v;
+	for (int i = 0; i < VER_TEXTS; i++)
+		rstr_get(ver_texts(n)[i]);
+	/* release: pairs with the acquire in thread_ver_at. Readers of older batches look at nothing but ord and prev
+	 * of n, so it may be edited on. */
+	atomic_store_explicit(&t->ver, n, memory_order_release);
+	state_retire(a->st, ver_free, v);
+	return n;
+}
+
+void thread_set_text(struct apply *a, struct rstr **slot, const void *p, size_t len)
+{
+	struct rstr *s;
+
+	if ((*slot)->len == len && (!len || memcmp((*slot)->s, p, len) == 0))
+		return;
+	s = rstr_new(a->st, p, len);
+	if (!s)
+		return;
+	rstr_put(a->st, *slot);
+	*slot = s;
+}
+
+void thread_share_text(struct apply *a, struct rstr **slot, struct rstr *s)
+{
+	rstr_get(s);
+	rstr_put(a->st, *slot);
+	*slot = s;
+}
+
+void thread_set_cwd(struct apply *a, struct thread_ver *v, const char *path, size_t len)
+{
+	char out[1028];
+	size_t n;
+
+	n = path_join(out, v->cwd->s, v->cwd->len, path, len, a->d->compat029);
+	if (!n || out[n - 1] != '/')
+		out[n++] = '/';
+	thread_set_text(a, &v->cwd, out, n);
+}
+
+void thread_set_container(struct apply *a, struct thread_ver *v)
+{
+	char id[128];
+
+	if (!(a->d->bits & DEMAND_CONTAINERS))
+		return;
+	thread_set_text(a, &v->container_id, id,
+			container_id_of(v->cgroups->s, v->cgroups->len, id, a->d->compat029));
+}
+
+void thread_vol_set(struct apply *a, struct thread *t, const struct thread_vol *vol)
+{
+	struct thread_vol *old = atomic_load_explicit(&t->vol, memory_order_relaxed);
+	struct thread_vol *n = pool_get(&a->st->vol_pool);
+
+	if (!n) {
+		a->st->failed = true;
+		return;
+	}
+	*n = *vol;
+	n->ord = a->ord;
+	n->prev = old;
+	/* release: pairs with the acquire in thread_vol_at. */
+	atomic_store_explicit(&t->vol, n, memory_order_release);
+	if (old)
+		state_retire(a->st, vol_free, old);
+}
+
+void thread_open_set(struct state *st, struct thread *t, struct open_enter *o)
+{
+	if (t->open)
+		state_retire(st, open_enter_free, t->open);
+	t->open = o;
+}
