@@ -1,0 +1,186 @@
+/* The public side: compiling is a row of passes over one tree, running is one program per event. */
+#include "filter/filter_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void *filter_alloc(struct filter *f, size_t n)
+{
+	void *p = arena_alloc(&f->arena, n ? n : 1);
+
+	return p ? memset(p, 0, n) : NULL;
+}
+
+int filter_nomem(struct err *e) { return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory while compiling the filter"); }
+
+/* ---- nearest names --------------------------------------------------------------------------------------- */
+
+enum { NEAREST_LEN = 48 };
+
+void filter_nearest_init(struct filter_nearest *n, const char *word, uint32_t len)
+{
+	*n = (struct filter_nearest){ .word = word, .len = len, .dist = 3 };
+	if (len >= NEAREST_LEN)
+		n->dist = 0;
+}
+
+/* Edits from the word to name, two neighbours changing places counted once. */
+static unsigned distance(const char *a, unsigned al, const char *b, unsigned bl)
+{
+	unsigned row[3][NEAREST_LEN + 1] = { 0 };
+
+	for (unsigned k = 0; k <= bl; k++)
+		row[0][k] = k;
+	for (unsigned i = 1; i <= al; i++) {
+		unsigned *now = row[i % 3], *up = row[(i + 2) % 3], *up2 = row[(i + 1) % 3];
+
+		now[0] = i;
+		for (unsigned k = 1; k <= bl; k++) {
+			unsigned d = up[k - 1] + (a[i - 1] != b[k - 1]);
+
+			d = MIN(d, MIN(up[k], now[k - 1]) + 1);
+			if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
+				d = MIN(d, up2[k - 2] + 1);
+			now[k] = d;
+		}
+	}
+	return row[al % 3][bl];
+}
+
+/* Near: at most two edits, and fewer than half of the word. */
+void filter_nearest_try(struct filter_nearest *n, const char *name)
+{
+	unsigned len = (unsigned)strlen(name), d;
+
+	if (len > NEAREST_LEN || n->len >= NEAREST_LEN || len > n->len + 2 || n->len > len + 2)
+		return;
+	d = distance(n->word, n->len, name, len);
+	if (d < n->dist && 2 * d < n->len) {
+		n->dist = d;
+		n->best = name;
+	}
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------- */
+
+static int compile(struct filter *f, struct err *e)
+{
+	int rc = filter_parse(f, e);
+
+	if (!rc)
+		rc = filter_check(f, e);
+	if (!rc)
+		rc = filter_fold(f, e);
+	if (!rc)
+		rc = filter_emit(f, e);
+	return rc ? rc : filter_verify(f, e);
+}
+
+int filter_compile(struct filter **out, const char *text, bool compat029, struct err *e)
+{
+	size_t len = strlen(text);
+	struct filter *f;
+	int rc;
+
+	if (len > FILTER_MAX_TEXT)
+		return err_set(e, ERR_SYNTAX, FILTER_MAX_TEXT, "the filter has %zu bytes: expected at most %d", len, FILTER_MAX_TEXT);
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return filter_nomem(e);
+	arena_init(&f->arena);
+	f->compat029 = compat029;
+	f->len = (uint32_t)len;
+	f->text = arena_dup(&f->arena, text, len + 1);
+	rc = f->text ? compile(f, e) : filter_nomem(e);
+	if (rc) {
+		filter_free(f);
+		return rc;
+	}
+	*out = f;
+	return 0;
+}
+
+void filter_free(struct filter *f)
+{
+	if (!f)
+		return;
+	for (uint32_t i = 0; i < f->nrefs; i++) {
+		field_ref_fini(f->refs[i]);
+		free(f->refs[i]);
+	}
+	free(f->refs);
+	fregex_free_all(f);
+	arena_fini(&f->arena);
+	free(f);
+}
+
+/* ---- what the run needs to know ---------------------------------------------------------------------------- */
+
+uint32_t filter_demand(const struct filter *f) { return f->demand; }
+bool filter_looks_back(const struct filter *f) { return f->looks_back; }
+bool filter_header_decides(const struct filter *f) { return f->header_decides; }
+
+void filter_types(const struct filter *f, struct demand *d)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(f->types); i++)
+		d->types[i] &= f->types[i];
+}
+
+static bool header_pred(void *ctx, const struct event *e)
+{
+	const struct filter *f = ctx;
+
+	return fprog_run_header(f, &f->header, e);
+}
+
+struct digest_pred filter_header_pred(const struct filter *f)
+{
+	return (struct digest_pred){ f->header.n ? header_pred : NULL, (void *)f };
+}
+
+/* ---- runs ----------------------------------------------------------------------------------------------------- */
+
+static bool needs_regex(const struct filter *f) { return f->regexes != NULL; }
+
+int filter_run_new(struct filter_run **out, const struct filter *f)
+{
+	struct filter_run *r = calloc(1, sizeof(*r) + f->nslots * sizeof(r->slots[0]));
+
+	if (!r)
+		return -ENOMEM;
+	r->f = f;
+	if (f->places)
+		r->lookback = calloc(f->places, sizeof(*r->lookback));
+	if ((f->places && !r->lookback) || (needs_regex(f) && fregex_data_new(&r->regex))) {
+		filter_run_free(r);
+		return -ENOMEM;
+	}
+	*out = r;
+	return 0;
+}
+
+void filter_run_free(struct filter_run *r)
+{
+	if (!r)
+		return;
+	fregex_data_free(r->regex);
+	free(r->lookback);
+	free(r);
+}
+
+bool filter_match(struct filter_run *r, struct field_env *env)
+{
+	uint64_t *outer = env->lookback;
+	bool yes;
+
+	if (UNLIKELY(!++r->gen)) { /* after 2^32 events */
+		for (uint32_t i = 0; i < r->f->nslots; i++)
+			r->slots[i].gen = 0;
+		r->gen = 1;
+	}
+	/* The places are numbered within this filter, so the memory is ours too. */
+	env->lookback = r->lookback;
+	yes = fprog_run(&r->f->prog, r, env);
+	env->lookback = outer;
+	return yes;
+}
