@@ -595,7 +595,7 @@ static int around(struct fnode *n, struct fconst *c, struct err *e)
 	return 0;
 }
 
-/* evt.type and evt.dir depend on the type alone: the test becomes a set of types. */
+/* evt.type, evt.dir and their kin depend on the type alone: the test becomes a set of types. */
 static int type_test(struct filter *f, struct fnode *n, struct fconst *c, struct err *e)
 {
 	struct ftypes *t = filter_alloc(f, sizeof(*t));
@@ -653,7 +653,7 @@ static int constant(struct filter *f, struct fnode *n, enum tclass tc, struct er
 		rc = n->rhs->kind == FX_LIST ? list(f, n, tc, c, e) : tc == TC_NET ? net_list(f, n, c, e)
 										   : scalar(f, n, tc, c, e);
 	}
-	if (!rc && (named(n->lhs, "evt.type") || named(n->lhs, "evt.dir")))
+	if (!rc && filter_type_field(n->lhs))
 		rc = type_test(f, n, c, e);
 	return rc;
 }

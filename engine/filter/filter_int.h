@@ -230,8 +230,10 @@ int filter_lit_hex(struct filter *f, const struct fexpr *x, struct ftext *v, str
 bool filter_date(const char *s, uint32_t len, uint64_t *ns);
 bool filter_duration(const char *s, uint32_t len, uint64_t *ns); /* 10ms, 1.5s, 2m30s; a unit is required */
 
-/* types.c: sets of event types. */
-int filter_types_of(struct filter *f, const struct fnode *n, struct ftypes *out, struct err *e); /* text test on evt.type / evt.dir */
+/* types.c: sets of event types. A field that depends on the event's type (for generic events: and call)
+ * alone is tested once per type when the filter is compiled. */
+bool filter_type_field(const struct fexpr *x);
+int filter_types_of(struct filter *f, const struct fnode *n, struct ftypes *out, struct err *e);
 bool filter_type_name_known(const char *s, uint32_t len);
 void filter_type_nearest(struct filter_nearest *n);
 static inline bool ftypes_code(const struct ftypes *t, unsigned code) { return t->code[code / 64] >> (code % 64) & 1; }

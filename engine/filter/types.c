@@ -21,43 +21,55 @@ static void probe_init(struct probe *p, unsigned code, unsigned sc)
 
 static bool is_generic(unsigned code) { return code == EV_GENERIC_E || code == EV_GENERIC_X; }
 
-static struct value text_value(const char *s)
-{
-	return (struct value){ .type = PT_CHARBUF, .has = true, .len = (uint32_t)strlen(s), .s = s };
-}
-
-struct tester {
-	const struct insn *in;
-	struct fregex_data *rd;
-	bool dir, compat029;
-};
-
-static bool test_code(const struct tester *t, unsigned code, unsigned sc)
+/* The test on the probe; the field needs nothing but the event (FF_HEADER_ONLY). */
+static bool test_code(const struct fnode *n, struct field_env *env, struct fregex_data *rd, unsigned code, unsigned sc)
 {
 	struct probe p;
-	struct value v;
+	struct value v = { 0 };
 
 	probe_init(&p, code, sc);
-	v = text_value(t->dir ? (code & 1 ? "<" : ">") : event_name(&p.ev, t->compat029));
-	return t->in->op == FI_HAS || insn_test(t->in, t->rd, &v);
+	env->c->ev = p.ev;
+	field_get(n->lhs->ref, env, &v);
+	arena_reset(env->scratch);
+	return v.has && insn_test(&n->in, rd, &v);
+}
+
+bool filter_type_field(const struct fexpr *x)
+{
+	static const char *const names[] = {
+		"evt.type", "evt.dir", "syscall.type", "evt.type.is", "evt.is_io", "evt.is_io_read", "evt.is_io_write",
+		"evt.io_dir", "evt.is_wait", "evt.count", "evt.count.exit", "evt.source", "evt.is_async",
+	};
+
+	if (x->kind == FX_FIELD && (x->ref->info->flags & FF_HEADER_ONLY))
+		for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+			if (!strcmp(x->ref->info->name, names[i]))
+				return true;
+	return false;
 }
 
 int filter_types_of(struct filter *f, const struct fnode *n, struct ftypes *out, struct err *e)
 {
-	struct tester t = { .in = &n->in, .compat029 = f->compat029 };
+	struct demand demand = { .compat029 = f->compat029 };
+	struct render_opts ro = { .compat029 = f->compat029 };
+	struct evctx c = { .demand = &demand };
+	struct arena scratch;
+	struct field_env env = { .c = &c, .scratch = &scratch, .ro = &ro };
+	struct fregex_data *rd;
 
-	t.dir = !strcmp(n->lhs->ref->info->name, "evt.dir");
-	if (fregex_data_new(&t.rd))
+	if (fregex_data_new(&rd))
 		return filter_nomem(e);
+	arena_init(&scratch);
 	memset(out, 0, sizeof(*out));
 	for (unsigned code = 0; code < EV_CODE_COUNT; code++)
-		if (!is_generic(code) && test_code(&t, code, 0))
+		if (!is_generic(code) && test_code(n, &env, rd, code, 0))
 			out->code[code / 64] |= 1ull << (code % 64);
 	for (unsigned x = 0; x < 2; x++)
 		for (unsigned sc = 0; sc <= FILTER_SC_MAX; sc++)
-			if (test_code(&t, x ? EV_GENERIC_X : EV_GENERIC_E, sc < FILTER_SC_MAX ? sc : UINT16_MAX))
+			if (test_code(n, &env, rd, x ? EV_GENERIC_X : EV_GENERIC_E, sc < FILTER_SC_MAX ? sc : UINT16_MAX))
 				out->sc[x][sc / 64] |= 1ull << (sc % 64);
-	fregex_data_free(t.rd);
+	arena_fini(&scratch);
+	fregex_data_free(rd);
 	return 0;
 }
 
