@@ -226,7 +226,7 @@ int filter_emit(struct filter *f, struct err *e)
 	by_type(f);
 	for (uint32_t i = 0; i < f->nslots; i++)
 		if (f->slots[i].kind == FS_FIELD)
-			f->demand |= f->slots[i].ref->info->demand;
+			f->demand |= f->slots[i].ref->demand;
 	if (f->looks_back)
 		return 0;
 	rc = filter_header_tree(f, f->root, &head, e);

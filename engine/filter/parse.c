@@ -273,6 +273,20 @@ static int func_here(const struct parser *p)
 	return -1;
 }
 
+/* Behind the ] of the argument that opens at p->at; a quoted one may hold brackets. 0 = it does not end. */
+static uint32_t argument_end(const struct parser *p)
+{
+	uint32_t i = p->at + 1;
+	char q = i < p->len && (p->s[i] == '"' || p->s[i] == '\'') ? p->s[i] : '\0';
+
+	if (q)
+		for (i++; i < p->len && p->s[i] != q; i++)
+			;
+	while (i < p->len && p->s[i] != ']')
+		i++;
+	return i < p->len ? i + 1 : 0;
+}
+
 /* A field name with its argument, taken by its characters; check.c looks it up. */
 static struct fexpr *parse_field(struct parser *p)
 {
@@ -287,12 +301,12 @@ static struct fexpr *parse_field(struct parser *p)
 	while (p->at < p->len && (is_ident(p->s[p->at]) || strchr(".-/", p->s[p->at])))
 		p->at++;
 	if (peek(p) == '[') {
-		const char *end = memchr(p->s + p->at, ']', p->len - p->at);
+		uint32_t end = argument_end(p);
 
 		if (!end)
 			return fail(p, p->at, "the argument of %.*s does not end: expected ']'",
 				    (int)MIN(p->at - start, 60), p->s + start);
-		p->at = (uint32_t)(end - p->s) + 1;
+		p->at = end;
 	}
 	return end_expr(p, x);
 }
