@@ -1,11 +1,12 @@
-/* Tree to program: slots for the values, one instruction per test, laid out in the order of evaluation
- * with ACCEPT and REJECT last. All targets lie behind the instruction. */
+/* Tree to program: slots for the values, one instruction per test, laid out in the order of
+ * evaluation with ACCEPT and REJECT last. All targets lie behind the instruction. */
 #include "filter/filter_int.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-/* ---- slots -------------------------------------------------------------------------------------------- */
+/* ---- slots
+ * -------------------------------------------------------------------------------------------- */
 
 static struct fslot *add_slot(struct filter *f)
 {
@@ -33,10 +34,10 @@ static int literal_slot(struct filter *f, const struct fexpr *x, struct fslot *s
 	for (uint32_t i = 0; i < n; i++) {
 		const struct fexpr *t = x->kind == FX_LIST ? x->arg[i] : x;
 
-		v[i] = (struct value){ .type = PT_CHARBUF, .has = true, .len = t->len, .s = t->s };
+		v[i] = (struct value){.type = PT_CHARBUF, .has = true, .len = t->len, .s = t->s};
 	}
 	s->kind = FS_CONST;
-	s->lit = (struct value_list){ v, n };
+	s->lit = (struct value_list){v, n};
 	return 0;
 }
 
@@ -60,7 +61,7 @@ static int call_slot(struct filter *f, const struct fexpr *x, struct fslot *s)
 /* The slot of an expression; equal expressions share one. val(f) is f. */
 static int slot_of(struct filter *f, const struct fexpr *x, uint32_t *out)
 {
-	struct fslot s = { .type = x->type, .is_list = x->is_list || x->some, .span = x->span }, *at;
+	struct fslot s = {.type = x->type, .is_list = x->is_list || x->some, .span = x->span}, *at;
 	int rc = 0;
 
 	if (x->kind == FX_CALL && x->func == FF_val)
@@ -86,7 +87,9 @@ static int slot_of(struct filter *f, const struct fexpr *x, uint32_t *out)
 	return 0;
 }
 
-/* ---- code ------------------------------------------------------------------------------------------------ */
+/* ---- code
+ * ------------------------------------------------------------------------------------------------
+ */
 
 struct emitter {
 	struct filter *f;
@@ -111,7 +114,7 @@ static void emit_test(struct emitter *m, const struct fnode *n, uint32_t t, uint
 	struct insn in = n->in;
 
 	if (n->kind != FN_TEST) /* a constant that was not folded */
-		in = (struct insn){ .op = FI_NEVER };
+		in = (struct insn){.op = FI_NEVER};
 	else if (in.op != FI_TYPE_IN && in.op != FI_AROUND)
 		m->rc = slot_of(m->f, n->lhs, &in.slot);
 	if (!m->rc && n->kind == FN_TEST && n->rhs && n->rhs->kind == FX_CALL)
@@ -165,7 +168,7 @@ static uint32_t entry(const struct fprog *p, unsigned code)
 
 static int build(struct filter *f, const struct fnode *root, struct fprog *p)
 {
-	struct emitter m = { .f = f, .p = p, .nlabels = LABEL_FIRST };
+	struct emitter m = {.f = f, .p = p, .nlabels = LABEL_FIRST};
 	uint32_t tests = 0, labels = LABEL_FIRST;
 	bool constant = root->kind == FN_TRUE || root->kind == FN_FALSE;
 
@@ -189,11 +192,14 @@ static int build(struct filter *f, const struct fnode *root, struct fprog *p)
 	p->code[p->n++].op = FI_ACCEPT;
 	p->code[p->n++].op = FI_REJECT;
 	for (unsigned code = 0; code < EV_CODE_COUNT; code++)
-		p->entry[code] = root->kind == FN_FALSE ? p->n - 1 : f->looks_back ? 0 : entry(p, code);
+		p->entry[code] = root->kind == FN_FALSE ? p->n - 1
+				 : f->looks_back	? 0
+							: entry(p, code);
 	return 0;
 }
 
-/* ---- what follows from the tree ------------------------------------------------------------------------------ */
+/* ---- what follows from the tree
+ * ------------------------------------------------------------------------------ */
 
 static void by_type(struct filter *f)
 {
@@ -211,7 +217,8 @@ static void by_type(struct filter *f)
 static bool header_useful(const struct filter *f)
 {
 	for (unsigned code = 0; code < EV_CODE_COUNT; code++)
-		if ((f->types[code / 64] >> (code % 64) & 1) && f->header.code[f->header.entry[code]].op != FI_ACCEPT)
+		if ((f->types[code / 64] >> (code % 64) & 1) &&
+		    f->header.code[f->header.entry[code]].op != FI_ACCEPT)
 			return true;
 	return false;
 }

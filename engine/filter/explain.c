@@ -14,10 +14,14 @@ static void put_span(struct buf *b, const struct filter *f, struct span s)
 
 static void put_demand(struct buf *b, uint32_t bits)
 {
-	static const struct { uint32_t bit; const char *name; } names[] = {
-		{ DEMAND_THREADS, "threads" }, { DEMAND_FDS, "fds" }, { DEMAND_PAIRS, "pairs" },
-		{ DEMAND_VOLATILE, "volatile" }, { DEMAND_USERS, "users" }, { DEMAND_CONTAINERS, "containers" },
-		{ DEMAND_CPU, "cpu" },
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} names[] = {
+		{DEMAND_THREADS, "threads"}, {DEMAND_FDS, "fds"},
+		{DEMAND_PAIRS, "pairs"},     {DEMAND_VOLATILE, "volatile"},
+		{DEMAND_USERS, "users"},     {DEMAND_CONTAINERS, "containers"},
+		{DEMAND_CPU, "cpu"},
 	};
 
 	buf_lit(b, "demand:");
@@ -76,8 +80,8 @@ static void put_target(struct buf *b, const struct fprog *p, uint32_t t)
 
 static void put_insn(struct buf *b, const struct filter *f, const struct fprog *p, uint32_t i)
 {
-	static const char *const quants[] = { "", ".some", ".all" };
-	static const char *const mods[] = { "", " one", " any", " all" };
+	static const char *const quants[] = {"", ".some", ".all"};
+	static const char *const mods[] = {"", " one", " any", " all"};
 	const struct insn *in = &p->code[i];
 	const struct filter_insn_info *info = &filter_insn_table[in->op];
 	char op[64];
@@ -114,14 +118,15 @@ static void put_prog(struct buf *b, const struct filter *f, const struct fprog *
 void filter_explain(const struct filter *f, struct buf *b)
 {
 	buf_lit(b, "filter: ");
-	put_span(b, f, (struct span){ 0, f->len });
+	put_span(b, f, (struct span){0, f->len});
 	buf_lit(b, "\n");
 	put_demand(b, f->demand);
 	buf_lit(b, "types:");
 	put_codes(b, f->types);
 	buf_lit(b, "\n");
 	if (f->looks_back)
-		buf_lit(b, "order: evaluated in order for every event, because a field looks back\n");
+		buf_lit(b,
+			"order: evaluated in order for every event, because a field looks back\n");
 	if (f->header.n)
 		put_prog(b, f, &f->header, "digest program");
 	if (f->header_decides)

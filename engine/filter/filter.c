@@ -11,15 +11,19 @@ void *filter_alloc(struct filter *f, size_t n)
 	return p ? memset(p, 0, n) : NULL;
 }
 
-int filter_nomem(struct err *e) { return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory while compiling the filter"); }
+int filter_nomem(struct err *e)
+{
+	return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory while compiling the filter");
+}
 
-/* ---- nearest names --------------------------------------------------------------------------------------- */
+/* ---- nearest names
+ * --------------------------------------------------------------------------------------- */
 
 enum { NEAREST_LEN = 48 };
 
 void filter_nearest_init(struct filter_nearest *n, const char *word, uint32_t len)
 {
-	*n = (struct filter_nearest){ .word = word, .len = len, .dist = 3 };
+	*n = (struct filter_nearest){.word = word, .len = len, .dist = 3};
 	if (len >= NEAREST_LEN)
 		n->dist = 0;
 }
@@ -27,7 +31,7 @@ void filter_nearest_init(struct filter_nearest *n, const char *word, uint32_t le
 /* Edits from the word to name, two neighbours changing places counted once. */
 static unsigned distance(const char *a, unsigned al, const char *b, unsigned bl)
 {
-	unsigned row[3][NEAREST_LEN + 1] = { 0 };
+	unsigned row[3][NEAREST_LEN + 1] = {0};
 
 	for (unsigned k = 0; k <= bl; k++)
 		row[0][k] = k;
@@ -61,7 +65,9 @@ void filter_nearest_try(struct filter_nearest *n, const char *name)
 	}
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static int compile(struct filter *f, struct err *e)
 {
@@ -83,7 +89,9 @@ int filter_compile(struct filter **out, const char *text, bool compat029, struct
 	int rc;
 
 	if (len > FILTER_MAX_TEXT)
-		return err_set(e, ERR_SYNTAX, FILTER_MAX_TEXT, "the filter has %zu bytes: expected at most %d", len, FILTER_MAX_TEXT);
+		return err_set(e, ERR_SYNTAX, FILTER_MAX_TEXT,
+			       "the filter has %zu bytes: expected at most %d", len,
+			       FILTER_MAX_TEXT);
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return filter_nomem(e);
@@ -114,11 +122,21 @@ void filter_free(struct filter *f)
 	free(f);
 }
 
-/* ---- what the run needs to know ---------------------------------------------------------------------------- */
+/* ---- what the run needs to know
+ * ---------------------------------------------------------------------------- */
 
-uint32_t filter_demand(const struct filter *f) { return f->demand; }
-bool filter_looks_back(const struct filter *f) { return f->looks_back; }
-bool filter_header_decides(const struct filter *f) { return f->header_decides; }
+uint32_t filter_demand(const struct filter *f)
+{
+	return f->demand;
+}
+bool filter_looks_back(const struct filter *f)
+{
+	return f->looks_back;
+}
+bool filter_header_decides(const struct filter *f)
+{
+	return f->header_decides;
+}
 
 void filter_types(const struct filter *f, struct demand *d)
 {
@@ -135,12 +153,17 @@ static bool header_pred(void *ctx, const struct event *e)
 
 struct digest_pred filter_header_pred(const struct filter *f)
 {
-	return (struct digest_pred){ f->header.n ? header_pred : NULL, (void *)f };
+	return (struct digest_pred){f->header.n ? header_pred : NULL, (void *)f};
 }
 
-/* ---- runs ----------------------------------------------------------------------------------------------------- */
+/* ---- runs
+ * -----------------------------------------------------------------------------------------------------
+ */
 
-static bool needs_regex(const struct filter *f) { return f->regexes != NULL; }
+static bool needs_regex(const struct filter *f)
+{
+	return f->regexes != NULL;
+}
 
 int filter_run_new(struct filter_run **out, const struct filter *f)
 {

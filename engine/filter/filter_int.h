@@ -198,7 +198,26 @@ int filter_fold(struct filter *f, struct err *e);   /* merges and removes tests;
 int filter_emit(struct filter *f, struct err *e);   /* root -> slots, prog, header, types, demand */
 int filter_verify(const struct filter *f, struct err *e);
 
-int filter_check_constant(struct filter *f, struct fnode *n, struct err *e); /* after a change of n's right side */
+/* What may be done with a value. */
+enum filter_class {
+	TC_NONE, TC_SIGNED, TC_UNSIGNED, TC_DOUBLE, TC_BOOL, TC_TEXT, TC_BYTES, TC_ADDR, TC_NET,
+};
+enum filter_class filter_class_of(uint8_t type);
+uint8_t filter_scalar_op(enum filter_class tc, unsigned fop); /* enum filter_insn */
+static inline bool filter_named(const struct fexpr *x, const char *name)
+{
+	return x->kind == FX_FIELD && !strcmp(x->ref->info->name, name);
+}
+/* Fields in seconds: evt.time.s, evt.reltime.s ... */
+static inline bool filter_whole_seconds(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 2 && !strcmp(name + n - 2, ".s");
+}
+/* constant.c: instruction, constant and quantifier of a test against literals. Also after a change of n's
+ * right side. */
+int filter_check_constant(struct filter *f, struct fnode *n, struct err *e);
 /* The tree with every test that the digest cannot make replaced so that it never rejects what n accepts;
  * simplified. */
 int filter_header_tree(struct filter *f, const struct fnode *n, struct fnode **out, struct err *e);

@@ -1,11 +1,13 @@
 /* Rewrites the typed tree into a smaller one with the same answers: constants, sets of event types,
  * several tests of one field in one. Never run on filters that look back: there the number of
- * evaluations counts. A field without value fails every test, so "not" is never pushed into a test. */
+ * evaluations counts. A field without value fails every test, so "not" is never pushed into a test.
+ */
 #include "filter/filter_int.h"
 
 #include <errno.h>
 
-/* ---- sameness ------------------------------------------------------------------------------------------ */
+/* ---- sameness
+ * ------------------------------------------------------------------------------------------ */
 
 static bool same_bytes(const char *a, uint32_t al, const char *b, uint32_t bl)
 {
@@ -14,8 +16,10 @@ static bool same_bytes(const char *a, uint32_t al, const char *b, uint32_t bl)
 
 static bool same_ref(const struct field_ref *a, const struct field_ref *b)
 {
-	return a->info == b->info && a->type == b->type && a->arg_kind == b->arg_kind && a->arg_index == b->arg_index &&
-	       same_bytes(a->arg_text, a->arg_len, b->arg_text, b->arg_len) && !(a->info->flags & FF_LOOKS_BACK);
+	return a->info == b->info && a->type == b->type && a->arg_kind == b->arg_kind &&
+	       a->arg_index == b->arg_index &&
+	       same_bytes(a->arg_text, a->arg_len, b->arg_text, b->arg_len) &&
+	       !(a->info->flags & FF_LOOKS_BACK);
 }
 
 bool filter_expr_same(const struct fexpr *a, const struct fexpr *b)
@@ -34,7 +38,8 @@ bool filter_expr_same(const struct fexpr *a, const struct fexpr *b)
 	return true;
 }
 
-/* ---- sets of event types --------------------------------------------------------------------------------- */
+/* ---- sets of event types
+ * --------------------------------------------------------------------------------- */
 
 enum set_op { SET_AND, SET_OR, SET_NOT };
 
@@ -75,9 +80,13 @@ static void types_settle(struct fnode *n)
 	n->kind = none ? FN_FALSE : all ? FN_TRUE : FN_TEST;
 }
 
-static bool is_types(const struct fnode *n) { return n->kind == FN_TEST && n->in.op == FI_TYPE_IN; }
+static bool is_types(const struct fnode *n)
+{
+	return n->kind == FN_TEST && n->in.op == FI_TYPE_IN;
+}
 
-/* ---- single tests ------------------------------------------------------------------------------------------- */
+/* ---- single tests
+ * ------------------------------------------------------------------------------------------- */
 
 /* One pass for the several texts of "contains anyof". */
 static int several_substrings(struct filter *f, struct fnode *n, struct fconst *c)
@@ -122,7 +131,7 @@ static void simple_glob(struct fnode *n, struct fconst *c)
 	const char *s = n->rhs->s;
 	uint32_t len = n->rhs->len;
 	bool left = len && s[0] == '*', right = len > 1 && s[len - 1] == '*';
-	struct ftext inner = { s + left, len - left - right };
+	struct ftext inner = {s + left, len - left - right};
 
 	if (!plain_glob(inner.s, inner.len))
 		return;
@@ -133,8 +142,8 @@ static void simple_glob(struct fnode *n, struct fconst *c)
 static int fold_test(struct filter *f, struct fnode *n, struct err *e)
 {
 	struct fconst *c = (struct fconst *)n->in.c;
-	bool scalar_list = n->rhs && n->rhs->kind == FX_LIST && n->rhs->narg == 1 && !n->lhs->is_list &&
-			   n->in.op != FI_PMATCH && n->in.op != FI_TYPE_IN;
+	bool scalar_list = n->rhs && n->rhs->kind == FX_LIST && n->rhs->narg == 1 &&
+			   !n->lhs->is_list && n->in.op != FI_PMATCH && n->in.op != FI_TYPE_IN;
 	int rc = 0;
 
 	if (scalar_list)
@@ -151,9 +160,12 @@ static int fold_test(struct filter *f, struct fnode *n, struct err *e)
 	return rc ? filter_nomem(e) : 0;
 }
 
-/* ---- chains ----------------------------------------------------------------------------------------------------- */
+/* ---- chains
+ * -----------------------------------------------------------------------------------------------------
+ */
 
-/* Two tests of an or-chain that one test can make: x = a or x in (b, c); contains a or contains b. */
+/* Two tests of an or-chain that one test can make: x = a or x in (b, c); contains a or contains b.
+ */
 static bool mergeable(const struct fnode *a, const struct fnode *b)
 {
 	bool set_a = a->fop == FO_EQ || a->fop == FO_IN || a->fop == FO_INTERSECTS;
@@ -161,16 +173,21 @@ static bool mergeable(const struct fnode *a, const struct fnode *b)
 	bool sub_a = a->fop == FO_CONTAINS && (a->mod == FM_NONE || a->mod == FM_ANYOF);
 	bool sub_b = b->fop == FO_CONTAINS && (b->mod == FM_NONE || b->mod == FM_ANYOF);
 
-	if (a->kind != FN_TEST || b->kind != FN_TEST || a->in.op == FI_TYPE_IN || a->in.op == FI_AROUND)
+	if (a->kind != FN_TEST || b->kind != FN_TEST || a->in.op == FI_TYPE_IN ||
+	    a->in.op == FI_AROUND)
 		return false;
 	if (!(set_a && set_b) && !(sub_a && sub_b))
 		return false;
-	if (a->rhs->kind == FX_CALL || b->rhs->kind == FX_CALL || a->in.quant == FQ_ALL || b->in.quant == FQ_ALL)
+	if (a->rhs->kind == FX_CALL || b->rhs->kind == FX_CALL || a->in.quant == FQ_ALL ||
+	    b->in.quant == FQ_ALL)
 		return false;
 	return filter_expr_same(a->lhs, b->lhs);
 }
 
-static uint32_t items(const struct fexpr *rhs) { return rhs->kind == FX_LIST ? rhs->narg : 1; }
+static uint32_t items(const struct fexpr *rhs)
+{
+	return rhs->kind == FX_LIST ? rhs->narg : 1;
+}
 
 static int merge(struct filter *f, struct fnode *a, const struct fnode *b, struct err *e)
 {
@@ -182,7 +199,8 @@ static int merge(struct filter *f, struct fnode *a, const struct fnode *b, struc
 		return filter_nomem(e);
 	memcpy(v, a->rhs->kind == FX_LIST ? a->rhs->arg : &a->rhs, na * sizeof(*v));
 	memcpy(v + na, b->rhs->kind == FX_LIST ? b->rhs->arg : &b->rhs, nb * sizeof(*v));
-	*list = (struct fexpr){ .kind = FX_LIST, .is_list = true, .span = a->rhs->span, .arg = v, .narg = na + nb };
+	*list = (struct fexpr){
+		.kind = FX_LIST, .is_list = true, .span = a->rhs->span, .arg = v, .narg = na + nb};
 	a->rhs = list;
 	if (a->fop == FO_CONTAINS)
 		a->mod = FM_ANYOF;
@@ -205,7 +223,8 @@ static int merge_kid(struct filter *f, struct fnode *n, uint32_t i, struct err *
 		struct fnode *b = n->kid[k];
 
 		if (is_types(a) && is_types(b)) {
-			ftypes_combine(a->in.c->types, b->in.c->types, n->kind == FN_AND ? SET_AND : SET_OR);
+			ftypes_combine(a->in.c->types, b->in.c->types,
+				       n->kind == FN_AND ? SET_AND : SET_OR);
 			a->span.len = MAX(a->span.len, b->span.pos + b->span.len - a->span.pos);
 		} else if (n->kind == FN_OR && mergeable(a, b)) {
 			rc = merge(f, a, b, e);
@@ -253,7 +272,8 @@ static int fold_node(struct filter *f, struct fnode *n, struct err *e);
 
 static int fold_chain(struct filter *f, struct fnode *n, struct err *e)
 {
-	unsigned neutral = n->kind == FN_AND ? FN_TRUE : FN_FALSE, absorbing = n->kind == FN_AND ? FN_FALSE : FN_TRUE;
+	unsigned neutral = n->kind == FN_AND ? FN_TRUE : FN_FALSE,
+		 absorbing = n->kind == FN_AND ? FN_FALSE : FN_TRUE;
 	int rc = flatten(f, n, e);
 
 	for (uint32_t i = 0; i < n->nkid && !rc; i++)
@@ -307,14 +327,23 @@ static int fold_node(struct filter *f, struct fnode *n, struct err *e)
 	return n->kind == FN_AND || n->kind == FN_OR ? fold_chain(f, n, e) : 0;
 }
 
-int filter_fold(struct filter *f, struct err *e) { return f->looks_back ? 0 : fold_node(f, f->root, e); }
+int filter_fold(struct filter *f, struct err *e)
+{
+	return f->looks_back ? 0 : fold_node(f, f->root, e);
+}
 
-/* ---- the part that needs the event alone -------------------------------------------------------------------------- */
+/* ---- the part that needs the event alone
+ * -------------------------------------------------------------------------- */
 
 enum fslot_hdr filter_hdr(const struct fexpr *x)
 {
-	static const struct { const char *name; enum fslot_hdr hdr; } names[] = {
-		{ "evt.cpu", FH_CPU }, { "evt.rawtime", FH_RAWTIME }, { "thread.tid", FH_TID },
+	static const struct {
+		const char *name;
+		enum fslot_hdr hdr;
+	} names[] = {
+		{"evt.cpu", FH_CPU},
+		{"evt.rawtime", FH_RAWTIME},
+		{"thread.tid", FH_TID},
 	};
 
 	if (x->kind == FX_FIELD && (x->ref->info->flags & FF_HEADER_ONLY))
@@ -328,7 +357,8 @@ bool filter_test_is_header(const struct fnode *n)
 {
 	if (n->in.op == FI_TYPE_IN || n->in.op == FI_AROUND)
 		return true;
-	return n->in.quant == FQ_ONE && (!n->rhs || n->rhs->kind != FX_CALL) && filter_hdr(n->lhs) != FH_NO;
+	return n->in.quant == FQ_ONE && (!n->rhs || n->rhs->kind != FX_CALL) &&
+	       filter_hdr(n->lhs) != FH_NO;
 }
 
 /* upper: may accept more than n, else may accept less. */
@@ -367,11 +397,14 @@ int filter_header_tree(struct filter *f, const struct fnode *n, struct fnode **o
 	return rc;
 }
 
-/* ---- by event type --------------------------------------------------------------------------------------------------- */
+/* ---- by event type
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static enum fknown known_chain(const struct fnode *n, unsigned code)
 {
-	enum fknown absorbing = n->kind == FN_AND ? FK_NO : FK_YES, sum = n->kind == FN_AND ? FK_YES : FK_NO;
+	enum fknown absorbing = n->kind == FN_AND ? FK_NO : FK_YES,
+		    sum = n->kind == FN_AND ? FK_YES : FK_NO;
 
 	for (uint32_t i = 0; i < n->nkid; i++) {
 		enum fknown k = filter_known(n->kid[i], code);
@@ -390,9 +423,13 @@ enum fknown filter_known(const struct fnode *n, unsigned code)
 	int whole;
 
 	switch (n->kind) {
-	case FN_TRUE: return FK_YES;
-	case FN_FALSE: return FK_NO;
-	case FN_AND: case FN_OR: return known_chain(n, code);
+	case FN_TRUE:
+		return FK_YES;
+	case FN_FALSE:
+		return FK_NO;
+	case FN_AND:
+	case FN_OR:
+		return known_chain(n, code);
 	case FN_NOT:
 		k = filter_known(n->kid[0], code);
 		return k == FK_NO ? FK_YES : k == FK_YES ? FK_NO : k;

@@ -1,13 +1,14 @@
-/* Transformers: what filter_funcs.def names, computed. Texts are built in the event's scratch memory;
- * when that is out the result has no value. */
+/* Transformers: what filter_funcs.def names, computed. Texts are built in the event's scratch
+ * memory; when that is out the result has no value. */
 #include "filter/filter_int.h"
 
 static struct value text_value(const char *s, uint32_t len, uint8_t type)
 {
-	return (struct value){ .type = type, .has = s != NULL, .len = len, .s = s };
+	return (struct value){.type = type, .has = s != NULL, .len = len, .s = s};
 }
 
-/* ---- one text to one text ------------------------------------------------------------------------------ */
+/* ---- one text to one text
+ * ------------------------------------------------------------------------------ */
 
 static struct value fold_case(const struct value *v, struct arena *a, char lo, char hi)
 {
@@ -45,7 +46,8 @@ static struct value b64(const struct value *v, struct arena *a)
 
 	for (int pad = 0; pad < 2 && len && v->s[len - 1] == '='; pad++)
 		len--;
-	out = len % 4 == 1 || (len != v->len && v->len % 4) ? NULL : arena_alloc(a, len / 4 * 3 + 3);
+	out = len % 4 == 1 || (len != v->len && v->len % 4) ? NULL
+							    : arena_alloc(a, len / 4 * 3 + 3);
 	for (uint32_t i = 0; out && i < len; i++) {
 		int d = b64_digit(v->s[i]);
 
@@ -61,24 +63,30 @@ static struct value b64(const struct value *v, struct arena *a)
 static struct value map(unsigned func, const struct value *v, struct arena *a)
 {
 	switch (func) {
-	case FF_tolower: return fold_case(v, a, 'A', 'Z');
-	case FF_toupper: return fold_case(v, a, 'a', 'z');
-	case FF_basename: return base_name(v);
-	default: return b64(v, a);
+	case FF_tolower:
+		return fold_case(v, a, 'A', 'Z');
+	case FF_toupper:
+		return fold_case(v, a, 'a', 'z');
+	case FF_basename:
+		return base_name(v);
+	default:
+		return b64(v, a);
 	}
 }
 
-static void map_list(unsigned func, const struct value_list *in, struct arena *a, struct value_list *out)
+static void map_list(unsigned func, const struct value_list *in, struct arena *a,
+		     struct value_list *out)
 {
 	struct value *v = arena_alloc(a, sizeof(*v) * (in->n ? in->n : 1));
 
 	for (uint32_t i = 0; v && i < in->n; i++)
 		v[i] = map(func, &in->v[i], a);
 	if (v)
-		*out = (struct value_list){ v, in->n };
+		*out = (struct value_list){v, in->n};
 }
 
-/* ---- the others ------------------------------------------------------------------------------------------- */
+/* ---- the others
+ * ------------------------------------------------------------------------------------------- */
 
 static struct value join(const struct value *sep, const struct value_list *l, struct arena *a)
 {
@@ -104,8 +112,8 @@ static struct value join(const struct value *sep, const struct value_list *l, st
 static struct value concat(const struct fslot *s, struct filter_run *r, struct field_env *env)
 {
 	struct value *parts = arena_alloc(env->scratch, sizeof(*parts) * s->narg);
-	struct value empty = { .type = PT_CHARBUF, .has = true, .s = "" };
-	struct value_list l = { parts, s->narg };
+	struct value empty = {.type = PT_CHARBUF, .has = true, .s = ""};
+	struct value_list l = {parts, s->narg};
 
 	for (uint32_t i = 0; parts && i < s->narg; i++) {
 		parts[i] = *slot_value(r, env, s->arg[i]);
@@ -115,7 +123,8 @@ static struct value concat(const struct fslot *s, struct filter_run *r, struct f
 	return parts ? join(&empty, &l, env->scratch) : text_value(NULL, 0, PT_CHARBUF);
 }
 
-/* Options in the order in which they stand. One call gives one letter; arg NULL: it takes no value. */
+/* Options in the order in which they stand. One call gives one letter; arg NULL: it takes no value.
+ */
 struct optscan {
 	const struct value_list *argv;
 	const struct value *opts;
@@ -161,7 +170,8 @@ static bool next_option(struct optscan *o, char *letter, struct value *arg)
 	if (o->at < w->len)
 		*arg = text_value(w->s + o->at, w->len - o->at, PT_CHARBUF);
 	else if (o->word + 1 < o->argv->n)
-		*arg = text_value(o->argv->v[o->word + 1].s, o->argv->v[o->word + 1].len, PT_CHARBUF);
+		*arg = text_value(o->argv->v[o->word + 1].s, o->argv->v[o->word + 1].len,
+				  PT_CHARBUF);
 	else
 		*arg = text_value("", 0, PT_CHARBUF);
 	o->word += o->at < w->len ? 1 : 2;
@@ -190,7 +200,7 @@ static void getopt_list(struct optscan *o, struct arena *a, struct value_list *o
 			v[n++] = arg;
 	}
 	if (v)
-		*out = (struct value_list){ v, n };
+		*out = (struct value_list){v, n};
 }
 
 static struct value getopt_one(struct optscan *o, char opt, struct arena *a)
@@ -209,7 +219,8 @@ static uint64_t length(const struct fslot *arg, const struct value *v)
 	return arg->type == PT_BYTEBUF ? v->len : strnlen(v->s ? v->s : "", v->len);
 }
 
-static void call_len(const struct fslot *s, struct filter_run *r, struct field_env *env, struct value *v)
+static void call_len(const struct fslot *s, struct filter_run *r, struct field_env *env,
+		     struct value *v)
 {
 	const struct fslot *arg = &r->f->slots[s->arg[0]];
 
@@ -225,10 +236,11 @@ static void call_len(const struct fslot *s, struct filter_run *r, struct field_e
 	}
 }
 
-static void call_getopt(const struct fslot *s, struct filter_run *r, struct field_env *env, struct value *v,
-			struct value_list *l)
+static void call_getopt(const struct fslot *s, struct filter_run *r, struct field_env *env,
+			struct value *v, struct value_list *l)
 {
-	struct optscan o = { .argv = slot_list(r, env, s->arg[0]), .opts = slot_value(r, env, s->arg[1]) };
+	struct optscan o = {.argv = slot_list(r, env, s->arg[0]),
+			    .opts = slot_value(r, env, s->arg[1])};
 
 	if (!o.opts->has)
 		return;
@@ -238,8 +250,8 @@ static void call_getopt(const struct fslot *s, struct filter_run *r, struct fiel
 		getopt_list(&o, env->scratch, l);
 }
 
-void filter_call(const struct fslot *s, struct filter_run *r, struct field_env *env, struct value *v,
-		 struct value_list *l)
+void filter_call(const struct fslot *s, struct filter_run *r, struct field_env *env,
+		 struct value *v, struct value_list *l)
 {
 	const struct value *a;
 
@@ -249,7 +261,8 @@ void filter_call(const struct fslot *s, struct filter_run *r, struct field_env *
 		return;
 	case FF_join:
 		a = slot_value(r, env, s->arg[0]);
-		if (a->has && (r->f->slots[s->arg[1]].kind == FS_CONST || slot_list(r, env, s->arg[1])->n))
+		if (a->has &&
+		    (r->f->slots[s->arg[1]].kind == FS_CONST || slot_list(r, env, s->arg[1])->n))
 			*v = join(a, slot_list(r, env, s->arg[1]), env->scratch);
 		return;
 	case FF_concat:

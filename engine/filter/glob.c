@@ -1,15 +1,18 @@
-/* Shell patterns over whole texts: * ? [..] and backslash, as fnmatch without flags in the C locale: *
- * crosses slashes, a leading dot is nothing special, an unclosed [ is a plain character.
+/* Shell patterns over whole texts: * ? [..] and backslash, as fnmatch without flags in the C
+ * locale: * crosses slashes, a leading dot is nothing special, an unclosed [ is a plain character.
  *
- * The pattern is compiled to one item per character it consumes plus stars. Matching goes back to the
- * last star only, so the time is at most text length times pattern length. */
+ * The pattern is compiled to one item per character it consumes plus stars. Matching goes back to
+ * the last star only, so the time is at most text length times pattern length. */
 #include "filter/filter_int.h"
 
 #include <ctype.h>
 #include <errno.h>
 
 enum { G_CHAR, G_ANY, G_SET, G_STAR };
-struct item { uint8_t kind, c; const uint64_t *set; };
+struct item {
+	uint8_t kind, c;
+	const uint64_t *set;
+};
 
 struct fglob {
 	uint32_t n;
@@ -17,21 +20,39 @@ struct fglob {
 	struct item *item;
 };
 
-static void set_add(uint64_t *set, uint8_t c) { set[c / 64] |= 1ull << (c % 64); }
-static bool set_has(const uint64_t *set, uint8_t c) { return set[c / 64] >> (c % 64) & 1; }
-static uint8_t fold(uint8_t c) { return c >= 'A' && c <= 'Z' ? c | 0x20 : c; }
+static void set_add(uint64_t *set, uint8_t c)
+{
+	set[c / 64] |= 1ull << (c % 64);
+}
+static bool set_has(const uint64_t *set, uint8_t c)
+{
+	return set[c / 64] >> (c % 64) & 1;
+}
+static uint8_t fold(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+}
 
 /* C locale only: the tables of <ctype.h> would follow the user's. */
 static bool in_class(const char *name, size_t n, unsigned c, bool *known)
 {
-	static const char *const names[] = { "alpha", "digit", "alnum", "upper", "lower", "space", "blank", "punct",
-					     "print", "graph", "cntrl", "xdigit" };
+	static const char *const names[] = {"alpha", "digit", "alnum", "upper", "lower", "space",
+					    "blank", "punct", "print", "graph", "cntrl", "xdigit"};
 	bool up = c >= 'A' && c <= 'Z', low = c >= 'a' && c <= 'z', dig = c >= '0' && c <= '9';
 	bool graph = c > ' ' && c < 127, is[12] = {
-		up || low, dig, up || low || dig, up, low, c == ' ' || (c >= '\t' && c <= '\r'), c == ' ' || c == '\t',
-		graph && !up && !low && !dig, graph || c == ' ', graph, c < ' ' || c == 127,
-		dig || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'),
-	};
+						 up || low,
+						 dig,
+						 up || low || dig,
+						 up,
+						 low,
+						 c == ' ' || (c >= '\t' && c <= '\r'),
+						 c == ' ' || c == '\t',
+						 graph && !up && !low && !dig,
+						 graph || c == ' ',
+						 graph,
+						 c < ' ' || c == 127,
+						 dig || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'),
+					 };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
 		if (strlen(names[i]) == n && !memcmp(names[i], name, n)) {
@@ -73,7 +94,8 @@ static bool bracket_char(const char *s, uint32_t *i, uint32_t len, uint8_t *c)
 }
 
 /* [...] at s[i]. Returns bytes used, 0 when it does not close (then [ is a plain character). */
-static uint32_t bracket(const char *s, uint32_t i, uint32_t len, bool icase, uint64_t set[4], bool *never)
+static uint32_t bracket(const char *s, uint32_t i, uint32_t len, bool icase, uint64_t set[4],
+			bool *never)
 {
 	uint32_t start = i++, used;
 	bool negate = i < len && (s[i] == '!' || s[i] == '^'), bad = false;
@@ -113,12 +135,13 @@ static uint32_t bracket(const char *s, uint32_t i, uint32_t len, bool icase, uin
 }
 
 /* The item at s[i]; returns where the next one begins. set: room for a bracket expression. */
-static uint32_t parse_item(const char *s, uint32_t i, uint32_t len, bool icase, struct item *it, uint64_t set[4])
+static uint32_t parse_item(const char *s, uint32_t i, uint32_t len, bool icase, struct item *it,
+			   uint64_t set[4])
 {
 	bool never = false;
 	uint32_t used;
 
-	*it = (struct item){ s[i] == '*' ? G_STAR : s[i] == '?' ? G_ANY : G_CHAR, 0, set };
+	*it = (struct item){s[i] == '*' ? G_STAR : s[i] == '?' ? G_ANY : G_CHAR, 0, set};
 	if (s[i] == '[') {
 		memset(set, 0, 4 * sizeof(*set));
 		used = bracket(s, i, len, icase, set, &never);
@@ -163,9 +186,12 @@ int fglob_new(struct filter *f, struct fglob **out, const char *s, uint32_t len,
 static ALWAYS_INLINE bool item_fits(const struct item *it, uint8_t c, bool icase)
 {
 	switch (it->kind) {
-	case G_CHAR: return (icase ? fold(c) : c) == it->c;
-	case G_ANY: return true;
-	default: return it->kind == G_SET && set_has(it->set, c);
+	case G_CHAR:
+		return (icase ? fold(c) : c) == it->c;
+	case G_ANY:
+		return true;
+	default:
+		return it->kind == G_SET && set_has(it->set, c);
 	}
 }
 

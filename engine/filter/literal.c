@@ -1,4 +1,5 @@
-/* Literals of the filter language to typed values. Messages name the literal and what was expected. */
+/* Literals of the filter language to typed values. Messages name the literal and what was expected.
+ */
 #include "filter/filter_int.h"
 
 #include <arpa/inet.h>
@@ -10,8 +11,8 @@
 
 static int bad(const struct fexpr *x, struct err *e, const char *expected)
 {
-	return err_set(e, ERR_SYNTAX, x->span.pos, "'%.*s' is not valid here: expected %s", (int)MIN(x->len, 60), x->s,
-		       expected);
+	return err_set(e, ERR_SYNTAX, x->span.pos, "'%.*s' is not valid here: expected %s",
+		       (int)MIN(x->len, 60), x->s, expected);
 }
 
 /* Bits and sign of an integer type; false for types that are no integers. */
@@ -19,15 +20,53 @@ static bool int_width(uint8_t type, unsigned *bits, bool *is_signed)
 {
 	*is_signed = false;
 	switch (type) {
-	case PT_INT8: *is_signed = true; *bits = 8; return true;
-	case PT_INT16: *is_signed = true; *bits = 16; return true;
-	case PT_INT32: case PT_FD32: case PT_PID32: *is_signed = true; *bits = 32; return true;
-	case PT_INT64: case PT_ERRNO: case PT_FD: case PT_PID: *is_signed = true; *bits = 64; return true;
-	case PT_UINT8: case PT_FLAGS8: case PT_ENUMFLAGS8: case PT_SIGTYPE: *bits = 8; return true;
-	case PT_UINT16: case PT_FLAGS16: case PT_ENUMFLAGS16: case PT_PORT: case PT_SYSCALLID: *bits = 16; return true;
-	case PT_UINT32: case PT_FLAGS32: case PT_ENUMFLAGS32: case PT_MODE: *bits = 32; return true;
-	case PT_UINT64: case PT_RELTIME: case PT_ABSTIME: *bits = 64; return true;
-	default: return false;
+	case PT_INT8:
+		*is_signed = true;
+		*bits = 8;
+		return true;
+	case PT_INT16:
+		*is_signed = true;
+		*bits = 16;
+		return true;
+	case PT_INT32:
+	case PT_FD32:
+	case PT_PID32:
+		*is_signed = true;
+		*bits = 32;
+		return true;
+	case PT_INT64:
+	case PT_ERRNO:
+	case PT_FD:
+	case PT_PID:
+		*is_signed = true;
+		*bits = 64;
+		return true;
+	case PT_UINT8:
+	case PT_FLAGS8:
+	case PT_ENUMFLAGS8:
+	case PT_SIGTYPE:
+		*bits = 8;
+		return true;
+	case PT_UINT16:
+	case PT_FLAGS16:
+	case PT_ENUMFLAGS16:
+	case PT_PORT:
+	case PT_SYSCALLID:
+		*bits = 16;
+		return true;
+	case PT_UINT32:
+	case PT_FLAGS32:
+	case PT_ENUMFLAGS32:
+	case PT_MODE:
+		*bits = 32;
+		return true;
+	case PT_UINT64:
+	case PT_RELTIME:
+	case PT_ABSTIME:
+		*bits = 64;
+		return true;
+	default:
+		return false;
 	}
 }
 
@@ -94,7 +133,8 @@ int filter_lit_number(const struct fexpr *x, uint8_t type, uint64_t *v, struct e
 	char range[96];
 
 	if (type == PT_BOOL) {
-		if ((x->len != 4 || memcmp(x->s, "true", 4)) && (x->len != 5 || memcmp(x->s, "false", 5)))
+		if ((x->len != 4 || memcmp(x->s, "true", 4)) &&
+		    (x->len != 5 || memcmp(x->s, "false", 5)))
 			return bad(x, e, "true or false");
 		*v = x->len == 4;
 		return 0;
@@ -106,9 +146,11 @@ int filter_lit_number(const struct fexpr *x, uint8_t type, uint64_t *v, struct e
 	if (decimal(x->s, x->len, &neg, v)) {
 		if (!fits(bits, is_signed, neg, *v)) {
 			if (is_signed)
-				snprintf(range, sizeof(range), "a number that fits in %u bits with sign", bits);
+				snprintf(range, sizeof(range),
+					 "a number that fits in %u bits with sign", bits);
 			else
-				snprintf(range, sizeof(range), "a number that fits in %u bits", bits);
+				snprintf(range, sizeof(range), "a number that fits in %u bits",
+					 bits);
 			return bad(x, e, range);
 		}
 		if (neg)
@@ -116,10 +158,15 @@ int filter_lit_number(const struct fexpr *x, uint8_t type, uint64_t *v, struct e
 		return 0;
 	}
 	if (type == PT_ABSTIME)
-		return filter_date(x->s, x->len, v) ? 0 : bad(x, e, "nanoseconds since the epoch or a date such as "
-							    "\"2026-11-21 10:00:00\"");
+		return filter_date(x->s, x->len, v)
+			       ? 0
+			       : bad(x, e,
+				     "nanoseconds since the epoch or a date such as "
+				     "\"2026-11-21 10:00:00\"");
 	if (type == PT_RELTIME)
-		return filter_duration(x->s, x->len, v) ? 0 : bad(x, e, "nanoseconds or a duration such as 10ms or 1.5s");
+		return filter_duration(x->s, x->len, v)
+			       ? 0
+			       : bad(x, e, "nanoseconds or a duration such as 10ms or 1.5s");
 	return bad(x, e, "a decimal number");
 }
 
@@ -157,20 +204,23 @@ static unsigned address(const char *s, uint32_t len, uint8_t out[16])
 	return inet_pton(AF_INET6, text, out) == 1 ? 16 : 0;
 }
 
-int filter_lit_addr(struct filter *f, const struct fexpr *x, uint8_t type, struct ftext *v, struct err *e)
+int filter_lit_addr(struct filter *f, const struct fexpr *x, uint8_t type, struct ftext *v,
+		    struct err *e)
 {
 	uint8_t a[16];
 	unsigned n = address(x->s, x->len, a);
 	char *p;
 
 	if (!n || (n == 4 && type == PT_IPV6ADDR) || (n == 16 && type == PT_IPV4ADDR))
-		return bad(x, e, type == PT_IPV6ADDR ? "an IPv6 address" : type == PT_IPV4ADDR ? "an IPv4 address"
-									       : "an IPv4 or IPv6 address");
+		return bad(x, e,
+			   type == PT_IPV6ADDR	 ? "an IPv6 address"
+			   : type == PT_IPV4ADDR ? "an IPv4 address"
+						 : "an IPv4 or IPv6 address");
 	p = filter_alloc(f, n);
 	if (!p)
 		return filter_nomem(e);
 	memcpy(p, a, n);
-	*v = (struct ftext){ p, n };
+	*v = (struct ftext){p, n};
 	return 0;
 }
 
@@ -178,7 +228,7 @@ int filter_lit_net(const struct fexpr *x, struct fnet *v, struct err *e)
 {
 	const char *slash = memchr(x->s, '/', x->len);
 	uint32_t n = slash ? (uint32_t)(slash - x->s) : 0;
-	struct fnet net = { 0 };
+	struct fnet net = {0};
 	uint64_t bits;
 	bool neg;
 
@@ -187,7 +237,9 @@ int filter_lit_net(const struct fexpr *x, struct fnet *v, struct err *e)
 	if (!net.len)
 		return bad(x, e, "a network such as 10.0.0.0/8");
 	if (!decimal(slash + 1, x->len - n - 1, &neg, &bits) || neg || bits > net.len * 8u)
-		return bad(x, e, net.len == 4 ? "a prefix length from 0 to 32" : "a prefix length from 0 to 128");
+		return bad(x, e,
+			   net.len == 4 ? "a prefix length from 0 to 32"
+					: "a prefix length from 0 to 128");
 	net.bits = (uint8_t)bits;
 	*v = net;
 	return 0;
@@ -216,6 +268,6 @@ int filter_lit_hex(struct filter *f, const struct fexpr *x, struct ftext *v, str
 			return bad(x, e, "hex digits");
 		p[i / 2] = (char)(hi * 16 + lo);
 	}
-	*v = (struct ftext){ p, x->len / 2 };
+	*v = (struct ftext){p, x->len / 2};
 	return 0;
 }

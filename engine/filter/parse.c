@@ -1,5 +1,6 @@
-/* Filter text to syntax tree. Both of sysdig's grammars meet here; where they clash: facts/operators.md
- * and decision 5. Names are not looked up yet, except those of operators and transformers. */
+/* Filter text to syntax tree. Both of sysdig's grammars meet here; where they clash:
+ * facts/operators.md and decision 5. Names are not looked up yet, except those of operators and
+ * transformers. */
 #include "filter/filter_int.h"
 
 #include <errno.h>
@@ -7,15 +8,29 @@
 #include <stdio.h>
 
 const char *const filter_op_name[FO_COUNT] = {
-	[FO_EQ] = "=", [FO_NE] = "!=", [FO_LT] = "<", [FO_LE] = "<=", [FO_GT] = ">", [FO_GE] = ">=",
-	[FO_CONTAINS] = "contains", [FO_ICONTAINS] = "icontains", [FO_BCONTAINS] = "bcontains",
-	[FO_STARTSWITH] = "startswith", [FO_BSTARTSWITH] = "bstartswith", [FO_ENDSWITH] = "endswith",
-	[FO_GLOB] = "glob", [FO_IGLOB] = "iglob", [FO_REGEX] = "regex", [FO_PMATCH] = "pmatch",
-	[FO_IN] = "in", [FO_INTERSECTS] = "intersects", [FO_EXISTS] = "exists",
+	[FO_EQ] = "=",
+	[FO_NE] = "!=",
+	[FO_LT] = "<",
+	[FO_LE] = "<=",
+	[FO_GT] = ">",
+	[FO_GE] = ">=",
+	[FO_CONTAINS] = "contains",
+	[FO_ICONTAINS] = "icontains",
+	[FO_BCONTAINS] = "bcontains",
+	[FO_STARTSWITH] = "startswith",
+	[FO_BSTARTSWITH] = "bstartswith",
+	[FO_ENDSWITH] = "endswith",
+	[FO_GLOB] = "glob",
+	[FO_IGLOB] = "iglob",
+	[FO_REGEX] = "regex",
+	[FO_PMATCH] = "pmatch",
+	[FO_IN] = "in",
+	[FO_INTERSECTS] = "intersects",
+	[FO_EXISTS] = "exists",
 };
 
 const struct filter_func_info filter_func_table[FF_FUNC_COUNT] = {
-#define FUNC(name, lo, hi, lit, doc) { #name, lo, hi, lit, doc },
+#define FUNC(name, lo, hi, lit, doc) {#name, lo, hi, lit, doc},
 #include "filter/filter_funcs.def"
 #undef FUNC
 };
@@ -50,11 +65,21 @@ static void *nomem(struct parser *p)
 	return NULL;
 }
 
-/* ---- characters and words -------------------------------------------------------------------------- */
+/* ---- characters and words
+ * -------------------------------------------------------------------------- */
 
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\b'; }
-static bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-static bool is_ident(char c) { return is_alpha(c) || (c >= '0' && c <= '9') || c == '_'; }
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\b';
+}
+static bool is_alpha(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+static bool is_ident(char c)
+{
+	return is_alpha(c) || (c >= '0' && c <= '9') || c == '_';
+}
 
 static void skip(struct parser *p)
 {
@@ -62,8 +87,14 @@ static void skip(struct parser *p)
 		p->at++;
 }
 
-static bool at_end(const struct parser *p) { return p->at >= p->len; }
-static char peek(const struct parser *p) { return at_end(p) ? '\0' : p->s[p->at]; }
+static bool at_end(const struct parser *p)
+{
+	return p->at >= p->len;
+}
+static char peek(const struct parser *p)
+{
+	return at_end(p) ? '\0' : p->s[p->at];
+}
 static bool has(const struct parser *p, const char *word)
 {
 	size_t n = strlen(word);
@@ -117,7 +148,8 @@ static bool push(struct parser *p, void ***v, uint32_t *n, void *item)
 	return true;
 }
 
-/* ---- literals ------------------------------------------------------------------------------------------- */
+/* ---- literals
+ * ------------------------------------------------------------------------------------------- */
 
 static int hex_digit(char c)
 {
@@ -136,8 +168,8 @@ static bool hex_escape(const char *s, uint32_t left, char *out)
 	return true;
 }
 
-/* One escape pair inside quotes q at s (left bytes to the end of the text inside). Returns bytes used,
- * 0 for an unknown escape. */
+/* One escape pair inside quotes q at s (left bytes to the end of the text inside). Returns bytes
+ * used, 0 for an unknown escape. */
 static unsigned unescape(const char *s, uint32_t left, char q, char *out)
 {
 	static const char from[] = "bfnrt\\/", to[] = "\b\f\n\r\t\\/";
@@ -158,7 +190,8 @@ static unsigned unescape(const char *s, uint32_t left, char q, char *out)
 	return 2;
 }
 
-/* The quote that closes is the first one not behind a backslash: "a\\" does not close at its end. */
+/* The quote that closes is the first one not behind a backslash: "a\\" does not close at its end.
+ */
 static struct fexpr *parse_quoted(struct parser *p)
 {
 	uint32_t start = p->at, end = start + 1, n = 0, i;
@@ -169,7 +202,8 @@ static struct fexpr *parse_quoted(struct parser *p)
 	while (end < p->len && (p->s[end] != q || p->s[end - 1] == '\\'))
 		end++;
 	if (end >= p->len)
-		return fail(p, start, "the text opened by %c does not end: expected another %c", q, q);
+		return fail(p, start, "the text opened by %c does not end: expected another %c", q,
+			    q);
 	out = filter_alloc(p->f, end - start);
 	if (!x || !out)
 		return nomem(p);
@@ -179,8 +213,11 @@ static struct fexpr *parse_quoted(struct parser *p)
 		if (p->s[i] != '\\')
 			out[n] = p->s[i];
 		else if (!(used = unescape(p->s + i, end - i, q, out + n)))
-			return fail(p, i, "unknown escape '\\%.*s': expected one of \\\\ \\%c \\b \\f \\n \\r \\t \\/ "
-				    "\\xHH", i + 1 < end, p->s + i + 1, q);
+			return fail(p, i,
+				    "unknown escape '\\%.*s': expected one of \\\\ \\%c \\b \\f "
+				    "\\n \\r \\t \\/ "
+				    "\\xHH",
+				    i + 1 < end, p->s + i + 1, q);
 		n++;
 		i += used;
 	}
@@ -191,8 +228,8 @@ static struct fexpr *parse_quoted(struct parser *p)
 	return end_expr(p, x);
 }
 
-/* A bare word up to a blank or parenthesis (in lists also a comma). The older grammar's escapes hold
- * in it: \\ \" \xHH; any other backslash stands for itself. */
+/* A bare word up to a blank or parenthesis (in lists also a comma). The older grammar's escapes
+ * hold in it: \\ \" \xHH; any other backslash stands for itself. */
 static struct fexpr *parse_bare(struct parser *p, bool in_list)
 {
 	uint32_t start = p->at, end = start, n = 0, i;
@@ -243,11 +280,13 @@ static struct fexpr *parse_list(struct parser *p)
 			return NULL;
 		skip(p);
 		if (at_end(p))
-			return fail(p, open, "the list does not end: expected ',' or ')' before the end");
+			return fail(p, open,
+				    "the list does not end: expected ',' or ')' before the end");
 		if (peek(p) == ')')
 			break;
 		if (peek(p) != ',')
-			return fail(p, p->at, "unexpected %s in a list: expected ',' or ')'", here(p, p->at, w));
+			return fail(p, p->at, "unexpected %s in a list: expected ',' or ')'",
+				    here(p, p->at, w));
 		p->at++;
 		skip(p);
 	}
@@ -255,7 +294,8 @@ static struct fexpr *parse_list(struct parser *p)
 	return end_expr(p, x);
 }
 
-/* ---- fields and transformers ------------------------------------------------------------------------- */
+/* ---- fields and transformers
+ * ------------------------------------------------------------------------- */
 
 /* Transformer whose name stands at p->at, followed by '('; -1 = none. */
 static int func_here(const struct parser *p)
@@ -273,7 +313,8 @@ static int func_here(const struct parser *p)
 	return -1;
 }
 
-/* Behind the ] of the argument that opens at p->at; a quoted one may hold brackets. 0 = it does not end. */
+/* Behind the ] of the argument that opens at p->at; a quoted one may hold brackets. 0 = it does not
+ * end. */
 static uint32_t argument_end(const struct parser *p)
 {
 	uint32_t i = p->at + 1;
@@ -297,7 +338,8 @@ static struct fexpr *parse_field(struct parser *p)
 	if (!x)
 		return NULL;
 	if (!is_alpha(peek(p)))
-		return fail(p, start, "unexpected %s: expected a field such as proc.name", here(p, start, w));
+		return fail(p, start, "unexpected %s: expected a field such as proc.name",
+			    here(p, start, w));
 	while (p->at < p->len && (is_ident(p->s[p->at]) || strchr(".-/", p->s[p->at])))
 		p->at++;
 	if (peek(p) == '[') {
@@ -322,7 +364,8 @@ static struct fexpr *parse_arg(struct parser *p, const struct filter_func_info *
 	if (func >= 0)
 		return parse_call(p, (unsigned)func);
 	if (literal && !fi->literals)
-		return fail(p, p->at, "unexpected %s: %s() takes a field or a transformer, no literal",
+		return fail(p, p->at,
+			    "unexpected %s: %s() takes a field or a transformer, no literal",
 			    here(p, p->at, w), fi->name);
 	if (c == '(')
 		return parse_list(p);
@@ -337,7 +380,8 @@ static bool parse_option(struct parser *p, struct fexpr *x)
 	char *s;
 
 	if (p->len - p->at < 3 || p->s[p->at + 2] != ']' || is_blank(p->s[p->at + 1]))
-		return fail(p, p->at, "expected one option letter in brackets, as in getopt(...)[x]");
+		return fail(p, p->at,
+			    "expected one option letter in brackets, as in getopt(...)[x]");
 	s = filter_alloc(p->f, 2);
 	if (!s)
 		return nomem(p);
@@ -356,7 +400,8 @@ static struct fexpr *parse_call(struct parser *p, unsigned func)
 	if (!x)
 		return NULL;
 	if (++p->depth > FILTER_MAX_DEPTH)
-		return fail(p, p->at, "transformers and parentheses are nested more than %d deep", FILTER_MAX_DEPTH);
+		return fail(p, p->at, "transformers and parentheses are nested more than %d deep",
+			    FILTER_MAX_DEPTH);
 	x->func = (uint8_t)func;
 	p->at += (uint32_t)strlen(fi->name);
 	skip(p);
@@ -370,24 +415,29 @@ static struct fexpr *parse_call(struct parser *p, unsigned func)
 		if (peek(p) == ')')
 			break;
 		if (peek(p) != ',')
-			return fail(p, p->at, "unexpected %s in the arguments of %s(): expected ',' or ')'",
+			return fail(p, p->at,
+				    "unexpected %s in the arguments of %s(): expected ',' or ')'",
 				    here(p, p->at, w), fi->name);
 		p->at++;
 		skip(p);
 		if (peek(p) == ')')
-			return fail(p, p->at, "unexpected ')' behind a comma: expected another argument of %s()", fi->name);
+			return fail(
+				p, p->at,
+				"unexpected ')' behind a comma: expected another argument of %s()",
+				fi->name);
 	}
 	p->at++;
 	p->depth--;
 	if (x->narg < fi->min_args || x->narg > fi->max_args)
-		return fail(p, x->span.pos, "%s() has %u arguments: expected %u%s", fi->name, x->narg, fi->min_args,
-			    fi->max_args > fi->min_args ? " or more" : "");
+		return fail(p, x->span.pos, "%s() has %u arguments: expected %u%s", fi->name,
+			    x->narg, fi->min_args, fi->max_args > fi->min_args ? " or more" : "");
 	if (func == FF_getopt && peek(p) == '[' && !parse_option(p, x))
 		return NULL;
 	return end_expr(p, x);
 }
 
-/* ---- checks --------------------------------------------------------------------------------------------- */
+/* ---- checks
+ * --------------------------------------------------------------------------------------------- */
 
 /* Longest operator at p->at; words need no blank behind them (older grammar). -1 = none. */
 static int op_here(const struct parser *p)
@@ -406,8 +456,14 @@ static int op_here(const struct parser *p)
 	return best;
 }
 
-static bool op_takes_list(int op) { return op == FO_IN || op == FO_INTERSECTS || op == FO_PMATCH; }
-static bool op_takes_mod(int op) { return op >= FO_CONTAINS && op <= FO_REGEX; }
+static bool op_takes_list(int op)
+{
+	return op == FO_IN || op == FO_INTERSECTS || op == FO_PMATCH;
+}
+static bool op_takes_mod(int op)
+{
+	return op >= FO_CONTAINS && op <= FO_REGEX;
+}
 
 static void *bad_operator(struct parser *p, const struct fexpr *lhs)
 {
@@ -418,23 +474,29 @@ static void *bad_operator(struct parser *p, const struct fexpr *lhs)
 	int shown = (int)MIN(lhs->span.len, 60);
 
 	if (lhs->kind == FX_FIELD && !memchr(after, '.', lhs->span.len))
-		return fail(p, lhs->span.pos, "unknown field '%.*s': expected a check such as proc.name=cat", shown, after);
+		return fail(p, lhs->span.pos,
+			    "unknown field '%.*s': expected a check such as proc.name=cat", shown,
+			    after);
 	while (p->at + len < p->len && is_alpha(p->s[p->at + len]))
 		len++;
 	filter_nearest_init(&n, p->s + p->at, len);
 	for (unsigned i = FO_CONTAINS; len && i < FO_COUNT; i++)
 		filter_nearest_try(&n, filter_op_name[i]);
 	if (n.best)
-		return fail(p, p->at, "unknown operator %s after %.*s: the nearest is '%s'", here(p, p->at, w), shown, after,
-			    n.best);
-	return fail(p, p->at, "unexpected %s after %.*s: expected an operator such as =, contains, in or exists",
-		    here(p, p->at, w), shown, after);
+		return fail(p, p->at, "unknown operator %s after %.*s: the nearest is '%s'",
+			    here(p, p->at, w), shown, after, n.best);
+	return fail(
+		p, p->at,
+		"unexpected %s after %.*s: expected an operator such as =, contains, in or exists",
+		here(p, p->at, w), shown, after);
 }
 
-/* oneof, anyof, allof are modifiers only when a list or a transformer follows; otherwise a value. */
+/* oneof, anyof, allof are modifiers only when a list or a transformer follows; otherwise a value.
+ */
 static unsigned parse_mod(struct parser *p)
 {
-	static const char *const names[] = { [FM_ONEOF] = "oneof", [FM_ANYOF] = "anyof", [FM_ALLOF] = "allof" };
+	static const char *const names[] = {
+		[FM_ONEOF] = "oneof", [FM_ANYOF] = "anyof", [FM_ALLOF] = "allof"};
 	uint32_t before = p->at;
 
 	for (unsigned m = FM_ONEOF; m <= FM_ALLOF; m++) {
@@ -457,10 +519,14 @@ static struct fexpr *parse_value(struct parser *p, int op, bool blank_before)
 	if (peek(p) == '"' || peek(p) == '\'')
 		return parse_quoted(p);
 	if (peek(p) == '(')
-		return fail(p, p->at, "unexpected '(' after '%s': expected one value (lists go with in, intersects, pmatch)",
+		return fail(p, p->at,
+			    "unexpected '(' after '%s': expected one value (lists go with in, "
+			    "intersects, pmatch)",
 			    filter_op_name[op]);
 	if (peek(p) == '=' && !blank_before)
-		return fail(p, p->at, "unexpected %s directly after '%s': expected a value (quote it if it begins with '=')",
+		return fail(p, p->at,
+			    "unexpected %s directly after '%s': expected a value (quote it if it "
+			    "begins with '=')",
 			    here(p, p->at, w), filter_op_name[op]);
 	func = func_here(p);
 	return func >= 0 ? parse_call(p, (unsigned)func) : parse_bare(p, false);
@@ -486,7 +552,8 @@ static struct fexpr *parse_rhs(struct parser *p, struct fnode *n)
 	func = func_here(p);
 	if (func >= 0)
 		return parse_call(p, (unsigned)func);
-	return fail(p, p->at, "unexpected %s after '%s': expected '(' and a list", here(p, p->at, w), filter_op_name[n->fop]);
+	return fail(p, p->at, "unexpected %s after '%s': expected '(' and a list",
+		    here(p, p->at, w), filter_op_name[n->fop]);
 }
 
 static struct fnode *new_node(struct parser *p, unsigned kind, uint32_t pos)
@@ -522,7 +589,8 @@ static struct fnode *parse_check(struct parser *p)
 	return n;
 }
 
-/* ---- boolean structure ------------------------------------------------------------------------------- */
+/* ---- boolean structure
+ * ------------------------------------------------------------------------------- */
 
 static struct fnode *parse_or(struct parser *p);
 
@@ -541,7 +609,8 @@ static struct fnode *parse_group(struct parser *p)
 	if (at_end(p))
 		return fail(p, open, "the parenthesis is not closed: expected ')' before the end");
 	if (peek(p) != ')')
-		return fail(p, p->at, "unexpected %s: expected 'and', 'or' or ')'", here(p, p->at, w));
+		return fail(p, p->at, "unexpected %s: expected 'and', 'or' or ')'",
+			    here(p, p->at, w));
 	p->at++;
 	p->depth--;
 	return n;
@@ -562,7 +631,8 @@ static struct fnode *parse_unary(struct parser *p)
 		skip(p);
 	}
 	if (at_end(p))
-		return fail(p, p->at, "the filter ends too early: expected a check such as proc.name=cat");
+		return fail(p, p->at,
+			    "the filter ends too early: expected a check such as proc.name=cat");
 	k = peek(p) == '(' ? parse_group(p) : parse_check(p);
 	if (!k || !negate)
 		return k;
@@ -574,7 +644,8 @@ static struct fnode *parse_unary(struct parser *p)
 }
 
 /* kids joined by word; a single one stands for itself. */
-static struct fnode *parse_chain(struct parser *p, unsigned kind, const char *word, struct fnode *(*next)(struct parser *))
+static struct fnode *parse_chain(struct parser *p, unsigned kind, const char *word,
+				 struct fnode *(*next)(struct parser *))
 {
 	struct fnode *first, *n = NULL, *k;
 
@@ -583,7 +654,8 @@ static struct fnode *parse_chain(struct parser *p, unsigned kind, const char *wo
 	if (!first)
 		return NULL;
 	for (skip(p); has(p, word); skip(p)) {
-		if (!n && (!(n = new_node(p, kind, first->span.pos)) || !push(p, (void ***)&n->kid, &n->nkid, first)))
+		if (!n && (!(n = new_node(p, kind, first->span.pos)) ||
+			   !push(p, (void ***)&n->kid, &n->nkid, first)))
 			return NULL;
 		p->at += (uint32_t)strlen(word);
 		k = next(p);
@@ -594,28 +666,37 @@ static struct fnode *parse_chain(struct parser *p, unsigned kind, const char *wo
 	return n ? n : first;
 }
 
-static struct fnode *parse_and(struct parser *p) { return parse_chain(p, FN_AND, "and", parse_unary); }
-static struct fnode *parse_or(struct parser *p) { return parse_chain(p, FN_OR, "or", parse_and); }
+static struct fnode *parse_and(struct parser *p)
+{
+	return parse_chain(p, FN_AND, "and", parse_unary);
+}
+static struct fnode *parse_or(struct parser *p)
+{
+	return parse_chain(p, FN_OR, "or", parse_and);
+}
 
 static void trailing(struct parser *p)
 {
 	char w[64];
 
 	if (has(p, "&&") || has(p, "||"))
-		fail(p, p->at, "unexpected '%.2s': expected '%s'", p->s + p->at, peek(p) == '&' ? "and" : "or");
+		fail(p, p->at, "unexpected '%.2s': expected '%s'", p->s + p->at,
+		     peek(p) == '&' ? "and" : "or");
 	else if (peek(p) == ')')
-		fail(p, p->at, "unexpected ')': no parenthesis is open; expected 'and', 'or' or the end");
+		fail(p, p->at,
+		     "unexpected ')': no parenthesis is open; expected 'and', 'or' or the end");
 	else
 		fail(p, p->at, "unexpected %s: expected 'and', 'or' or the end", here(p, p->at, w));
 }
 
 int filter_parse(struct filter *f, struct err *e)
 {
-	struct parser p = { .f = f, .s = f->text, .len = f->len, .e = e };
+	struct parser p = {.f = f, .s = f->text, .len = f->len, .e = e};
 
 	skip(&p);
 	if (at_end(&p))
-		return err_set(e, ERR_SYNTAX, 0, "the filter is empty: expected a check such as proc.name=cat");
+		return err_set(e, ERR_SYNTAX, 0,
+			       "the filter is empty: expected a check such as proc.name=cat");
 	f->root = parse_or(&p);
 	skip(&p);
 	if (f->root && !at_end(&p))

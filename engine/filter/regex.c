@@ -1,8 +1,8 @@
-/* Regular expressions over whole texts: PCRE2 restricted to what denotes a regular language, so that
- * time is bounded. The compiled-to-machine-code matcher runs first, under a match limit; where it gives
- * up (nested repeats over hostile texts) the breadth-first matcher answers, whose time is at most text
- * length times pattern length. Patterns see UTF-8; bytes that are none become U+FFFD. As in RE2's POSIX
- * mode . does not match a newline and ^ $ match at line ends. */
+/* Regular expressions over whole texts: PCRE2 restricted to what denotes a regular language, so
+ * that time is bounded. The compiled-to-machine-code matcher runs first, under a match limit; where
+ * it gives up (nested repeats over hostile texts) the breadth-first matcher answers, whose time is
+ * at most text length times pattern length. Patterns see UTF-8; bytes that are none become U+FFFD.
+ * As in RE2's POSIX mode . does not match a newline and ^ $ match at line ends. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -12,10 +12,11 @@
 #include <stdlib.h>
 
 enum {
-	PATTERN_MAX = 4096,	   /* bytes */
-	MATCH_LIMIT = 20000,	   /* backtracking steps before the breadth-first matcher takes over */
-	JIT_STACK_MAX = 1 << 18,   /* bytes */
-	WORK_MIN = 1 << 12, WORK_MAX = 1 << 20, /* ints of the breadth-first matcher's workspace */
+	PATTERN_MAX = 4096,  /* bytes */
+	MATCH_LIMIT = 20000, /* backtracking steps before the breadth-first matcher takes over */
+	JIT_STACK_MAX = 1 << 18, /* bytes */
+	WORK_MIN = 1 << 12,
+	WORK_MAX = 1 << 20, /* ints of the breadth-first matcher's workspace */
 };
 
 struct fregex {
@@ -28,7 +29,7 @@ struct fregex_data {
 	pcre2_match_data *match;
 	pcre2_match_context *ctx;
 	pcre2_jit_stack *stack;
-	int *work;   /* of the breadth-first matcher; grown on demand */
+	int *work; /* of the breadth-first matcher; grown on demand */
 	size_t work_cap;
 	char *clean; /* text made valid; grown on demand */
 	size_t clean_cap;
@@ -64,11 +65,13 @@ static const char *refuse(const char *s, uint32_t len, uint32_t *at)
 		*at = i;
 		if (s[i] == '\\' && next && strchr("123456789gkKGXRCEQ", next))
 			return "back references and other extensions are not supported";
-		if (s[i] == '(' && (next == '*' || (next == '?' && !(then && strchr(":ims-", then)))))
+		if (s[i] == '(' &&
+		    (next == '*' || (next == '?' && !(then && strchr(":ims-", then)))))
 			return "look-around, verbs and other extended groups are not supported";
 		if (again && repeat)
 			return "a repeat directly behind a repeat is not supported";
-		repeat = again || s[i] == '?' || (repeat && (s[i] == '}' || s[i] == ',' || (s[i] >= '0' && s[i] <= '9')));
+		repeat = again || s[i] == '?' ||
+			 (repeat && (s[i] == '}' || s[i] == ',' || (s[i] >= '0' && s[i] <= '9')));
 		if (s[i] == '[')
 			i = skip_set(s, i, len);
 		else if (s[i] == '\\')
@@ -85,15 +88,18 @@ static int compile(struct fregex *r, const struct fexpr *x, struct err *e)
 	uint32_t refs = 0;
 
 	r->code = pcre2_compile((PCRE2_SPTR)x->s, x->len,
-				PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
+				PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_MULTILINE |
+					PCRE2_NEVER_BACKSLASH_C,
 				&code, &off, NULL);
 	if (!r->code) {
 		pcre2_get_error_message(code, msg, sizeof(msg));
-		return err_set(e, ERR_SYNTAX, x->span.pos + MIN(off, x->span.len), "regular expression: %s", (char *)msg);
+		return err_set(e, ERR_SYNTAX, x->span.pos + MIN(off, x->span.len),
+			       "regular expression: %s", (char *)msg);
 	}
 	pcre2_pattern_info(r->code, PCRE2_INFO_BACKREFMAX, &refs);
 	if (refs)
-		return err_set(e, ERR_SYNTAX, x->span.pos, "regular expression: back references are not supported");
+		return err_set(e, ERR_SYNTAX, x->span.pos,
+			       "regular expression: back references are not supported");
 	r->jit = !pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE);
 	return 0;
 }
@@ -108,7 +114,8 @@ int fregex_new(struct filter *f, const struct fregex **out, const struct fexpr *
 	if (why)
 		return err_set(e, ERR_SYNTAX, x->span.pos + at, "regular expression: %s", why);
 	if (x->len > PATTERN_MAX)
-		return err_set(e, ERR_SYNTAX, x->span.pos, "regular expression: %u bytes, expected at most %d", x->len,
+		return err_set(e, ERR_SYNTAX, x->span.pos,
+			       "regular expression: %u bytes, expected at most %d", x->len,
 			       PATTERN_MAX);
 	r = filter_alloc(f, sizeof(*r));
 	if (!r)
@@ -136,7 +143,8 @@ int fregex_data_new(struct fregex_data **out)
 		return -ENOMEM;
 	d->match = pcre2_match_data_create(1, NULL);
 	d->ctx = pcre2_match_context_create(NULL);
-	d->stack = pcre2_jit_stack_create(1 << 15, JIT_STACK_MAX, NULL); /* NULL without machine code: unused */
+	d->stack = pcre2_jit_stack_create(1 << 15, JIT_STACK_MAX,
+					  NULL); /* NULL without machine code: unused */
 	if (!d->match || !d->ctx) {
 		fregex_data_free(d);
 		return -ENOMEM;
@@ -159,7 +167,8 @@ void fregex_data_free(struct fregex_data *d)
 	free(d);
 }
 
-/* ---- texts ------------------------------------------------------------------------------------------ */
+/* ---- texts
+ * ------------------------------------------------------------------------------------------ */
 
 static bool all_ascii(const char *s, uint32_t len)
 {
@@ -176,7 +185,12 @@ static bool all_ascii(const char *s, uint32_t len)
 /* Bytes of the valid UTF-8 character at s; 0 = not valid. */
 static unsigned utf8_char(const uint8_t *s, uint32_t left)
 {
-	unsigned n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+	unsigned n = s[0] < 0x80   ? 1
+		     : s[0] < 0xc2 ? 0
+		     : s[0] < 0xe0 ? 2
+		     : s[0] < 0xf0 ? 3
+		     : s[0] < 0xf5 ? 4
+				   : 0;
 
 	if (n > left)
 		return 0;
@@ -219,7 +233,8 @@ static bool slow_match(const struct fregex *r, struct fregex_data *d, const char
 {
 	int rc = PCRE2_ERROR_DFA_WSSIZE;
 
-	for (size_t cap = MAX(d->work_cap, (size_t)WORK_MIN); rc == PCRE2_ERROR_DFA_WSSIZE && cap <= WORK_MAX; cap *= 4) {
+	for (size_t cap = MAX(d->work_cap, (size_t)WORK_MIN);
+	     rc == PCRE2_ERROR_DFA_WSSIZE && cap <= WORK_MAX; cap *= 4) {
 		if (cap > d->work_cap) {
 			int *w = realloc(d->work, cap * sizeof(int));
 
@@ -228,8 +243,8 @@ static bool slow_match(const struct fregex *r, struct fregex_data *d, const char
 			d->work = w;
 			d->work_cap = cap;
 		}
-		rc = pcre2_dfa_match(r->code, (PCRE2_SPTR)s, len, 0, PCRE2_NO_UTF_CHECK, d->match, NULL, d->work,
-				     d->work_cap);
+		rc = pcre2_dfa_match(r->code, (PCRE2_SPTR)s, len, 0, PCRE2_NO_UTF_CHECK, d->match,
+				     NULL, d->work, d->work_cap);
 	}
 	return rc >= 0;
 }
@@ -243,7 +258,8 @@ bool fregex_match(const struct fregex *r, struct fregex_data *d, const char *s, 
 	if (r->jit)
 		rc = pcre2_jit_match(r->code, (PCRE2_SPTR)s, len, 0, 0, d->match, d->ctx);
 	else
-		rc = pcre2_match(r->code, (PCRE2_SPTR)s, len, 0, PCRE2_NO_UTF_CHECK, d->match, d->ctx);
+		rc = pcre2_match(r->code, (PCRE2_SPTR)s, len, 0, PCRE2_NO_UTF_CHECK, d->match,
+				 d->ctx);
 	if (LIKELY(rc >= 0 || rc == PCRE2_ERROR_NOMATCH))
 		return rc >= 0;
 	return slow_match(r, d, s, len);

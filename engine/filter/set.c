@@ -4,12 +4,15 @@
 
 #include <errno.h>
 
-struct slot { uint64_t key; struct ftext text; }; /* texts: key is the hash, never 0; numbers: see used */
+struct slot {
+	uint64_t key;
+	struct ftext text;
+}; /* texts: key is the hash, never 0; numbers: see used */
 
 struct fset {
 	uint32_t mask, n;
-	bool has_zero;	      /* numbers: 0 marks a free slot */
-	uint64_t lengths;     /* texts: bit min(len, 63) is set for each member */
+	bool has_zero;	  /* numbers: 0 marks a free slot */
+	uint64_t lengths; /* texts: bit min(len, 63) is set for each member */
 	struct slot *slots;
 };
 
@@ -31,7 +34,8 @@ static ALWAYS_INLINE uint64_t hash(const char *p, uint32_t len)
 	} else if (len >= 4) {
 		h ^= (uint64_t)load_u32(p) << 32 | load_u32(p + len - 4);
 	} else if (len) {
-		h ^= (uint64_t)(uint8_t)p[0] << 16 | (uint64_t)(uint8_t)p[len / 2] << 8 | (uint8_t)p[len - 1];
+		h ^= (uint64_t)(uint8_t)p[0] << 16 | (uint64_t)(uint8_t)p[len / 2] << 8 |
+		     (uint8_t)p[len - 1];
 	}
 	return mix(h) | 1ull << 63;
 }
@@ -70,7 +74,8 @@ bool fset_has_text(const struct fset *s, const char *p, uint32_t len)
 		return false;
 	h = hash(p, len);
 	for (uint32_t i = (uint32_t)h & s->mask; s->slots[i].key; i = (i + 1) & s->mask)
-		if (s->slots[i].key == h && s->slots[i].text.len == len && !memcmp(s->slots[i].text.s, p, len))
+		if (s->slots[i].key == h && s->slots[i].text.len == len &&
+		    !memcmp(s->slots[i].text.s, p, len))
 			return true;
 	return false;
 }
@@ -112,7 +117,7 @@ int fset_new_text(struct filter *f, struct fset **out, const struct ftext *v, ui
 			continue;
 		while (s->slots[i].key)
 			i = (i + 1) & s->mask;
-		s->slots[i] = (struct slot){ h, v[k] };
+		s->slots[i] = (struct slot){h, v[k]};
 		s->lengths |= 1ull << MIN(v[k].len, 63u);
 		s->n++;
 	}
@@ -121,4 +126,7 @@ int fset_new_text(struct filter *f, struct fset **out, const struct ftext *v, ui
 	return rc;
 }
 
-uint32_t fset_count(const struct fset *s) { return s->n; }
+uint32_t fset_count(const struct fset *s)
+{
+	return s->n;
+}

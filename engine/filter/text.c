@@ -7,7 +7,10 @@
 #include <emmintrin.h>
 #endif
 
-static ALWAYS_INLINE char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
+static ALWAYS_INLINE char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
 
 static bool same_icase(const char *a, const char *low, uint32_t n)
 {
@@ -18,14 +21,15 @@ static bool same_icase(const char *a, const char *low, uint32_t n)
 }
 
 #ifdef __SSE2__
-/* Bit i: first and last byte of the needle fit at h + i. Sixteen starts at a time; callers make sure
- * that h + 16 and h + nl - 1 + 16 are readable. */
+/* Bit i: first and last byte of the needle fit at h + i. Sixteen starts at a time; callers make
+ * sure that h + 16 and h + nl - 1 + 16 are readable. */
 static ALWAYS_INLINE unsigned candidates(const char *h, uint32_t nl, __m128i first, __m128i last)
 {
 	__m128i a = _mm_loadu_si128((const __m128i *)h);
 	__m128i b = _mm_loadu_si128((const __m128i *)(h + nl - 1));
 
-	return (unsigned)_mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(a, first), _mm_cmpeq_epi8(b, last)));
+	return (unsigned)_mm_movemask_epi8(
+		_mm_and_si128(_mm_cmpeq_epi8(a, first), _mm_cmpeq_epi8(b, last)));
 }
 
 static ALWAYS_INLINE bool verify(const char *h, unsigned mask, const char *n, uint32_t nl)
@@ -75,12 +79,14 @@ bool text_icontains(const char *h, uint32_t hl, const char *n, uint32_t nl)
 	if (!nl)
 		return true;
 	for (uint32_t i = 0; i + nl <= hl; i++)
-		if (lower(h[i]) == n[0] && lower(h[i + nl - 1]) == n[nl - 1] && same_icase(h + i, n, nl))
+		if (lower(h[i]) == n[0] && lower(h[i + nl - 1]) == n[nl - 1] &&
+		    same_icase(h + i, n, nl))
 			return true;
 	return false;
 }
 
-/* ---- leading paths -------------------------------------------------------------------------------- */
+/* ---- leading paths
+ * -------------------------------------------------------------------------------- */
 
 uint32_t text_path_clean(char *out, const char *s, uint32_t len)
 {
@@ -137,10 +143,11 @@ bool text_pmatch(const struct fpaths *p, const char *s, uint32_t len)
 	return len > from && fset_has_text(p->set, s + from, len - from);
 }
 
-/* ---- several substrings: a dense automaton over byte classes --------------------------------------- */
+/* ---- several substrings: a dense automaton over byte classes
+ * --------------------------------------- */
 
-/* next[state * nclass + class] is the next state; states from "accept" on are hits. Sizes are bounded
- * by FSUBSTR_MAX_CELLS; beyond that the substrings are searched one after another. */
+/* next[state * nclass + class] is the next state; states from "accept" on are hits. Sizes are
+ * bounded by FSUBSTR_MAX_CELLS; beyond that the substrings are searched one after another. */
 enum { FSUBSTR_MAX_CELLS = 1 << 20 };
 
 struct fsubstr {
@@ -177,7 +184,8 @@ static uint32_t trie_build(struct fsubstr *m)
 	return states;
 }
 
-/* Breadth first: failure links turn the trie into an automaton. queue and back: one entry per state. */
+/* Breadth first: failure links turn the trie into an automaton. queue and back: one entry per
+ * state. */
 static void automaton_close(struct fsubstr *m, uint32_t *queue, uint32_t *back)
 {
 	uint32_t head = 0, tail = 0;
@@ -190,7 +198,8 @@ static void automaton_close(struct fsubstr *m, uint32_t *queue, uint32_t *back)
 
 		m->hit[s] |= m->hit[back[s]];
 		for (uint32_t c = 0; c < m->nclass; c++) {
-			uint32_t *to = &m->next[s * m->nclass + c], via = m->next[back[s] * m->nclass + c];
+			uint32_t *to = &m->next[s * m->nclass + c],
+				 via = m->next[back[s] * m->nclass + c];
 
 			if (*to) {
 				back[*to] = via;

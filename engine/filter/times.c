@@ -1,12 +1,14 @@
-/* Dates and durations in filter texts. Times of day without a date stay texts: evt.time compares them
- * as bytes, which is the same order. Pure but for the local time zone (TZ). */
+/* Dates and durations in filter texts. Times of day without a date stay texts: evt.time compares
+ * them as bytes, which is the same order. Pure but for the local time zone (TZ). */
 #include "filter/filter_int.h"
 
 #include <time.h>
 
 #define NS_PER_S 1000000000ull
 
-struct scan { const char *s, *end; };
+struct scan {
+	const char *s, *end;
+};
 
 /* Exactly n digits. */
 static bool digits(struct scan *c, unsigned n, unsigned *v)
@@ -73,7 +75,7 @@ static bool zone(struct scan *c, bool *has, int *off)
 
 static unsigned month_days(unsigned y, unsigned m)
 {
-	static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
 
 	return days[m - 1] + (leap && m == 2);
@@ -82,28 +84,35 @@ static unsigned month_days(unsigned y, unsigned m)
 /* YYYY-MM-DD[( |T)HH:MM[:SS[.fraction]][zone]]. */
 bool filter_date(const char *s, uint32_t len, uint64_t *ns)
 {
-	struct scan c = { s, s + len };
+	struct scan c = {s, s + len};
 	unsigned y, mo, d, h = 0, mi = 0, sec = 0, frac = 0;
 	bool has_zone = false;
 	int off = 0;
 	struct tm tm;
 	time_t t;
 
-	if (!digits(&c, 4, &y) || !lit(&c, '-') || !digits(&c, 2, &mo) || !lit(&c, '-') || !digits(&c, 2, &d))
+	if (!digits(&c, 4, &y) || !lit(&c, '-') || !digits(&c, 2, &mo) || !lit(&c, '-') ||
+	    !digits(&c, 2, &d))
 		return false;
 	if (c.s < c.end) {
-		if ((!lit(&c, ' ') && !lit(&c, 'T')) || !digits(&c, 2, &h) || !lit(&c, ':') || !digits(&c, 2, &mi))
+		if ((!lit(&c, ' ') && !lit(&c, 'T')) || !digits(&c, 2, &h) || !lit(&c, ':') ||
+		    !digits(&c, 2, &mi))
 			return false;
 		if (lit(&c, ':') && (!digits(&c, 2, &sec) || !fraction(&c, &frac)))
 			return false;
 		if (!zone(&c, &has_zone, &off))
 			return false;
 	}
-	if (c.s != c.end || y < 1970 || y > 2500 || mo < 1 || mo > 12 || d < 1 || d > month_days(y, mo) ||
-	    h > 23 || mi > 59 || sec > 60)
+	if (c.s != c.end || y < 1970 || y > 2500 || mo < 1 || mo > 12 || d < 1 ||
+	    d > month_days(y, mo) || h > 23 || mi > 59 || sec > 60)
 		return false;
-	tm = (struct tm){ .tm_year = (int)y - 1900, .tm_mon = (int)mo - 1, .tm_mday = (int)d, .tm_hour = (int)h,
-			  .tm_min = (int)mi, .tm_sec = (int)sec, .tm_isdst = -1 };
+	tm = (struct tm){.tm_year = (int)y - 1900,
+			 .tm_mon = (int)mo - 1,
+			 .tm_mday = (int)d,
+			 .tm_hour = (int)h,
+			 .tm_min = (int)mi,
+			 .tm_sec = (int)sec,
+			 .tm_isdst = -1};
 	t = has_zone ? timegm(&tm) - off : mktime(&tm);
 	if (t < 0)
 		return false;
@@ -113,9 +122,18 @@ bool filter_date(const char *s, uint32_t len, uint64_t *ns)
 
 static bool unit(struct scan *c, uint64_t *ns)
 {
-	static const struct { const char *name; uint64_t ns; } units[] = {
-		{ "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", NS_PER_S }, { "min", 60 * NS_PER_S },
-		{ "m", 60 * NS_PER_S }, { "h", 3600 * NS_PER_S }, { "d", 86400 * NS_PER_S },
+	static const struct {
+		const char *name;
+		uint64_t ns;
+	} units[] = {
+		{"ns", 1},
+		{"us", 1000},
+		{"ms", 1000000},
+		{"s", NS_PER_S},
+		{"min", 60 * NS_PER_S},
+		{"m", 60 * NS_PER_S},
+		{"h", 3600 * NS_PER_S},
+		{"d", 86400 * NS_PER_S},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(units); i++) {
@@ -133,7 +151,7 @@ static bool unit(struct scan *c, uint64_t *ns)
 /* number unit, repeated: 1h30m, 1.5s. */
 bool filter_duration(const char *s, uint32_t len, uint64_t *ns)
 {
-	struct scan c = { s, s + len };
+	struct scan c = {s, s + len};
 	uint64_t sum = 0, whole, per, part;
 	unsigned one, frac;
 

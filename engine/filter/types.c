@@ -10,7 +10,7 @@ struct probe {
 
 static void probe_init(struct probe *p, unsigned code, unsigned sc)
 {
-	*p = (struct probe){ .ev = { .type = (uint16_t)code, .nparams = 1, .len = 2 } };
+	*p = (struct probe){.ev = {.type = (uint16_t)code, .nparams = 1, .len = 2}};
 	p->data[0] = (uint8_t)sc;
 	p->data[1] = (uint8_t)(sc >> 8);
 	p->lens[0] = 2;
@@ -19,13 +19,17 @@ static void probe_init(struct probe *p, unsigned code, unsigned sc)
 	p->ev.hdr = p->data;
 }
 
-static bool is_generic(unsigned code) { return code == EV_GENERIC_E || code == EV_GENERIC_X; }
+static bool is_generic(unsigned code)
+{
+	return code == EV_GENERIC_E || code == EV_GENERIC_X;
+}
 
 /* The test on the probe; the field needs nothing but the event (FF_HEADER_ONLY). */
-static bool test_code(const struct fnode *n, struct field_env *env, struct fregex_data *rd, unsigned code, unsigned sc)
+static bool test_code(const struct fnode *n, struct field_env *env, struct fregex_data *rd,
+		      unsigned code, unsigned sc)
 {
 	struct probe p;
-	struct value v = { 0 };
+	struct value v = {0};
 
 	probe_init(&p, code, sc);
 	env->c->ev = p.ev;
@@ -37,8 +41,9 @@ static bool test_code(const struct fnode *n, struct field_env *env, struct frege
 bool filter_type_field(const struct fexpr *x)
 {
 	static const char *const names[] = {
-		"evt.type", "evt.dir", "syscall.type", "evt.type.is", "evt.is_io", "evt.is_io_read", "evt.is_io_write",
-		"evt.io_dir", "evt.is_wait", "evt.count", "evt.count.exit", "evt.source", "evt.is_async",
+		"evt.type",	  "evt.dir",	     "syscall.type", "evt.type.is", "evt.is_io",
+		"evt.is_io_read", "evt.is_io_write", "evt.io_dir",   "evt.is_wait", "evt.count",
+		"evt.count.exit", "evt.source",	     "evt.is_async",
 	};
 
 	if (x->kind == FX_FIELD && (x->ref->info->flags & FF_HEADER_ONLY))
@@ -50,11 +55,11 @@ bool filter_type_field(const struct fexpr *x)
 
 int filter_types_of(struct filter *f, const struct fnode *n, struct ftypes *out, struct err *e)
 {
-	struct demand demand = { .compat029 = f->compat029 };
-	struct render_opts ro = { .compat029 = f->compat029 };
-	struct evctx c = { .demand = &demand };
+	struct demand demand = {.compat029 = f->compat029};
+	struct render_opts ro = {.compat029 = f->compat029};
+	struct evctx c = {.demand = &demand};
 	struct arena scratch;
-	struct field_env env = { .c = &c, .scratch = &scratch, .ro = &ro };
+	struct field_env env = {.c = &c, .scratch = &scratch, .ro = &ro};
 	struct fregex_data *rd;
 
 	if (fregex_data_new(&rd))
@@ -66,7 +71,8 @@ int filter_types_of(struct filter *f, const struct fnode *n, struct ftypes *out,
 			out->code[code / 64] |= 1ull << (code % 64);
 	for (unsigned x = 0; x < 2; x++)
 		for (unsigned sc = 0; sc <= FILTER_SC_MAX; sc++)
-			if (test_code(n, &env, rd, x ? EV_GENERIC_X : EV_GENERIC_E, sc < FILTER_SC_MAX ? sc : UINT16_MAX))
+			if (test_code(n, &env, rd, x ? EV_GENERIC_X : EV_GENERIC_E,
+				      sc < FILTER_SC_MAX ? sc : UINT16_MAX))
 				out->sc[x][sc / 64] |= 1ull << (sc % 64);
 	arena_fini(&scratch);
 	fregex_data_free(rd);
@@ -101,11 +107,13 @@ int ftypes_whole(const struct ftypes *t, unsigned code)
 	return n == 0 ? 0 : n == FILTER_SC_MAX + 1 ? 1 : -1;
 }
 
-/* ---- names ------------------------------------------------------------------------------------------- */
+/* ---- names
+ * ------------------------------------------------------------------------------------------- */
 
 typedef bool (*name_fn)(void *ctx, const char *name);
 
-/* Calls fn for the name of every event and system call of both generations until it returns true. */
+/* Calls fn for the name of every event and system call of both generations until it returns true.
+ */
 static bool each_name(name_fn fn, void *ctx)
 {
 	for (unsigned code = 0; code < EV_CODE_COUNT; code++)
@@ -129,7 +137,7 @@ static bool same_name(void *ctx, const char *name)
 
 bool filter_type_name_known(const char *s, uint32_t len)
 {
-	struct ftext want = { s, len };
+	struct ftext want = {s, len};
 
 	return each_name(same_name, &want);
 }
@@ -140,4 +148,7 @@ static bool nearer(void *ctx, const char *name)
 	return false;
 }
 
-void filter_type_nearest(struct filter_nearest *n) { each_name(nearer, n); }
+void filter_type_nearest(struct filter_nearest *n)
+{
+	each_name(nearer, n);
+}

@@ -1,10 +1,12 @@
-/* Runs programs. A filter run belongs to one worker; slots are filled when first needed and kept for the
- * event, so a field is extracted at most once. Bounds were checked by verify.c, so the loop checks none. */
+/* Runs programs. A filter run belongs to one worker; slots are filled when first needed and kept
+ * for the event, so a field is extracted at most once. Bounds were checked by verify.c, so the loop
+ * checks none. */
 #include "filter/filter_int.h"
 
 #include <strings.h>
 
-/* ---- values ------------------------------------------------------------------------------------------ */
+/* ---- values
+ * ------------------------------------------------------------------------------------------ */
 
 static NO_INLINE void slot_fill(struct filter_run *r, struct field_env *env, uint32_t i)
 {
@@ -12,7 +14,7 @@ static NO_INLINE void slot_fill(struct filter_run *r, struct field_env *env, uin
 	struct slot_state *st = &r->slots[i];
 
 	st->gen = r->gen;
-	st->l = (struct value_list){ NULL, 0 };
+	st->l = (struct value_list){NULL, 0};
 	st->v.has = false;
 	if (s->kind == FS_CONST) {
 		st->l = s->lit;
@@ -41,7 +43,8 @@ const struct value_list *slot_list(struct filter_run *r, struct field_env *env, 
 	return &r->slots[i].l;
 }
 
-/* ---- single tests -------------------------------------------------------------------------------------- */
+/* ---- single tests
+ * -------------------------------------------------------------------------------------- */
 
 static ALWAYS_INLINE bool text_eq(const struct value *v, const struct ftext *c)
 {
@@ -97,7 +100,7 @@ static bool count_of(const struct insn *in, struct fregex_data *rd, const struct
 	uint32_t hits = 0;
 
 	for (uint32_t i = 0; i < in->c->many.n; i++) {
-		struct insn one = { .op = in->sub, .c = &in->c->many.v[i] };
+		struct insn one = {.op = in->sub, .c = &in->c->many.v[i]};
 		bool hit = insn_test(&one, rd, v);
 
 		if (in->mode == FM_ANYOF && hit)
@@ -112,32 +115,58 @@ static bool count_of(const struct insn *in, struct fregex_data *rd, const struct
 static ALWAYS_INLINE bool test(unsigned op, const struct fconst *c, const struct value *v)
 {
 	switch (op) {
-	case FI_EQ_N: return v->u == c->u;
-	case FI_NE_N: return v->u != c->u;
-	case FI_LT_S: return v->i < c->i;
-	case FI_LE_S: return v->i <= c->i;
-	case FI_GT_S: return v->i > c->i;
-	case FI_GE_S: return v->i >= c->i;
-	case FI_LT_U: return v->u < c->u;
-	case FI_LE_U: return v->u <= c->u;
-	case FI_GT_U: return v->u > c->u;
-	case FI_GE_U: return v->u >= c->u;
-	case FI_EQ_D: return v->d == c->d;
-	case FI_NE_D: return v->d != c->d;
-	case FI_LT_D: return v->d < c->d;
-	case FI_LE_D: return v->d <= c->d;
-	case FI_GT_D: return v->d > c->d;
-	case FI_GE_D: return v->d >= c->d;
-	case FI_EQ_T: return text_eq(v, &c->text);
-	case FI_NE_T: return !text_eq(v, &c->text);
-	case FI_LT_T: return text_cmp(v, &c->text) < 0;
-	case FI_LE_T: return text_cmp(v, &c->text) <= 0;
-	case FI_GT_T: return text_cmp(v, &c->text) > 0;
-	case FI_GE_T: return text_cmp(v, &c->text) >= 0;
-	case FI_CONTAINS: return text_contains(v->s, v->len, c->text.s, c->text.len);
-	case FI_STARTS: return starts(v, &c->text);
-	case FI_ENDS: return ends(v, &c->text);
-	default: return false;
+	case FI_EQ_N:
+		return v->u == c->u;
+	case FI_NE_N:
+		return v->u != c->u;
+	case FI_LT_S:
+		return v->i < c->i;
+	case FI_LE_S:
+		return v->i <= c->i;
+	case FI_GT_S:
+		return v->i > c->i;
+	case FI_GE_S:
+		return v->i >= c->i;
+	case FI_LT_U:
+		return v->u < c->u;
+	case FI_LE_U:
+		return v->u <= c->u;
+	case FI_GT_U:
+		return v->u > c->u;
+	case FI_GE_U:
+		return v->u >= c->u;
+	case FI_EQ_D:
+		return v->d == c->d;
+	case FI_NE_D:
+		return v->d != c->d;
+	case FI_LT_D:
+		return v->d < c->d;
+	case FI_LE_D:
+		return v->d <= c->d;
+	case FI_GT_D:
+		return v->d > c->d;
+	case FI_GE_D:
+		return v->d >= c->d;
+	case FI_EQ_T:
+		return text_eq(v, &c->text);
+	case FI_NE_T:
+		return !text_eq(v, &c->text);
+	case FI_LT_T:
+		return text_cmp(v, &c->text) < 0;
+	case FI_LE_T:
+		return text_cmp(v, &c->text) <= 0;
+	case FI_GT_T:
+		return text_cmp(v, &c->text) > 0;
+	case FI_GE_T:
+		return text_cmp(v, &c->text) >= 0;
+	case FI_CONTAINS:
+		return text_contains(v->s, v->len, c->text.s, c->text.len);
+	case FI_STARTS:
+		return starts(v, &c->text);
+	case FI_ENDS:
+		return ends(v, &c->text);
+	default:
+		return false;
 	}
 }
 
@@ -146,23 +175,38 @@ bool insn_test(const struct insn *in, struct fregex_data *rd, const struct value
 	const struct fconst *c = in->c;
 
 	switch (in->op) {
-	case FI_HAS: return true;
-	case FI_IN_N: return fset_has_num(c->set, v->u);
-	case FI_IN_D: return in_doubles(v->d, c);
-	case FI_IN_T: return fset_has_text(c->set, v->s, v->len);
-	case FI_ICONTAINS: return text_icontains(v->s, v->len, c->text.s, c->text.len);
-	case FI_GLOB: case FI_IGLOB: return fglob_match(c->glob, v->s, v->len);
-	case FI_REGEX: return fregex_match(c->regex, rd, v->s, v->len);
-	case FI_PMATCH: return text_pmatch(c->paths, v->s, v->len);
-	case FI_CONTAINS_ANY: return fsubstr_find(c->substr, v->s, v->len);
-	case FI_COUNT_OF: return count_of(in, rd, v);
-	case FI_IN_NET: return in_nets(v, c);
-	case FI_OUT_NET: return !in_nets(v, c);
-	default: return test(in->op, c, v);
+	case FI_HAS:
+		return true;
+	case FI_IN_N:
+		return fset_has_num(c->set, v->u);
+	case FI_IN_D:
+		return in_doubles(v->d, c);
+	case FI_IN_T:
+		return fset_has_text(c->set, v->s, v->len);
+	case FI_ICONTAINS:
+		return text_icontains(v->s, v->len, c->text.s, c->text.len);
+	case FI_GLOB:
+	case FI_IGLOB:
+		return fglob_match(c->glob, v->s, v->len);
+	case FI_REGEX:
+		return fregex_match(c->regex, rd, v->s, v->len);
+	case FI_PMATCH:
+		return text_pmatch(c->paths, v->s, v->len);
+	case FI_CONTAINS_ANY:
+		return fsubstr_find(c->substr, v->s, v->len);
+	case FI_COUNT_OF:
+		return count_of(in, rd, v);
+	case FI_IN_NET:
+		return in_nets(v, c);
+	case FI_OUT_NET:
+		return !in_nets(v, c);
+	default:
+		return test(in->op, c, v);
 	}
 }
 
-/* ---- two slots ------------------------------------------------------------------------------------------- */
+/* ---- two slots
+ * ------------------------------------------------------------------------------------------- */
 
 static bool icontains(const struct value *a, const struct value *b)
 {
@@ -181,7 +225,7 @@ bool insn_compare(unsigned sub, const struct value *a, const struct value *b)
 	if (sub == FI_ICONTAINS)
 		return icontains(a, b);
 	if (sub >= FI_EQ_T && sub <= FI_ENDS)
-		c.text = (struct ftext){ b->s, b->len };
+		c.text = (struct ftext){b->s, b->len};
 	else
 		c.u = b->u;
 	return test(sub, &c, a);
@@ -190,7 +234,12 @@ bool insn_compare(unsigned sub, const struct value *a, const struct value *b)
 static bool value_eq(const struct value *a, const struct value *b)
 {
 	switch (a->type) {
-	case PT_CHARBUF: case PT_FSPATH: case PT_FSRELPATH: case PT_BYTEBUF: case PT_IPADDR: case PT_IPV4ADDR:
+	case PT_CHARBUF:
+	case PT_FSPATH:
+	case PT_FSRELPATH:
+	case PT_BYTEBUF:
+	case PT_IPADDR:
+	case PT_IPV4ADDR:
 	case PT_IPV6ADDR:
 		return insn_compare(FI_EQ_T, a, b);
 	case PT_DOUBLE:
@@ -208,7 +257,7 @@ static struct value_list values(struct filter_run *r, struct field_env *env, uin
 	if (r->f->slots[slot].is_list)
 		return *slot_list(r, env, slot);
 	v = slot_value(r, env, slot);
-	return (struct value_list){ v, v->has };
+	return (struct value_list){v, v->has};
 }
 
 static bool in_slot(struct filter_run *r, struct field_env *env, const struct insn *in)
@@ -238,7 +287,9 @@ static bool cmp_slot(struct filter_run *r, struct field_env *env, const struct i
 	return b->has && insn_compare(in->sub, a, b);
 }
 
-/* ---- lists --------------------------------------------------------------------------------------------------- */
+/* ---- lists
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static NO_INLINE bool several(struct filter_run *r, struct field_env *env, const struct insn *in)
 {
@@ -253,7 +304,8 @@ static NO_INLINE bool several(struct filter_run *r, struct field_env *env, const
 
 static bool has(struct filter_run *r, struct field_env *env, uint32_t slot)
 {
-	return r->f->slots[slot].is_list ? slot_list(r, env, slot)->n > 0 : slot_value(r, env, slot)->has;
+	return r->f->slots[slot].is_list ? slot_list(r, env, slot)->n > 0
+					 : slot_value(r, env, slot)->has;
 }
 
 static bool around(const struct fconst *c, uint64_t ts)
@@ -261,7 +313,9 @@ static bool around(const struct fconst *c, uint64_t ts)
 	return (ts > c->around.ts ? ts - c->around.ts : c->around.ts - ts) <= c->around.dist_ns;
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------------------ */
+/* ---- the loop
+ * ------------------------------------------------------------------------------------------------
+ */
 
 bool fprog_run(const struct fprog *p, struct filter_run *r, struct field_env *env)
 {
@@ -274,14 +328,29 @@ bool fprog_run(const struct fprog *p, struct filter_run *r, struct field_env *en
 		bool yes;
 
 		switch (in->op) {
-		case FI_ACCEPT: return true;
-		case FI_REJECT: return false;
-		case FI_NEVER: yes = false; break;
-		case FI_TYPE_IN: yes = ftypes_match(in->c->types, ev); break;
-		case FI_AROUND: yes = around(in->c, ev->ts); break;
-		case FI_HAS: yes = has(r, env, in->slot); break;
-		case FI_CMP_SLOT: yes = cmp_slot(r, env, in); break;
-		case FI_IN_SLOT: case FI_MEETS_SLOT: yes = in_slot(r, env, in); break;
+		case FI_ACCEPT:
+			return true;
+		case FI_REJECT:
+			return false;
+		case FI_NEVER:
+			yes = false;
+			break;
+		case FI_TYPE_IN:
+			yes = ftypes_match(in->c->types, ev);
+			break;
+		case FI_AROUND:
+			yes = around(in->c, ev->ts);
+			break;
+		case FI_HAS:
+			yes = has(r, env, in->slot);
+			break;
+		case FI_CMP_SLOT:
+			yes = cmp_slot(r, env, in);
+			break;
+		case FI_IN_SLOT:
+		case FI_MEETS_SLOT:
+			yes = in_slot(r, env, in);
+			break;
 		default:
 			if (UNLIKELY(in->quant != FQ_ONE)) {
 				yes = several(r, env, in);
@@ -301,20 +370,34 @@ bool fprog_run_header(const struct filter *f, const struct fprog *p, const struc
 
 	for (;;) {
 		const struct insn *in = &p->code[pc];
-		struct value v = { .has = true };
+		struct value v = {.has = true};
 		bool yes;
 
 		switch (in->op) {
-		case FI_ACCEPT: return true;
-		case FI_REJECT: return false;
-		case FI_NEVER: yes = false; break;
-		case FI_TYPE_IN: yes = ftypes_match(in->c->types, ev); break;
-		case FI_AROUND: yes = around(in->c, ev->ts); break;
+		case FI_ACCEPT:
+			return true;
+		case FI_REJECT:
+			return false;
+		case FI_NEVER:
+			yes = false;
+			break;
+		case FI_TYPE_IN:
+			yes = ftypes_match(in->c->types, ev);
+			break;
+		case FI_AROUND:
+			yes = around(in->c, ev->ts);
+			break;
 		default:
 			switch (f->slots[in->slot].hdr) {
-			case FH_CPU: v.i = (int16_t)ev->cpu; break;
-			case FH_TID: v.i = ev->tid; break;
-			default: v.u = ev->ts; break;
+			case FH_CPU:
+				v.i = (int16_t)ev->cpu;
+				break;
+			case FH_TID:
+				v.i = ev->tid;
+				break;
+			default:
+				v.u = ev->ts;
+				break;
 			}
 			yes = insn_test(in, NULL, &v);
 		}

@@ -6,12 +6,20 @@
 
 #include "field/field_int.h"
 
-/* ---- the table, without extractors ---------------------------------------------------------------- */
+/* ---- the table, without extractors
+ * ---------------------------------------------------------------- */
 
 static struct field_info fields[] = {
 #define F(name_, cls_, type_, fmt_, arg_, since, flags_, demand_, getter, sel_, lister, help_) \
-	{ .name = name_, .cls = cls_, .type = PT_##type_, .fmt = PF_##fmt_, .arg = FAF_##arg_, .flags = flags_, \
-	  .demand = demand_, .sel = sel_, .help = help_ },
+	{.name = name_,                                                                        \
+	 .cls = cls_,                                                                          \
+	 .type = PT_##type_,                                                                   \
+	 .fmt = PF_##fmt_,                                                                     \
+	 .arg = FAF_##arg_,                                                                    \
+	 .flags = flags_,                                                                      \
+	 .demand = demand_,                                                                    \
+	 .sel = sel_,                                                                          \
+	 .help = help_},
 #include "field/fields.def"
 #undef F
 };
@@ -44,7 +52,8 @@ const struct field_info *field_find_prefix(const char *text, size_t len)
 	return best;
 }
 
-/* ---- values ------------------------------------------------------------------------------------------ */
+/* ---- values
+ * ------------------------------------------------------------------------------------------ */
 
 static void ref_arg(const struct field_ref *r, char out[32])
 {
@@ -61,7 +70,8 @@ static const struct fake_value *find(const struct fake_event *fe, const struct f
 
 	ref_arg(r, arg);
 	for (uint32_t i = 0; i < fe->nvalues; i++)
-		if (!strcmp(fe->value[i].info->name, r->info->name) && !strcmp(fe->value[i].arg, arg))
+		if (!strcmp(fe->value[i].info->name, r->info->name) &&
+		    !strcmp(fe->value[i].arg, arg))
 			return &fe->value[i];
 	return NULL;
 }
@@ -90,7 +100,9 @@ static bool computed(const struct field_ref *r, struct field_env *env, struct va
 	else if (!strcmp(name, "thread.tid"))
 		v->i = ev->tid;
 	else if (!strncmp(name, "evt.rawtime", 11))
-		v->u = !strcmp(name + 11, ".s") ? ev->ts / 1000000000 : !strcmp(name + 11, ".ns") ? ev->ts % 1000000000 : ev->ts;
+		v->u = !strcmp(name + 11, ".s")	   ? ev->ts / 1000000000
+		       : !strcmp(name + 11, ".ns") ? ev->ts % 1000000000
+						   : ev->ts;
 	else if (!strcmp(name, "evt.is_wait"))
 		v->u = (event_info(ev)->flags & EF_WAITS) != 0;
 	else if (!strcmp(name, "evt.count"))
@@ -127,8 +139,9 @@ void field_get(const struct field_ref *r, struct field_env *env, struct value *v
 	fv = find(fe, r);
 	if (fv && fv->n)
 		*v = fv->v[0];
-	if (r->arg_kind == FA_INDEX && !fv && !strncmp(r->info->name, "proc.a", 6)) { /* ancestor by number */
-		struct field_ref whole = { .info = r->info };
+	if (r->arg_kind == FA_INDEX && !fv &&
+	    !strncmp(r->info->name, "proc.a", 6)) { /* ancestor by number */
+		struct field_ref whole = {.info = r->info};
 		const struct fake_value *all = find(fe, &whole);
 
 		if (all && r->arg_index >= 1 && r->arg_index <= all->n)
@@ -142,10 +155,11 @@ void field_get_list(const struct field_ref *r, struct field_env *env, struct val
 	const struct fake_value *fv = find(fe, r);
 
 	fe->gets++;
-	*l = fv ? (struct value_list){ fv->v, fv->n } : (struct value_list){ NULL, 0 };
+	*l = fv ? (struct value_list){fv->v, fv->n} : (struct value_list){NULL, 0};
 }
 
-/* ---- making events --------------------------------------------------------------------------------------- */
+/* ---- making events
+ * --------------------------------------------------------------------------------------- */
 
 void fake_event_init(struct fake_event *fe)
 {
@@ -160,7 +174,8 @@ void fake_event_init(struct fake_event *fe)
 bool fake_event_type(struct fake_event *fe, const char *name, bool exit)
 {
 	for (unsigned code = EV_GENERIC_X + 1; code < EV_CODE_COUNT; code++)
-		if (!strcmp(event_table[code].name, name) && (code & 1) == exit && event_table[code].params) {
+		if (!strcmp(event_table[code].name, name) && (code & 1) == exit &&
+		    event_table[code].params) {
 			fe->c.ev.type = (uint16_t)code;
 			return true;
 		}
@@ -192,7 +207,8 @@ struct fake_value *fake_add(struct fake_event *fe, const char *field)
 	struct field_ref r;
 	size_t used;
 
-	if (fe->nvalues == FAKE_MAX_VALUES || field_parse(&r, field, strlen(field), &used, NULL) || used != strlen(field))
+	if (fe->nvalues == FAKE_MAX_VALUES || field_parse(&r, field, strlen(field), &used, NULL) ||
+	    used != strlen(field))
 		return NULL;
 	fv->info = r.info;
 	fv->n = 0;
@@ -203,7 +219,8 @@ struct fake_value *fake_add(struct fake_event *fe, const char *field)
 	return fv;
 }
 
-bool fake_add_item(struct fake_event *fe, struct fake_value *fv, uint8_t type, const char *text, size_t len)
+bool fake_add_item(struct fake_event *fe, struct fake_value *fv, uint8_t type, const char *text,
+		   size_t len)
 {
 	struct value *v = &fv->v[fv->n];
 	char tmp[64];
@@ -211,16 +228,22 @@ bool fake_add_item(struct fake_event *fe, struct fake_value *fv, uint8_t type, c
 
 	if (fv->n == FAKE_MAX_ITEMS)
 		return false;
-	*v = (struct value){ .type = type, .has = true };
+	*v = (struct value){.type = type, .has = true};
 	snprintf(tmp, sizeof(tmp), "%.*s", (int)len, text);
 	fv->n++;
 	switch (type) {
-	case PT_CHARBUF: case PT_FSPATH: case PT_FSRELPATH: case PT_BYTEBUF:
+	case PT_CHARBUF:
+	case PT_FSPATH:
+	case PT_FSRELPATH:
+	case PT_BYTEBUF:
 		v->len = (uint32_t)len;
 		v->s = keep(fe, text, len);
 		return v->s != NULL;
-	case PT_IPADDR: case PT_IPNET:
-		v->len = inet_pton(AF_INET, tmp, addr) == 1 ? 4 : inet_pton(AF_INET6, tmp, addr) == 1 ? 16 : 0;
+	case PT_IPADDR:
+	case PT_IPNET:
+		v->len = inet_pton(AF_INET, tmp, addr) == 1    ? 4
+			 : inet_pton(AF_INET6, tmp, addr) == 1 ? 16
+							       : 0;
 		v->s = keep(fe, addr, v->len);
 		return v->len && v->s;
 	case PT_BOOL:
@@ -244,7 +267,8 @@ static size_t take_value(const char **s, char *out, size_t cap)
 	bool quoted = **s == '\'';
 	size_t n = 0;
 
-	for (*s += quoted; **s && n + 1 < cap && (quoted ? **s != '\'' : **s != ' ' && **s != ','); (*s)++) {
+	for (*s += quoted; **s && n + 1 < cap && (quoted ? **s != '\'' : **s != ' ' && **s != ',');
+	     (*s)++) {
 		unsigned byte;
 
 		if ((*s)[0] == '\\' && (*s)[1] == 'x' && sscanf(*s + 2, "%2x", &byte) == 1) {
@@ -287,8 +311,9 @@ bool fake_event_parse(struct fake_event *fe, const char *s, const char **why)
 		memcpy(field, s, n);
 		field[n] = '\0';
 		s += n + 1;
-		if (!strcmp(field, "evt.type") || !strcmp(field, "evt.dir") || !strcmp(field, "evt.cpu") ||
-		    !strcmp(field, "thread.tid") || !strcmp(field, "evt.rawtime")) {
+		if (!strcmp(field, "evt.type") || !strcmp(field, "evt.dir") ||
+		    !strcmp(field, "evt.cpu") || !strcmp(field, "thread.tid") ||
+		    !strcmp(field, "evt.rawtime")) {
 			len = take_value(&s, value, sizeof(value));
 			value[len] = '\0';
 			if (!strcmp(field, "evt.type"))

@@ -13,7 +13,10 @@ struct oracle {
 	uint64_t *lookback;
 };
 
-struct ovals { uint32_t n; struct value v[64]; };
+struct ovals {
+	uint32_t n;
+	struct value v[64];
+};
 
 int oracle_new(struct oracle **out, const char *text, struct err *e)
 {
@@ -44,14 +47,17 @@ void oracle_free(struct oracle *o)
 	free(o);
 }
 
-/* ---- expressions ------------------------------------------------------------------------------------- */
+/* ---- expressions
+ * ------------------------------------------------------------------------------------- */
 
 static void eval(struct oracle *o, const struct fexpr *x, struct field_env *env, struct ovals *out);
 
 static struct value make(struct oracle *o, const char *s, size_t len)
 {
-	return (struct value){ .type = PT_CHARBUF, .has = true, .len = (uint32_t)len,
-			       .s = arena_dup(&o->scratch, len ? s : "", len ? len : 1) };
+	return (struct value){.type = PT_CHARBUF,
+			      .has = true,
+			      .len = (uint32_t)len,
+			      .s = arena_dup(&o->scratch, len ? s : "", len ? len : 1)};
 }
 
 static struct value change_case(struct oracle *o, const struct value *v, int (*fn)(int))
@@ -79,7 +85,8 @@ static struct value base(const struct value *v)
 /* Six bits at a time into a bit string, whole bytes out of it. */
 static bool decode(struct oracle *o, const struct value *v, struct value *w)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	char bits[8 * 600], bytes[600];
 	uint32_t len = v->len, pads = 0, n = 0;
 
@@ -107,7 +114,8 @@ static bool decode(struct oracle *o, const struct value *v, struct value *w)
 	return true;
 }
 
-static void joined(struct oracle *o, const char *sep, size_t sep_len, const struct ovals *l, struct ovals *out)
+static void joined(struct oracle *o, const char *sep, size_t sep_len, const struct ovals *l,
+		   struct ovals *out)
 {
 	char text[8192];
 	size_t n = 0;
@@ -131,7 +139,8 @@ static void push_text(struct oracle *o, struct ovals *out, const char *s, size_t
 }
 
 /* Letters and values in order; want: only what option x comes to. */
-static void options(struct oracle *o, const struct ovals *words, const struct value *opts, char want, struct ovals *out)
+static void options(struct oracle *o, const struct ovals *words, const struct value *opts,
+		    char want, struct ovals *out)
 {
 	for (uint32_t w = 0; w < words->n; w++) {
 		const struct value *word = &words->v[w];
@@ -141,9 +150,11 @@ static void options(struct oracle *o, const struct ovals *words, const struct va
 		if (word->len < 2 || word->s[0] != '-' || (word->len == 2 && word->s[1] == '-'))
 			return;
 		for (uint32_t i = 1; i < word->len; i++) {
-			const char *at = word->s[i] == ':' || !opts->len ? NULL : memchr(opts->s, word->s[i], opts->len);
+			const char *at = word->s[i] == ':' || !opts->len
+						 ? NULL
+						 : memchr(opts->s, word->s[i], opts->len);
 			bool takes = at && at + 1 < opts->s + opts->len && at[1] == ':';
-			struct ovals got = { 0 };
+			struct ovals got = {0};
 
 			push_text(o, &got, at ? &word->s[i] : "?", 1);
 			if (takes && i + 1 < word->len)
@@ -171,12 +182,16 @@ static void call(struct oracle *o, const struct fexpr *x, struct field_env *env,
 	for (uint32_t i = 0; i < x->narg; i++)
 		eval(o, x->arg[i], env, &a[i]);
 	switch (x->func) {
-	case FF_tolower: case FF_toupper: case FF_basename: case FF_b64:
+	case FF_tolower:
+	case FF_toupper:
+	case FF_basename:
+	case FF_b64:
 		for (uint32_t i = 0; i < a->n; i++) {
 			struct value *w = &out->v[out->n];
 
-			*w = x->func == FF_tolower ? change_case(o, &a->v[i], tolower) : x->func == FF_toupper
-				? change_case(o, &a->v[i], toupper) : base(&a->v[i]);
+			*w = x->func == FF_tolower   ? change_case(o, &a->v[i], tolower)
+			     : x->func == FF_toupper ? change_case(o, &a->v[i], toupper)
+						     : base(&a->v[i]);
 			out->n += x->func != FF_b64 || decode(o, &a->v[i], w);
 		}
 		break;
@@ -186,9 +201,10 @@ static void call(struct oracle *o, const struct fexpr *x, struct field_env *env,
 		if (!a->n && !x->arg[0]->is_list)
 			break;
 		out->n = 1;
-		out->v[0] = (struct value){ .type = PT_UINT64, .has = true };
-		out->v[0].u = x->arg[0]->is_list ? a->n : x->arg[0]->type == PT_BYTEBUF ? a->v[0].len
-						 : strnlen(a->v[0].s, a->v[0].len);
+		out->v[0] = (struct value){.type = PT_UINT64, .has = true};
+		out->v[0].u = x->arg[0]->is_list	      ? a->n
+			      : x->arg[0]->type == PT_BYTEBUF ? a->v[0].len
+							      : strnlen(a->v[0].s, a->v[0].len);
 		break;
 	case FF_join:
 		if (a[0].n && (a[1].n || x->arg[1]->kind == FX_LIST))
@@ -241,7 +257,8 @@ static void eval(struct oracle *o, const struct fexpr *x, struct field_env *env,
 	}
 }
 
-/* ---- tests on one value -------------------------------------------------------------------------------- */
+/* ---- tests on one value
+ * -------------------------------------------------------------------------------- */
 
 static bool is_text_type(uint8_t t)
 {
@@ -250,18 +267,27 @@ static bool is_text_type(uint8_t t)
 
 static bool is_signed_type(uint8_t t)
 {
-	return t == PT_INT8 || t == PT_INT16 || t == PT_INT32 || t == PT_INT64 || t == PT_ERRNO || t == PT_FD || t == PT_PID;
+	return t == PT_INT8 || t == PT_INT16 || t == PT_INT32 || t == PT_INT64 || t == PT_ERRNO ||
+	       t == PT_FD || t == PT_PID;
 }
 
 static bool order(unsigned fop, int cmp)
 {
 	switch (fop) {
-	case FO_EQ: case FO_IN: case FO_INTERSECTS: return cmp == 0;
-	case FO_NE: return cmp != 0;
-	case FO_LT: return cmp < 0;
-	case FO_LE: return cmp <= 0;
-	case FO_GT: return cmp > 0;
-	default: return cmp >= 0;
+	case FO_EQ:
+	case FO_IN:
+	case FO_INTERSECTS:
+		return cmp == 0;
+	case FO_NE:
+		return cmp != 0;
+	case FO_LT:
+		return cmp < 0;
+	case FO_LE:
+		return cmp <= 0;
+	case FO_GT:
+		return cmp > 0;
+	default:
+		return cmp >= 0;
 	}
 }
 
@@ -278,7 +304,8 @@ static bool occurs(const struct value *v, const char *s, uint32_t len, bool icas
 	for (uint32_t i = 0; i + len <= v->len; i++) {
 		uint32_t k = 0;
 
-		while (k < len && (icase ? tolower(v->s[i + k]) == tolower(s[k]) : v->s[i + k] == s[k]))
+		while (k < len &&
+		       (icase ? tolower(v->s[i + k]) == tolower(s[k]) : v->s[i + k] == s[k]))
 			k++;
 		if (k == len)
 			return true;
@@ -329,7 +356,8 @@ static uint32_t split(const char *s, uint32_t len, const char **part, uint32_t *
 static bool leads_to(const struct fexpr *path, const struct value *v)
 {
 	const char *a[600], *b[600];
-	uint32_t al[600], bl[600], n = split(path->s, path->len, a, al), m = split(v->s, v->len, b, bl);
+	uint32_t al[600], bl[600], n = split(path->s, path->len, a, al),
+				   m = split(v->s, v->len, b, bl);
 
 	for (uint32_t i = 0; i < n; i++)
 		if (i >= m || bytes_cmp(a[i], al[i], b[i], bl[i]))
@@ -354,7 +382,8 @@ static bool seconds_field(const struct fexpr *x)
 {
 	size_t n = x->kind == FX_FIELD ? strlen(x->ref->info->name) : 0;
 
-	return n > 2 && !strcmp(x->ref->info->name + n - 2, ".s") && (x->type == PT_ABSTIME || x->type == PT_RELTIME);
+	return n > 2 && !strcmp(x->ref->info->name + n - 2, ".s") &&
+	       (x->type == PT_ABSTIME || x->type == PT_RELTIME);
 }
 
 static bool has_letter(const struct fexpr *lit)
@@ -385,40 +414,60 @@ static bool doubles(const struct fnode *n, const struct fexpr *lit, const struct
 	return order(n->fop, v->d < d ? -1 : v->d > d);
 }
 
-static bool addresses(struct oracle *o, const struct fnode *n, const struct fexpr *lit, const struct value *v)
+static bool addresses(struct oracle *o, const struct fnode *n, const struct fexpr *lit,
+		      const struct value *v)
 {
-	struct ftext t = { "", 0 };
+	struct ftext t = {"", 0};
 
 	filter_lit_addr(o->f, lit, n->lhs->type, &t, NULL);
 	return order(n->fop, bytes_cmp(v->s, v->len, t.s, t.len) != 0);
 }
 
-static bool text_like(struct oracle *o, const struct fnode *n, const struct fexpr *lit, const struct value *v)
+static bool text_like(struct oracle *o, const struct fnode *n, const struct fexpr *lit,
+		      const struct value *v)
 {
-	struct ftext t = { lit->s, lit->len };
+	struct ftext t = {lit->s, lit->len};
 
 	if (n->fop == FO_BCONTAINS || n->fop == FO_BSTARTSWITH)
 		filter_lit_hex(o->f, lit, &t, NULL);
 	switch (n->fop) {
-	case FO_CONTAINS: case FO_BCONTAINS: return occurs(v, t.s, t.len, false);
-	case FO_ICONTAINS: return occurs(v, t.s, t.len, true);
-	case FO_STARTSWITH: case FO_BSTARTSWITH: return v->len >= t.len && !bytes_cmp(v->s, t.len, t.s, t.len);
-	case FO_ENDSWITH: return v->len >= t.len && !bytes_cmp(v->s + v->len - t.len, t.len, t.s, t.len);
-	case FO_GLOB: case FO_IGLOB: return shell(v, t.s, t.len, n->fop == FO_IGLOB);
-	case FO_REGEX: return posix_regex(v, t.s, t.len);
-	case FO_PMATCH: return leads_to(lit, v);
-	default: return order(n->fop, bytes_cmp(v->s, v->len, t.s, t.len));
+	case FO_CONTAINS:
+	case FO_BCONTAINS:
+		return occurs(v, t.s, t.len, false);
+	case FO_ICONTAINS:
+		return occurs(v, t.s, t.len, true);
+	case FO_STARTSWITH:
+	case FO_BSTARTSWITH:
+		return v->len >= t.len && !bytes_cmp(v->s, t.len, t.s, t.len);
+	case FO_ENDSWITH:
+		return v->len >= t.len && !bytes_cmp(v->s + v->len - t.len, t.len, t.s, t.len);
+	case FO_GLOB:
+	case FO_IGLOB:
+		return shell(v, t.s, t.len, n->fop == FO_IGLOB);
+	case FO_REGEX:
+		return posix_regex(v, t.s, t.len);
+	case FO_PMATCH:
+		return leads_to(lit, v);
+	default:
+		return order(n->fop, bytes_cmp(v->s, v->len, t.s, t.len));
 	}
 }
 
 /* The operator against one literal. */
-static bool one_literal(struct oracle *o, const struct fnode *n, const struct fexpr *lit, const struct value *v)
+static bool one_literal(struct oracle *o, const struct fnode *n, const struct fexpr *lit,
+			const struct value *v)
 {
 	switch (n->lhs->type) {
-	case PT_IPADDR: case PT_IPV4ADDR: case PT_IPV6ADDR: return addresses(o, n, lit, v);
-	case PT_IPNET: return order(n->fop, !in_network(v, lit));
-	case PT_DOUBLE: return doubles(n, lit, v);
-	default: return is_text_type(n->lhs->type) ? text_like(o, n, lit, v) : numeric(n, lit, v);
+	case PT_IPADDR:
+	case PT_IPV4ADDR:
+	case PT_IPV6ADDR:
+		return addresses(o, n, lit, v);
+	case PT_IPNET:
+		return order(n->fop, !in_network(v, lit));
+	case PT_DOUBLE:
+		return doubles(n, lit, v);
+	default:
+		return is_text_type(n->lhs->type) ? text_like(o, n, lit, v) : numeric(n, lit, v);
 	}
 }
 
@@ -430,10 +479,14 @@ static bool against_literals(struct oracle *o, const struct fnode *n, const stru
 		return one_literal(o, n, n->rhs, v);
 	for (uint32_t i = 0; i < n->rhs->narg; i++)
 		hits += one_literal(o, n, n->rhs->arg[i], v);
-	return n->mod == FM_ALLOF ? hits && hits == n->rhs->narg : n->mod == FM_ONEOF ? hits == 1 : hits > 0;
+	return n->mod == FM_ALLOF   ? hits && hits == n->rhs->narg
+	       : n->mod == FM_ONEOF ? hits == 1
+				    : hits > 0;
 }
 
-/* ---- tests ------------------------------------------------------------------------------------------------- */
+/* ---- tests
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static bool same_value(const struct value *a, const struct value *b)
 {
@@ -444,11 +497,12 @@ static bool same_value(const struct value *a, const struct value *b)
 
 static bool two_values(const struct fnode *n, const struct value *a, const struct value *b)
 {
-	struct fexpr lit = { .kind = FX_TEXT, .s = b->s, .len = b->len };
+	struct fexpr lit = {.kind = FX_TEXT, .s = b->s, .len = b->len};
 
 	if (is_text_type(a->type) || a->type == PT_IPADDR)
-		return n->fop == FO_EQ || n->fop == FO_NE ? order(n->fop, bytes_cmp(a->s, a->len, b->s, b->len) != 0)
-							  : text_like(NULL, n, &lit, a);
+		return n->fop == FO_EQ || n->fop == FO_NE
+			       ? order(n->fop, bytes_cmp(a->s, a->len, b->s, b->len) != 0)
+			       : text_like(NULL, n, &lit, a);
 	if (a->type == PT_DOUBLE)
 		return order(n->fop, a->d < b->d ? -1 : a->d > b->d);
 	if (is_signed_type(a->type))
@@ -456,7 +510,8 @@ static bool two_values(const struct fnode *n, const struct value *a, const struc
 	return order(n->fop, a->u < b->u ? -1 : a->u > b->u);
 }
 
-static bool fields(struct oracle *o, const struct fnode *n, const struct ovals *l, struct field_env *env)
+static bool fields(struct oracle *o, const struct fnode *n, const struct ovals *l,
+		   struct field_env *env)
 {
 	struct ovals r;
 	uint32_t hits = 0;
@@ -513,9 +568,12 @@ static bool walk(struct oracle *o, const struct fnode *n, struct field_env *env)
 			if (walk(o, n->kid[i], env))
 				return true;
 		return false;
-	case FN_NOT: return !walk(o, n->kid[0], env);
-	case FN_TEST: return test(o, n, env);
-	default: return n->kind == FN_TRUE;
+	case FN_NOT:
+		return !walk(o, n->kid[0], env);
+	case FN_TEST:
+		return test(o, n, env);
+	default:
+		return n->kind == FN_TRUE;
 	}
 }
 

@@ -1,14 +1,18 @@
 /* usage: filter_triples FILE...
- * Runs the triples of tests/filter/NAME.txt: expression, event, verdict, one line each; '#' begins a comment
- * line, blank lines separate. The verdict is true or false. Engine, slow evaluator and file must agree; the
- * type bitmap and the digest's program must not reject what matches. */
+ * Runs the triples of tests/filter/NAME.txt: expression, event, verdict, one line each; '#' begins
+ * a comment line, blank lines separate. The verdict is true or false. Engine, slow evaluator and
+ * file must agree; the type bitmap and the digest's program must not reject what matches. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "fake.h"
 #include "oracle.h"
 
-struct runner { unsigned passed, failed; const char *file; unsigned line; };
+struct runner {
+	unsigned passed, failed;
+	const char *file;
+	unsigned line;
+};
 
 static void bad(struct runner *t, const char *expr, const char *what)
 {
@@ -16,11 +20,12 @@ static void bad(struct runner *t, const char *expr, const char *what)
 	t->failed++;
 }
 
-static const char *agree(const struct filter *f, struct filter_run *r, struct oracle *o, struct field_env *env, bool want)
+static const char *agree(const struct filter *f, struct filter_run *r, struct oracle *o,
+			 struct field_env *env, bool want)
 {
 	struct digest_pred p = filter_header_pred(f);
 	const struct event *ev = &env->c->ev;
-	struct demand d = { 0 };
+	struct demand d = {0};
 	bool first;
 
 	memset(d.types, 0xff, sizeof(d.types));
@@ -41,8 +46,8 @@ static void run(struct runner *t, const char *expr, const char *event, const cha
 {
 	static struct fake_event fe;
 	struct arena scratch;
-	struct render_opts ro = { 0 };
-	struct field_env env = { .c = &fe.c, .scratch = &scratch, .ro = &ro };
+	struct render_opts ro = {0};
+	struct field_env env = {.c = &fe.c, .scratch = &scratch, .ro = &ro};
 	struct filter *f = NULL;
 	struct filter_run *r = NULL;
 	struct oracle *o = NULL;
@@ -57,8 +62,9 @@ static void run(struct runner *t, const char *expr, const char *event, const cha
 	else if (filter_run_new(&r, f))
 		why = "out of memory";
 	else
-		why = strcmp(verdict, "true") && strcmp(verdict, "false") ? "verdict must be true or false"
-		    : agree(f, r, o, &env, verdict[0] == 't');
+		why = strcmp(verdict, "true") && strcmp(verdict, "false")
+			      ? "verdict must be true or false"
+			      : agree(f, r, o, &env, verdict[0] == 't');
 	if (why)
 		bad(t, expr, why);
 	else
@@ -100,7 +106,7 @@ static void run_file(struct runner *t, const char *path)
 
 int main(int argc, char **argv)
 {
-	struct runner t = { 0 };
+	struct runner t = {0};
 
 	setenv("TZ", "UTC", 1);
 	for (int i = 1; i < argc; i++)
