@@ -1,0 +1,154 @@
+#include "state/attempt.h"
+#include "state/apply_fd.h"
+#include "state/row.h"
+#include "state/sock.h"
+
+static bool is_open_exit(unsigned type)
+{
+	return type == EV_SYSCALL_OPEN_X || type == EV_SYSCALL_CREAT_X ||
+	       type == EV_SYSCALL_OPENAT_X || type == EV_SYSCALL_OPENAT_2_X ||
+	       type == EV_SYSCALL_OPENAT2_X || type == EV_SYSCALL_OPEN_BY_HANDLE_AT_X;
+}
+
+static bool is_accept_exit(unsigned type)
+{
+	return type == EV_SOCKET_ACCEPT_X || type == EV_SOCKET_ACCEPT4_X ||
+	       type == EV_SOCKET_ACCEPT_5_X || type == EV_SOCKET_ACCEPT4_5_X ||
+	       type == EV_SOCKET_ACCEPT4_6_X;
+}
+
+static bool give(const char *s, size_t n, char *out, size_t cap, size_t *len)
+{
+	if (n > cap - 1)
+		n = cap - 1;
+	memcpy(out, s, n);
+	out[n] = 0;
+	*len = n;
+	return true;
+}
+
+static bool failed(struct evctx *c)
+{
+	int64_t res;
+
+	return evctx_rawres(c, &res) && res < 0;
+}
+
+/* ---- open
+ * ------------------------------------------------------------------------------------------- */
+
+static bool enter_args(struct evctx *c, struct open_args *o)
+{
+	struct event enter;
+
+	return evctx_enter_event(c, &enter) && open_args_enter(o, &c->ev, &enter);
+}
+
+const struct fd_ver *fd_attempted_entry(struct evctx *c)
+{
+	struct open_args o;
+
+	if (!c->demand->compat029 || !is_open_exit(c->ev.type) || !failed(c))
+		return NULL;
+	if (!enter_args(c, &o) && !open_args_exit(&o, &c->ev))
+		return NULL;
+	if (!o.at || o.dirfd == PPM_AT_FDCWD || (o.name_len && *o.name == '/'))
+		return NULL;
+	return evctx_fd_n(c, o.dirfd);
+}
+
+/* 0.29.3 takes the path from the exit event even where a successful call would go by the enter
+ * event. */
+static bool attempted_args(struct evctx *c, struct open_args *o)
+{
+	const uint8_t *p;
+	uint32_t len;
+
+	if (!c->demand->compat029 && enter_args(c, o))
+		return true;
+	if (!open_args_exit(o, &c->ev))
+		return false;
+	/* A name of zero length is none. */
+	unsigned i =
+		(unsigned)(c->ev.type == EV_SYSCALL_OPEN_X || c->ev.type == EV_SYSCALL_CREAT_X ? 1
+											       : 2);
+	return c->ev.type == EV_SYSCALL_OPEN_BY_HANDLE_AT_X ||
+	       (event_param(&c->ev, i, &p, &len) && len != 0);
+}
+
+static bool attempted_path(struct evctx *c, char *out, size_t cap, size_t *len)
+{
+	bool compat = c->demand->compat029;
+	const struct thread_ver *v = NULL;
+	char base[1300], buf[1300];
+	struct open_args o;
+	uint32_t n = 0;
+
+	if (!attempted_args(c, &o))
+		return false;
+	if (o.at && o.dirfd != PPM_AT_FDCWD) {
+		const struct fd_ver *dir = evctx_fd_n(c, o.dirfd);
+		const char *name = dir ? fd_ver_name(dir, compat, &n) : NULL;
+		n = dir_base(base, sizeof(base), name, n);
+		return give(buf, path_join(buf, base, n, o.name, o.name_len, compat), out, cap,
+			    len);
+	}
+	evctx_main(c, &v);
+	return give(
+		buf,
+		path_join(buf, v ? v->cwd->s : "", v ? v->cwd->len : 0, o.name, o.name_len, compat),
+		out, cap, len);
+}
+
+/* ---- sockets
+ * ------------------------------------------------------------------------------------------ */
+
+static bool tuple_name(struct evctx *c, char *out, size_t cap, size_t *len)
+{
+	char buf[SOCK_TEXT_MAX];
+	const uint8_t *p;
+	uint32_t n;
+
+	if (!event_param(&c->ev, 1, &p, &n) || (n == 0 && !c->demand->compat029))
+		return false;
+	return give(buf, sock_tuple_text(buf, sizeof(buf), p, n), out, cap, len);
+}
+
+/* Newer events have the address that was asked for, which remains when there is no tuple. */
+static bool address_name(struct evctx *c, char *out, size_t cap, size_t *len)
+{
+	char buf[SOCK_TEXT_MAX];
+	struct event enter;
+	const uint8_t *p;
+	uint32_t n;
+
+	if ((event_param(&c->ev, 3, &p, &n) && n) ||
+	    (evctx_enter_event(c, &enter) && event_param(&enter, 1, &p, &n) && n))
+		return give(buf, sock_addr_text(buf, sizeof(buf), p, n), out, cap, len);
+	return false;
+}
+
+bool fd_attempted_name(struct evctx *c, char *out, size_t cap, size_t *len)
+{
+	unsigned type = c->ev.type;
+
+	if (is_open_exit(type)) {
+		uint32_t n;
+		const struct fd_ver *dir;
+
+		if (!failed(c))
+			return false;
+		dir = fd_attempted_entry(c);
+		if (!dir)
+			return attempted_path(c, out, cap, len);
+		const char *s = fd_ver_name(dir, true, &n);
+		return give(s, n, out, cap, len);
+	}
+	if (type == EV_SOCKET_CONNECT_X) {
+		if (!failed(c) && evctx_fd(c))
+			return false;
+		return tuple_name(c, out, cap, len) ||
+		       (!c->demand->compat029 && address_name(c, out, cap, len));
+	}
+	return is_accept_exit(type) && !evctx_fd(c) && tuple_name(c, out, cap, len);
+}

@@ -1,0 +1,107 @@
+#include "state/state.h"
+
+#include <stdlib.h>
+
+static const struct {
+	char letter;
+	const char *name;
+} kinds[] = {
+	[FDK_UNKNOWN] = {'o', NULL},
+	[FDK_FILE] = {'f', "file"},
+	[FDK_DIRECTORY] = {'d', "directory"},
+	[FDK_IPV4] = {'4', "ipv4"},
+	[FDK_IPV6] = {'6', "ipv6"},
+	[FDK_IPV4_SERV] = {'4', "ipv4"},
+	[FDK_IPV6_SERV] = {'6', "ipv6"},
+	[FDK_FIFO] = {'p', "pipe"},
+	[FDK_UNIX] = {'u', "unix"},
+	[FDK_EVENT] = {'e', "event"},
+	[FDK_UNSUPPORTED] = {'X', NULL},
+	[FDK_SIGNALFD] = {'s', "signalfd"},
+	[FDK_EVENTPOLL] = {'l', "eventpoll"},
+	[FDK_INOTIFY] = {'i', "inotify"},
+	[FDK_TIMERFD] = {'t', "timerfd"},
+	[FDK_NETLINK] = {'n', "netlink"},
+	[FDK_FILE_V2] = {'f', "file"},
+	[FDK_BPF] = {'b', "bpf"},
+	[FDK_USERFAULTFD] = {'u', "userfaultfd"},
+	[FDK_IO_URING] = {'r', "io_uring"},
+	[FDK_MEMFD] = {'m', "memfd"},
+	[FDK_PIDFD] = {'P', "pidfd"},
+};
+
+char fd_kind_letter(unsigned kind)
+{
+	return kind < ARRAY_SIZE(kinds) ? kinds[kind].letter : '?';
+}
+
+const char *fd_kind_name(unsigned kind)
+{
+	return kind < ARRAY_SIZE(kinds) ? kinds[kind].name : NULL;
+}
+
+/* True if joining would give p back: absolute, no empty, "." or ".." component, no trailing slash,
+ * and nothing that 0.29.3 shows as '.'. Dots are looked at loosely: a false "no" only costs a copy.
+ */
+static bool is_clean(const char *p, size_t len, bool compat029)
+{
+	if (len == 0 || len > 1000 || *p != '/')
+		return false;
+	for (size_t i = 1; i < len; i++) {
+		if (p[i - 1] == '/' && (p[i] == '/' || p[i] == '.'))
+			return false;
+		if (compat029 &&
+		    (p[i] < 0x20 || p[i] > 0x7e ||
+		     (p[i] == '.' && (i + 1 == len || p[i + 1] == '.' || p[i + 1] == '/'))))
+			return false;
+	}
+	return len == 1 || p[len - 1] != '/';
+}
+
+/* The text of f's name: raw itself, or one made by malloc. NULL when memory is out. */
+static struct rstr *build_name(const struct fd_ver *f, bool compat029)
+{
+	char buf[1280];
+	size_t len;
+
+	if (f->flags & FDF_TUPLE_NAME) {
+		len = fd_tuple_text(buf, sizeof(buf), f);
+	} else {
+		if (f->base->len == 0 && is_clean(f->raw->s, f->raw->len, compat029))
+			return f->raw;
+		len = path_join(buf, f->base->s, f->base->len, f->raw->s, f->raw->len, compat029);
+	}
+	struct rstr *s = malloc(sizeof(*s) + len + 1);
+	if (!s)
+		return NULL;
+	s->ref = 1;
+	s->len = (uint32_t)len;
+	memcpy(s->s, buf, len + 1);
+	return s;
+}
+
+const char *fd_ver_name(const struct fd_ver *f, bool compat029, uint32_t *len)
+{
+	struct rstr *_Atomic *slot = (struct rstr * _Atomic *)&f->name;
+	/* acquire: pairs with the release below; the text was written by another worker */
+	struct rstr *s = atomic_load_explicit(slot, memory_order_acquire);
+
+	if (!s && !f->base && !(f->flags & FDF_TUPLE_NAME))
+		s = f->raw;
+	if (!s) {
+		struct rstr *mine = build_name(f, compat029);
+		if (!mine) {
+			*len = f->raw->len; /* out of memory: the part we have */
+			return f->raw->s;
+		}
+		/* Workers may build the same text at the same time: one is kept, it is freed with
+		 * f. */
+		if (atomic_compare_exchange_strong_explicit(slot, &s, mine, memory_order_acq_rel,
+							    memory_order_acquire))
+			s = mine;
+		else if (mine != f->raw)
+			free(mine);
+	}
+	*len = s->len;
+	return s->s;
+}
