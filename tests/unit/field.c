@@ -140,7 +140,7 @@ static void test_param_refs(void **state)
 		{ "evt.rawarg.res", PT_ERRNO, 0 },
 		{ "evt.rawarg.uid", PT_UINT32, 0 },
 		{ "evt.rawarg.name", PT_FSPATH, 0 },
-		{ "evt.arg.res", PT_CHARBUF, DEMAND_THREADS | DEMAND_FDS }, /* of clone, of dup */,
+		{ "evt.arg.res", PT_CHARBUF, DEMAND_THREADS | DEMAND_FDS }, /* of clone, of dup */
 		{ "evt.arg.fd", PT_CHARBUF, DEMAND_FDS },
 		{ "evt.arg.tuple", PT_CHARBUF, 0 },
 		{ "evt.arg[0]", PT_CHARBUF, DEMAND_FDS | DEMAND_USERS },
