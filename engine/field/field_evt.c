@@ -445,43 +445,44 @@ void get_evt_buffer(const struct field_ref *r, struct field_env *env, struct val
 
 /* ---- docker events ------------------------------------------------------------------------------------- */
 
-/* Value of "key: value" or "key=value" in the description of an infrastructure event. */
+/* The value in "key: value" of a description whose parts are separated by semicolons; a part belongs to a key
+ * that it begins with, and its value ends at a second colon. */
 static bool infra_find(const char *s, uint32_t n, const char *key, struct value *v)
 {
-	uint32_t k = (uint32_t)strlen(key);
+	size_t k = strlen(key);
 
-	for (uint32_t at = 0; at < n;) {
-		const char *end = memchr(s + at, ';', n - at);
-		uint32_t stop = end ? (uint32_t)(end - s) : n;
+	for (const char *end = s + n, *stop; s < end; s = stop + 1) {
+		const char *p = s;
 
-		if (stop - at > k && !memcmp(s + at, key, k) && (s[at + k] == ':' || s[at + k] == '=')) {
-			at += k + 1;
-			while (at < stop && s[at] == ' ')
-				at++;
-			set_text(v, s + at, stop - at);
-			return true;
-		}
-		at = stop + 1;
-		while (at < n && s[at] == ' ')
-			at++;
+		stop = memchr(s, ';', (size_t)(end - s));
+		stop = stop ? stop : end;
+		while (p < stop && *p == ' ')
+			p++;
+		if ((size_t)(stop - p) <= k || memcmp(p, key, k) != 0)
+			continue;
+		p = memchr(p, ':', (size_t)(stop - p));
+		if (!p)
+			continue;
+		for (p++; p < stop && *p == ' '; p++)
+			;
+		end = memchr(p, ':', (size_t)(stop - p));
+		set_text(v, p, (size_t)((end ? end : stop) - p));
+		return true;
 	}
 	return false;
 }
 
 void get_evt_infra(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	static const char *const keys[] = { [INFRA_ID] = "ID", [INFRA_CNAME] = "name", [INFRA_IMAGE] = "Image" };
+	static const char *const keys[] = {
+		[INFRA_NAME] = "Event", [INFRA_ID] = "ID", [INFRA_CNAME] = "name", [INFRA_IMAGE] = "Image",
+	};
 	struct event *ev = &env->c->ev;
 	const char *s;
 	uint32_t n;
 
-	if (ev->type != EV_INFRASTRUCTURE_EVENT_E || !event_param_str(ev, 0, &s, &n) || n != 6 ||
-	    memcmp(s, "docker", 6))
+	if (ev->type != EV_INFRASTRUCTURE_EVENT_E || !event_param_str(ev, 2, &s, &n))
 		return;
-	if (r->info->sel == INFRA_NAME) {
-		if (event_param_str(ev, 1, &s, &n))
-			set_text(v, s, n);
-	} else if (event_param_str(ev, 2, &s, &n)) {
-		infra_find(s, n, keys[r->info->sel], v);
-	}
+	if (infra_find(s, n, keys[r->info->sel], v) && r->info->sel == INFRA_ID)
+		v->len = MIN(v->len, 12u);
 }

@@ -22,8 +22,11 @@ static bool is_tuple_kind(const struct fd_ver *f)
 {
 	return f->kind == FDK_IPV4 || f->kind == FDK_IPV6;
 }
+/* Servers that were there when the trace began have none, as in sysdig. */
 static bool has_role(const struct fd_ver *f)
 {
+	if (is_server_kind(f) && (f->flags & FDF_FROM_PROC))
+		return false;
 	return (f->flags & (FDF_ROLE_CLIENT | FDF_ROLE_SERVER)) != 0;
 }
 static uint32_t addr_len(const struct fd_ver *f) { return is_v6(f) ? 16 : 4; }
@@ -66,19 +69,17 @@ uint32_t fd_end_addr(struct field_env *env, const struct fd_ver *f, unsigned end
 
 bool fd_end_port(struct field_env *env, const struct fd_ver *f, unsigned end, uint16_t *port)
 {
-	if (!has_role(f))
-		return false;
-	if (is_tuple_kind(f)) {
-		*port = end_is_source(env, f, end) ? f->sport : f->dport;
-		return true;
-	}
 	if (is_server_kind(f) && end == END_SERVER) {
 		*port = f->sport;
 		return true;
 	}
+	if (is_tuple_kind(f)) {
+		*port = end_is_source(env, f, end) ? f->sport : f->dport;
+		return has_role(f);
+	}
 	/* 0.29.3 has a client port 0 on whatever has a role. */
 	*port = 0;
-	return is_029(env) && end == END_CLIENT;
+	return is_029(env) && end == END_CLIENT && has_role(f);
 }
 
 /* ---- both ends as lists, for filters ----------------------------------------------------------------------- */
@@ -162,7 +163,7 @@ void get_fd_l4proto(const struct field_ref *r, struct field_env *env, struct val
 	};
 	const struct fd_ver *f = event_fd(env);
 
-	if (f && fd_is_inet(f) && f->l4proto <= L4_RAW && (has_role(f) || f->l4proto == L4_RAW))
+	if (f && fd_is_inet(f) && f->l4proto <= L4_RAW && (has_role(f) || is_server_kind(f) || f->l4proto == L4_RAW))
 		set_str(v, names[f->l4proto]);
 }
 
@@ -291,15 +292,30 @@ static const uint8_t *fdlist_param(struct field_env *env, unsigned *n)
 	return NULL;
 }
 
+/* The ends of a polled socket, whether or not its role is known. A server socket has a server address. */
+static bool fdlist_end(struct buf *b, unsigned which, const struct fd_ver *f)
+{
+	bool client = which == FDL_CIP || which == FDL_CPORT, tuple = is_tuple_kind(f);
+	char text[INET6_ADDRSTRLEN];
+	const uint8_t *a = client || !tuple ? f->sip : f->dip;
+
+	if (which == FDL_CIP || which == FDL_SIP) {
+		if (!tuple && !(is_server_kind(f) && !client))
+			return false;
+		buf_put(b, text, addr_text(text, a, addr_len(f)));
+	} else {
+		if (!tuple)
+			return false;
+		buf_u64(b, client ? f->sport : f->dport);
+	}
+	return true;
+}
+
 /* Appends what is asked of one descriptor; false = it has nothing of the kind. */
 static bool fdlist_item(struct field_env *env, struct buf *b, unsigned which, int64_t fd)
 {
-	const struct fd_ver *f = evctx_fd_n(env->c, fd);
-	unsigned end = which == FDL_CIP || which == FDL_CPORT ? END_CLIENT : END_SERVER;
-	char text[INET6_ADDRSTRLEN];
-	const uint8_t *a;
+	const struct fd_ver *f = which == FDL_NUM ? NULL : evctx_fd_n(env->c, fd);
 	const char *s;
-	uint16_t port;
 	uint32_t n;
 
 	switch (which) {
@@ -313,17 +329,8 @@ static bool fdlist_item(struct field_env *env, struct buf *b, unsigned which, in
 		else
 			buf_lit(b, "<NA>");
 		return true;
-	case FDL_CIP:
-	case FDL_SIP:
-		n = f ? fd_end_addr(env, f, end, &a) : 0;
-		if (n)
-			buf_put(b, text, addr_text(text, a, n));
-		return n != 0;
 	default:
-		if (!f || !fd_is_inet(f) || !fd_end_port(env, f, end, &port))
-			return false;
-		buf_u64(b, port);
-		return true;
+		return f && fdlist_end(b, which, f);
 	}
 }
 

@@ -1,4 +1,5 @@
-/* syslog.*: messages written to /dev/log: "<PRIORITY>text", priority = facility * 8 + severity. */
+/* syslog.*: messages written to /dev/log: "<PRIORITY>text", priority = facility * 8 + severity. The first byte
+ * may be any, as in sysdig. */
 #include "field/field_int.h"
 
 static const char *const severities[8] = {
@@ -30,7 +31,7 @@ static bool syslog_message(struct field_env *env, struct message *m)
 	if (!v.u || !event_param(&env->c->ev, (unsigned)i, &p, &n) || n < 3)
 		return false;
 	m->priority = 0;
-	for (; at < n && p[at] >= '0' && p[at] <= '9' && at < 8; at++)
+	for (; at < n && p[at] >= '0' && p[at] <= '9'; at++) /* may wrap, as in sysdig */
 		m->priority = m->priority * 10 + p[at] - '0';
 	if (at == 1 || at >= n || p[at] != '>')
 		return false;

@@ -128,7 +128,7 @@ void text_duration_human(struct buf *out, uint64_t ns)
 	} else if (s < 60) {
 		human_unit(out, ns, SECOND, "s");
 	} else if (s < 3600) {
-		buf_printf(out, "%u:%02u", (unsigned)(s / 60), (unsigned)(s % 60));
+		buf_printf(out, "%u:%u", (unsigned)(s / 60), (unsigned)(s % 60));
 	} else {
 		buf_printf(out, "%02llu:%02u:%02u", (unsigned long long)(s / 3600), (unsigned)(s / 60 % 60),
 			   (unsigned)(s % 60));
