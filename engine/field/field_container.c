@@ -7,7 +7,7 @@ enum { SECOND = 1000000000 };
 
 bool container_of(struct field_env *env, struct thread_container *tc)
 {
-	struct thread *t = evctx_thread(env->c, &tc->tv);
+	struct thread *t = event_thread(env, &tc->tv);
 
 	tc->c = NULL;
 	if (!t || !tc->tv->container_id->len)
@@ -47,7 +47,7 @@ static bool is_host(struct field_env *env)
 {
 	const struct thread_ver *tv;
 
-	return evctx_thread(env->c, &tv) && !tv->container_id->len;
+	return event_thread(env, &tv) && !tv->container_id->len;
 }
 
 void get_container_text(const struct field_ref *r, struct field_env *env, struct value *v)
@@ -62,7 +62,7 @@ void get_container_text(const struct field_ref *r, struct field_env *env, struct
 	}
 	if (container_of(env, &tc) && which != CN_ID)
 		set_copy(v, env, container_attr(tc.c, which, is_029(env)));
-	else if (which == CN_ID && evctx_thread(env->c, &tc.tv))
+	else if (which == CN_ID && event_thread(env, &tc.tv))
 		set_text(v, tc.tv->container_id->s, tc.tv->container_id->len);
 }
 
@@ -97,7 +97,7 @@ void get_container_time(const struct field_ref *r, struct field_env *env, struct
 {
 	const struct thread_ver *tv;
 
-	if (!evctx_thread(env->c, &tv) || !tv->container_id->len || !tv->pidns_init_start_ts)
+	if (!event_thread(env, &tv) || !tv->container_id->len || !tv->pidns_init_start_ts)
 		return;
 	set_u(v, r->info->sel ? env->c->ev.ts - tv->pidns_init_start_ts : tv->pidns_init_start_ts);
 }
@@ -213,7 +213,7 @@ void get_proc_probe(const struct field_ref *r, struct field_env *env, struct val
 	const struct thread_ver *tv;
 	struct thread *up;
 
-	if (!evctx_thread(env->c, NULL))
+	if (!event_thread(env, NULL))
 		return;
 	set_bool(v, false);
 	if (!container_of(env, &tc))

@@ -43,9 +43,15 @@ void get_evt_type_is(const struct field_ref *r, struct field_env *env, struct va
 	set_u(v, same);
 }
 
+/* 0.29.3 leaves out switches and its own notes, but not signals and ends of processes. */
 static bool is_syscall(const struct field_env *env)
 {
-	return (event_info(&env->c->ev)->category & EC_SYSCALL) != 0;
+	const struct event_info *info = event_info(&env->c->ev);
+
+	if (!info->known_029)
+		return (info->category & EC_SYSCALL) != 0;
+	return (info->category_029 & EC_BASE_MASK) != EC_INTERNAL && !(info->flags_029 & EF_SKIPPARSERESET) &&
+	       env->c->ev.type != EV_SCHEDSWITCH_6_E;
 }
 
 void get_syscall_type(const struct field_ref *r, struct field_env *env, struct value *v)
@@ -226,7 +232,7 @@ void get_evt_procinfo_count(const struct field_ref *r, struct field_env *env, st
 
 	if (env->c->ev.type != EV_PROCINFO_E)
 		return;
-	t = evctx_thread(env->c, &tv);
+	t = event_thread(env, &tv);
 	if (!r->info->sel || (t && t->tid == tv->pid))
 		set_u(v, 1);
 }

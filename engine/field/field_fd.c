@@ -45,7 +45,7 @@ void get_fd_num(const struct field_ref *r, struct field_env *env, struct value *
 {
 	int64_t fd;
 
-	if (!event_works_on_fd(env) || !evctx_thread(env->c, NULL))
+	if (!event_works_on_fd(env) || !event_thread(env, NULL))
 		return;
 	fd = evctx_fdnum(env->c);
 	set_i(v, fd == EV_FD_NONE ? -1 : fd);
@@ -90,7 +90,7 @@ void get_fd_typechar(const struct field_ref *r, struct field_env *env, struct va
 {
 	const struct fd_ver *f;
 
-	if (!event_works_on_fd(env) || !evctx_thread(env->c, NULL))
+	if (!event_works_on_fd(env) || !event_thread(env, NULL))
 		return;
 	f = evctx_fd(env->c);
 	set_letter(v, env, f ? fd_kind_letter(f->kind) : created_letter(env->c->ev.type));
@@ -131,7 +131,7 @@ static int note_kind(void *ctx, int fd, const struct fd_ver *f)
 void list_fd_types(const struct field_ref *r, struct field_env *env, struct value_list *l)
 {
 	const struct thread_ver *tv;
-	struct thread *t = evctx_thread(env->c, &tv);
+	struct thread *t = event_thread(env, &tv);
 	struct kinds k = { 0 };
 	struct value *v;
 	const char *name;
@@ -211,7 +211,7 @@ void fd_event_name(struct field_env *env, struct value *v)
 	const char *s;
 	uint32_t n;
 
-	if (!event_works_on_fd(env) || !evctx_thread(env->c, NULL))
+	if (!event_works_on_fd(env) || !event_thread(env, NULL))
 		return;
 	f = evctx_fd(env->c);
 	if (f && !failed_connect(env)) {
@@ -284,7 +284,7 @@ void get_fd_container(const struct field_ref *r, struct field_env *env, struct v
 		get_fd_directory(r, env, v);
 	else
 		fd_event_name(env, v);
-	if (!v->has || !evctx_thread(env->c, &tv))
+	if (!v->has || !event_thread(env, &tv))
 		return;
 	b = env_text(env, 0);
 	buf_put(b, tv->container_id->s, tv->container_id->len);

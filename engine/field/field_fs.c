@@ -17,7 +17,7 @@ static void resolve(struct field_env *env, int64_t dirfd, const char *name, size
 		return;
 	if (dirfd == AT_CWD) {
 		const struct thread_ver *main_ver;
-		bool known = evctx_main(env->c, &main_ver) != NULL;
+		bool known = event_main(env, &main_ver) != NULL;
 
 		base = known ? main_ver->cwd->s : "";
 		base_len = known ? main_ver->cwd->len : 0;

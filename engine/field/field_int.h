@@ -111,6 +111,17 @@ static inline struct buf *env_text(struct field_env *env, unsigned which)
 	buf_reset(&env->text[which]);
 	return &env->text[which];
 }
+/* Thread and main thread of the event: as evctx_thread and evctx_main, but a container event has one made up
+ * for it, as in sysdig: a process without parent named container:ID, inside that container. tv may be NULL in the
+ * first. NULL: none. */
+struct thread *event_thread(struct field_env *env, const struct thread_ver **tv);
+struct thread *event_main(struct field_env *env, const struct thread_ver **tv);
+static inline const struct thread_ver *event_ver(struct field_env *env)
+{
+	const struct thread_ver *tv;
+
+	return event_thread(env, &tv) ? tv : NULL;
+}
 /* Index of the named parameter in the event's table, -1 if it has none. Carried or not. */
 int event_param_index(const struct field_env *env, const char *name, size_t len);
 /* What an I/O event works on, for evt.category and the counts. */

@@ -6,12 +6,6 @@ enum { MAX_ANCESTORS = 1024 };
 
 /* ---- who ------------------------------------------------------------------------------------------------- */
 
-/* Main thread of the event's process; NULL: the event has no thread or its main thread is unknown. */
-static struct thread *event_main(struct field_env *env, const struct thread_ver **tv)
-{
-	return evctx_main(env->c, tv);
-}
-
 /* One step up; NULL at the top. *tv moves along. */
 static struct thread *step_up(struct field_env *env, const struct thread_ver **tv)
 {
@@ -130,57 +124,11 @@ static struct thread *subject(const struct field_ref *r, struct field_env *env, 
 	unsigned who = r->info->sel & P_SUBJECT;
 
 	switch (who) {
-	case P_SELF: return evctx_thread(env->c, tv);
+	case P_SELF: return event_thread(env, tv);
 	case P_PARENT: return nth_ancestor(env, 1, tv);
 	case P_ANCESTOR: return nth_ancestor(env, r->arg_kind == FA_INDEX ? r->arg_index : 0, tv);
 	default: return group_leader(env, who, tv);
 	}
-}
-
-/* Text of the first "id": "..." in JSON text: the id of the container. The keys that come before it (in
- * alphabetical order) hold no objects with an id. */
-static bool json_id(const char **s, uint32_t *n)
-{
-	const char *at = *s, *end = *s + *n, *quote;
-
-	while ((at = memmem(at, (size_t)(end - at), "\"id\"", 4)) != NULL) {
-		bool escaped = at > *s && at[-1] == '\\';
-
-		at += 4;
-		while (at < end && (*at == ' ' || *at == ':'))
-			at++;
-		if (escaped || at >= end || *at != '"')
-			continue;
-		at++;
-		quote = memchr(at, '"', (size_t)(end - at));
-		if (!quote)
-			return false;
-		*n = (uint32_t)(quote - at);
-		*s = at;
-		return true;
-	}
-	return false;
-}
-
-/* Id of the container that a container event tells about: its process name. */
-static bool container_event_name(struct field_env *env, struct value *v)
-{
-	struct event *ev = &env->c->ev;
-	struct buf *b;
-	const char *id;
-	uint32_t n;
-
-	if (ev->type != EV_CONTAINER_E && ev->type != EV_CONTAINER_JSON_E && ev->type != EV_CONTAINER_JSON_2_E)
-		return false;
-	if (!event_param_str(ev, 0, &id, &n))
-		return true;
-	if (ev->type != EV_CONTAINER_E && !json_id(&id, &n))
-		return true;
-	b = env_text(env, 0);
-	buf_lit(b, "container:");
-	buf_put(b, id, n);
-	set_buf(v, env, b);
-	return true;
 }
 
 void get_proc_text(const struct field_ref *r, struct field_env *env, struct value *v)
@@ -188,8 +136,6 @@ void get_proc_text(const struct field_ref *r, struct field_env *env, struct valu
 	const struct thread_ver *tv;
 	struct thread *t;
 
-	if (r->info->sel == (P_SELF | P_NAME) && UNLIKELY(container_event_name(env, v)))
-		return;
 	t = subject(r, env, &tv);
 	if (t)
 		proc_attr(env, t, tv, r->info->sel & P_ATTR, v);
@@ -216,7 +162,7 @@ void get_proc_args(const struct field_ref *r, struct field_env *env, struct valu
 	const char *s;
 	size_t n;
 
-	if (!evctx_thread(env->c, &tv))
+	if (!event_thread(env, &tv))
 		return;
 	if (r->arg_kind != FA_INDEX)
 		set_strings(env, tv->args, v);
@@ -280,7 +226,7 @@ void get_proc_cmdnargs(const struct field_ref *r, struct field_env *env, struct 
 	uint64_t n = 0;
 	size_t len;
 
-	if (!evctx_thread(env->c, &tv))
+	if (!event_thread(env, &tv))
 		return;
 	while (nth_string(tv->args, (int64_t)n, &s, &len))
 		n++;
@@ -292,7 +238,7 @@ void get_proc_cmdlenargs(const struct field_ref *r, struct field_env *env, struc
 	const struct thread_ver *tv;
 	uint64_t sum = 0;
 
-	if (!evctx_thread(env->c, &tv))
+	if (!event_thread(env, &tv))
 		return;
 	for (uint32_t i = 0; i < tv->args->len; i++)
 		sum += tv->args->s[i] != 0;
@@ -372,7 +318,7 @@ void get_proc_id(const struct field_ref *r, struct field_env *env, struct value 
 	if (r->info->sel == PI_PPID) {
 		if (event_main(env, &tv))
 			set_i(v, tv->ptid);
-	} else if (evctx_thread(env->c, &tv)) {
+	} else if (event_thread(env, &tv)) {
 		set_id(v, tv, r->info->sel);
 	}
 }
@@ -397,7 +343,7 @@ void get_proc_is_leader(const struct field_ref *r, struct field_env *env, struct
 {
 	const struct thread_ver *tv;
 
-	if (!evctx_thread(env->c, &tv))
+	if (!event_thread(env, &tv))
 		return;
 	switch (r->info->sel) {
 	case PI_SID: set_bool(v, tv->sid == tv->vpid); break;
@@ -425,6 +371,6 @@ void get_proc_tty(const struct field_ref *r, struct field_env *env, struct value
 {
 	const struct thread_ver *tv;
 
-	if (evctx_thread(env->c, &tv))
+	if (event_thread(env, &tv))
 		set_u(v, tv->tty);
 }

@@ -1,19 +1,12 @@
 /* proc.*, thread.*: times, limits, memory, capabilities, control groups, standard descriptors. */
 #include "field/field_int.h"
 
-static const struct thread_ver *event_thread(struct field_env *env)
-{
-	const struct thread_ver *tv;
-
-	return evctx_thread(env->c, &tv) ? tv : NULL;
-}
-
 static const struct thread_ver *event_parent(struct field_env *env)
 {
 	const struct thread_ver *tv;
 	struct thread *p;
 
-	if (!evctx_main(env->c, &tv))
+	if (!event_main(env, &tv))
 		return NULL;
 	p = state_parent_at(env->c->b->root, tv, env->c->ord);
 	return p ? thread_ver_at(p, env->c->ord) : NULL;
@@ -29,7 +22,7 @@ void get_thread_tid(const struct field_ref *r, struct field_env *env, struct val
 void get_thread_ismain(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	const struct thread_ver *tv;
-	struct thread *t = evctx_thread(env->c, &tv);
+	struct thread *t = event_thread(env, &tv);
 
 	if (t)
 		set_bool(v, t->tid == tv->pid);
@@ -38,7 +31,7 @@ void get_thread_ismain(const struct field_ref *r, struct field_env *env, struct 
 void get_thread_nametid(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	const struct thread_ver *tv;
-	struct thread *t = evctx_thread(env->c, &tv);
+	struct thread *t = event_thread(env, &tv);
 	struct buf *b;
 
 	if (!t)
@@ -53,7 +46,7 @@ void get_thread_nametid(const struct field_ref *r, struct field_env *env, struct
 
 void get_proc_duration(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	const struct thread_ver *tv = r->info->sel ? event_parent(env) : event_thread(env);
+	const struct thread_ver *tv = r->info->sel ? event_parent(env) : event_ver(env);
 
 	if (tv && tv->clone_ts)
 		set_u(v, env->c->ev.ts - tv->clone_ts);
@@ -61,7 +54,7 @@ void get_proc_duration(const struct field_ref *r, struct field_env *env, struct 
 
 void get_proc_start_ts(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	const struct thread_ver *tv = r->info->sel ? event_parent(env) : event_thread(env);
+	const struct thread_ver *tv = r->info->sel ? event_parent(env) : event_ver(env);
 
 	if (tv)
 		set_u(v, tv->clone_ts);
@@ -69,7 +62,7 @@ void get_proc_start_ts(const struct field_ref *r, struct field_env *env, struct 
 
 void get_proc_exe_ino(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	const struct thread_ver *tv = event_thread(env);
+	const struct thread_ver *tv = event_ver(env);
 
 	if (!tv)
 		return;
@@ -91,7 +84,7 @@ void get_proc_exe_ino(const struct field_ref *r, struct field_env *env, struct v
 
 void get_proc_exe_flag(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	const struct thread_ver *tv = event_thread(env);
+	const struct thread_ver *tv = event_ver(env);
 
 	if (!tv)
 		return;
@@ -119,7 +112,7 @@ static const char *const cap_names[] = {
 
 void get_thread_cap(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	const struct thread_ver *tv = event_thread(env);
+	const struct thread_ver *tv = event_ver(env);
 	unsigned which = r->info->sel;
 	struct buf *b;
 	uint64_t set;
@@ -150,7 +143,7 @@ static int count_fd(void *ctx, int fd, const struct fd_ver *f)
 static bool open_fds(struct field_env *env, uint64_t *n)
 {
 	const struct thread_ver *tv;
-	struct thread *t = evctx_thread(env->c, &tv);
+	struct thread *t = event_thread(env, &tv);
 
 	*n = 0;
 	if (t)
@@ -162,7 +155,7 @@ static bool fd_limit(struct field_env *env, int64_t *limit)
 {
 	const struct thread_ver *tv;
 
-	if (!evctx_main(env->c, &tv))
+	if (!event_main(env, &tv))
 		return false;
 	*limit = (int64_t)tv->fdlimit;
 	return true;
@@ -200,7 +193,7 @@ void get_proc_std(const struct field_ref *r, struct field_env *env, struct value
 	const char *s;
 	uint32_t n;
 
-	if (!evctx_thread(env->c, NULL))
+	if (!event_thread(env, NULL))
 		return;
 	f = evctx_fd_n(env->c, r->info->sel & STD_FD);
 	if (!f)
@@ -227,7 +220,7 @@ static uint32_t vm_kb(const struct thread_vol *vol, unsigned which)
 
 void get_proc_vm(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	struct thread *t = evctx_thread(env->c, NULL);
+	struct thread *t = event_thread(env, NULL);
 	const struct thread_vol *vol = volatiles(env, t);
 
 	if (t)
@@ -237,7 +230,7 @@ void get_proc_vm(const struct field_ref *r, struct field_env *env, struct value 
 void get_thread_vm(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	const struct thread_ver *tv;
-	struct thread *t = evctx_thread(env->c, &tv);
+	struct thread *t = event_thread(env, &tv);
 	const struct thread_vol *vol = volatiles(env, t);
 	uint64_t kb;
 
@@ -249,7 +242,7 @@ void get_thread_vm(const struct field_ref *r, struct field_env *env, struct valu
 
 void get_thread_faults(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	struct thread *t = evctx_thread(env->c, NULL);
+	struct thread *t = event_thread(env, NULL);
 	const struct thread_vol *vol = volatiles(env, t);
 
 	if (t)
@@ -282,7 +275,7 @@ void get_proc_nthreads(const struct field_ref *r, struct field_env *env, struct 
 {
 	const struct thread_ver *tv;
 
-	if (evctx_main(env->c, &tv))
+	if (event_main(env, &tv))
 		set_u(v, other_threads(env, tv->pid) + 1);
 }
 
@@ -290,7 +283,7 @@ void get_proc_nthreads(const struct field_ref *r, struct field_env *env, struct 
 void get_proc_nchilds(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	const struct thread_ver *tv;
-	struct thread *t = evctx_thread(env->c, &tv);
+	struct thread *t = event_thread(env, &tv);
 
 	if (t)
 		set_u(v, t->tid == tv->pid ? other_threads(env, tv->pid) : 0);
@@ -300,7 +293,7 @@ void get_proc_nchilds(const struct field_ref *r, struct field_env *env, struct v
 
 void get_thread_cgroups(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	const struct thread_ver *tv = event_thread(env);
+	const struct thread_ver *tv = event_ver(env);
 	struct buf *b;
 	uint32_t n;
 
@@ -319,7 +312,7 @@ void get_thread_cgroups(const struct field_ref *r, struct field_env *env, struct
 
 void get_thread_cgroup(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	const struct thread_ver *tv = event_thread(env);
+	const struct thread_ver *tv = event_ver(env);
 	const char *s, *end;
 	size_t n;
 

@@ -62,42 +62,36 @@ void get_evt_text_time(const struct field_ref *r, struct field_env *env, struct 
 
 /* ---- latency ------------------------------------------------------------------------------------------- */
 
-static bool has_latency(struct field_env *env)
+/* Events without a thread have none, which shows as 0. */
+static uint64_t latency_ns(struct field_env *env)
 {
-	return evctx_thread(env->c, NULL) != NULL;
+	return event_thread(env, NULL) ? evctx_latency(env->c) : 0;
 }
 
 void get_evt_latency(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	if (has_latency(env))
-		set_time_part(v, evctx_latency(env->c), r->info->sel);
+	set_time_part(v, latency_ns(env), r->info->sel);
 }
 
 void get_evt_wait_latency(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	if (is_exit(env) && (event_flags_of(env) & EF_WAITS) && has_latency(env))
-		set_u(v, evctx_latency(env->c));
+	if (is_exit(env) && (event_flags_of(env) & EF_WAITS))
+		set_u(v, latency_ns(env));
 }
 
 void get_evt_latency_quantized(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	uint64_t ns;
+	uint64_t ns = latency_ns(env);
 
-	if (!has_latency(env))
-		return;
-	ns = evctx_latency(env->c);
 	if (ns)
 		set_u(v, duration_quantized(ns, env->ro->columns));
 }
 
 void get_evt_latency_human(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	struct buf *b;
+	struct buf *b = env_text(env, 0);
 
-	if (!has_latency(env))
-		return;
-	b = env_text(env, 0);
-	text_duration_human(b, evctx_latency(env->c));
+	text_duration_human(b, latency_ns(env));
 	set_buf(v, env, b);
 }
 

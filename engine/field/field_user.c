@@ -1,16 +1,9 @@
 /* user.*, group.*: looked up in the lists of the trace, never on the reading machine. */
 #include "field/field_int.h"
 
-static const struct thread_ver *event_thread(struct field_env *env)
-{
-	const struct thread_ver *tv;
-
-	return evctx_thread(env->c, &tv) ? tv : NULL;
-}
-
 void get_user_id(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	const struct thread_ver *tv = event_thread(env);
+	const struct thread_ver *tv = event_ver(env);
 
 	if (!tv)
 		return;
@@ -22,7 +15,7 @@ void get_user_id(const struct field_ref *r, struct field_env *env, struct value 
 
 void get_user_text(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	const struct thread_ver *tv = event_thread(env);
+	const struct thread_ver *tv = event_ver(env);
 	const struct user *u;
 
 	if (!tv)
@@ -39,7 +32,7 @@ void get_user_text(const struct field_ref *r, struct field_env *env, struct valu
 
 void get_group_gid(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	const struct thread_ver *tv = event_thread(env);
+	const struct thread_ver *tv = event_ver(env);
 
 	if (tv)
 		set_u(v, tv->gid);
@@ -47,7 +40,7 @@ void get_group_gid(const struct field_ref *r, struct field_env *env, struct valu
 
 void get_group_name(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	const struct thread_ver *tv = event_thread(env);
+	const struct thread_ver *tv = event_ver(env);
 	const struct group *g = tv ? state_group(env->c->b->root, tv->gid) : NULL;
 
 	if (g)
