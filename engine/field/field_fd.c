@@ -1,34 +1,8 @@
 /* fd.*: the descriptor of the event as such. Addresses and ports: field_sock.c. */
-#include <sys/sysmacros.h>
-
 #include "field/field_int.h"
+#include "state/attempt.h"
 
 /* ---- which descriptor -------------------------------------------------------------------------------- */
-
-enum { EF_FD = EF_CREATES_FD | EF_USES_FD | EF_DESTROYS_FD };
-
-/* Whether the event works on a descriptor at all. Several exits carry one only in the newest table; a
- * trace that still has the enter events counts by 0.29.3's table. */
-bool event_works_on_fd(struct field_env *env)
-{
-	const struct event_info *info = event_info(&env->c->ev);
-	uint16_t type;
-	uint64_t ts;
-	bool paired;
-
-	if (is_029(env))
-		return (info->flags_029 & EF_FD) != 0;
-	if (!info->known_029 || ((info->flags & EF_FD) != 0) == ((info->flags_029 & EF_FD) != 0))
-		return (info->flags & EF_FD) != 0;
-	if (!info->is_exit || (evctx_enter(env->c, &ts, &type, &paired) && paired))
-		return (info->flags_029 & EF_FD) != 0;
-	return (info->flags & EF_FD) != 0;
-}
-
-static const struct fd_ver *event_fd(struct field_env *env)
-{
-	return event_works_on_fd(env) ? evctx_fd(env->c) : NULL;
-}
 
 bool fd_is_file(const struct fd_ver *f)
 {
@@ -92,7 +66,7 @@ void get_fd_typechar(const struct field_ref *r, struct field_env *env, struct va
 
 	if (!event_works_on_fd(env) || !event_thread(env, NULL))
 		return;
-	f = evctx_fd(env->c);
+	f = event_fd(env);
 	set_letter(v, env, f ? fd_kind_letter(f->kind) : created_letter(env->c->ev.type));
 }
 
@@ -161,64 +135,27 @@ void list_fd_types(const struct field_ref *r, struct field_env *env, struct valu
 
 /* ---- name ---------------------------------------------------------------------------------------------- */
 
-/* Text of the parameter "tuple" as the event has it. */
-static void tuple_text(struct field_env *env, struct value *v)
-{
-	int i = event_param_index(env, "tuple", 5);
-	const uint8_t *p;
-	uint32_t len;
-	char *s;
-
-	if (i < 0 || !event_param(&env->c->ev, (unsigned)i, &p, &len))
-		return;
-	if (!len) {
-		set_str(v, "NULL");
-		return;
-	}
-	s = arena_alloc(env->scratch, 1200);
-	if (s)
-		set_text(v, s, sock_tuple_text(s, 1200, p, len));
-}
-
-/* Name of what an exit tried to create; there is always one, if only an empty one. */
-static void attempted_name(struct field_env *env, struct value *v)
-{
-	set_text(v, "", 0);
-	switch (env->c->ev.type) {
-	case EV_SYSCALL_OPEN_X: case EV_SYSCALL_CREAT_X: case EV_SYSCALL_OPENAT_X:
-	case EV_SYSCALL_OPENAT_2_X: case EV_SYSCALL_OPENAT2_X: case EV_SYSCALL_OPEN_BY_HANDLE_AT_X:
-		path_of_open(env, v);
-		break;
-	case EV_SOCKET_CONNECT_X: case EV_SOCKET_ACCEPT_X: case EV_SOCKET_ACCEPT_5_X:
-	case EV_SOCKET_ACCEPT4_X: case EV_SOCKET_ACCEPT4_5_X: case EV_SOCKET_ACCEPT4_6_X:
-		tuple_text(env, v);
-		break;
-	default:
-		break;
-	}
-}
-
-static bool failed_connect(struct field_env *env)
-{
-	int64_t res;
-
-	return env->c->ev.type == EV_SOCKET_CONNECT_X && evctx_rawres(env->c, &res) && res < 0 && res != -115;
-}
-
 void fd_event_name(struct field_env *env, struct value *v)
 {
+	enum { NAME_BYTES = 1300 };
 	const struct fd_ver *f;
+	char name[NAME_BYTES];
 	const char *s;
+	size_t len;
 	uint32_t n;
 
 	if (!event_works_on_fd(env) || !event_thread(env, NULL))
 		return;
-	f = evctx_fd(env->c);
-	if (f && !failed_connect(env)) {
+	if (is_exit(env) && fd_attempted_name(env->c, name, sizeof(name), &len)) {
+		set_text(v, len ? arena_dup(env->scratch, name, len) : "", len);
+		return;
+	}
+	f = event_fd(env);
+	if (f) {
 		s = fd_ver_name(f, is_029(env), &n);
 		set_text(v, s, n);
 	} else if (is_exit(env)) {
-		attempted_name(env, v);
+		set_text(v, "", 0);
 	}
 }
 

@@ -1,4 +1,4 @@
-/* Paths that calls work on: evt.abspath, fs.path.*, and the name of a failed open. */
+/* Paths that calls work on: evt.abspath, fs.path.*. */
 #include "field/field_int.h"
 
 /* ---- making a path absolute ----------------------------------------------------------------------------- */
@@ -136,33 +136,5 @@ void get_evt_abspath(const struct field_ref *r, struct field_env *env, struct va
 	if (dst && p->dir2 >= 0)
 		path_of(env, &env->c->ev, p->at2, p->dir2, false, v);
 	else
-		path_of(env, &env->c->ev, p->at, p->dir, false, v);
-}
-
-/* ---- open ---------------------------------------------------------------------------------------------------------- */
-
-static bool names_a_file(struct event *e, const struct paths *p)
-{
-	const char *s;
-	uint32_t n;
-
-	return p && event_param_str(e, (unsigned)p->at, &s, &n) && n && (n != 6 || memcmp(s, "(NULL)", 6));
-}
-
-/* The enter event, where it is kept, tells what was asked for; else the exit does. */
-void path_of_open(struct field_env *env, struct value *v)
-{
-	const struct paths *p;
-	struct event enter;
-
-	if (evctx_enter_event(env->c, &enter)) {
-		p = paths_of(enter.type);
-		if (names_a_file(&enter, p)) {
-			path_of(env, &enter, p->at, p->dir, false, v);
-			return;
-		}
-	}
-	p = paths_of(env->c->ev.type);
-	if (p)
 		path_of(env, &env->c->ev, p->at, p->dir, false, v);
 }

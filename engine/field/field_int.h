@@ -129,10 +129,10 @@ bool fd_is_file(const struct fd_ver *f);
 bool fd_is_inet(const struct fd_ver *f);
 /* Whether the event creates, uses or closes a descriptor, by the table that holds for it. */
 bool event_works_on_fd(struct field_env *env);
+/* The descriptor of such an event; NULL: unknown, or no such event. */
+const struct fd_ver *event_fd(struct field_env *env);
 /* fd.name of the event: text and whether there is one. */
 void fd_event_name(struct field_env *env, struct value *v);
-/* Full path that an open tried to open, whatever came of it. */
-void path_of_open(struct field_env *env, struct value *v);
 /* Address of one end of a descriptor: length 4 or 16, 0 = none. */
 uint32_t fd_end_addr(struct field_env *env, const struct fd_ver *f, unsigned end, const uint8_t **addr);
 bool fd_end_port(struct field_env *env, const struct fd_ver *f, unsigned end, uint16_t *port);

@@ -5,11 +5,6 @@
 
 #include "field/field_int.h"
 
-static const struct fd_ver *event_fd(struct field_env *env)
-{
-	return event_works_on_fd(env) ? evctx_fd(env->c) : NULL;
-}
-
 static bool is_v6(const struct fd_ver *f)
 {
 	return f->kind == FDK_IPV6 || f->kind == FDK_IPV6_SERV;

@@ -20,7 +20,7 @@ void get_user_text(const struct field_ref *r, struct field_env *env, struct valu
 
 	if (!tv)
 		return;
-	u = state_user(env->c->b->root, r->info->sel == U_LOGINNAME ? tv->loginuid : tv->uid);
+	u = state_user_at(env->c->b->root, r->info->sel == U_LOGINNAME ? tv->loginuid : tv->uid, env->c->ord);
 	if (!u)
 		return;
 	switch (r->info->sel) {
@@ -41,7 +41,7 @@ void get_group_gid(const struct field_ref *r, struct field_env *env, struct valu
 void get_group_name(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	const struct thread_ver *tv = event_ver(env);
-	const struct group *g = tv ? state_group(env->c->b->root, tv->gid) : NULL;
+	const struct group *g = tv ? state_group_at(env->c->b->root, tv->gid, env->c->ord) : NULL;
 
 	if (g)
 		set_str(v, g->name);
