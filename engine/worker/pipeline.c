@@ -1,0 +1,401 @@
+/* Who does which step when: a serial loop for one worker, a small scheduler for several. */
+#include "worker/pipeline.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/stop.h"
+#include "worker/memory.h"
+#include "worker/worker_int.h"
+
+enum {
+	SLOTS_PER_WORKER = 2, /* one in work, one on its way */
+	SLOTS_EXTRA = 2,      /* one being read, one being released */
+	OUT_LIMIT_BYTES = 64 << 20, /* rendered output that may wait for release */
+};
+
+int worker_init(struct worker *w, struct pipeline *p, unsigned id)
+{
+	int rc;
+
+	memset(w, 0, sizeof(*w));
+	w->p = p;
+	w->id = id;
+	arena_init(&w->scratch);
+	rc = evctx_init(&w->ctx, p->o->demand);
+	if (rc < 0)
+		return rc;
+	if (p->o->filter && (rc = filter_run_new(&w->filter, p->o->filter)) < 0)
+		return rc;
+	if (p->o->display && (rc = filter_run_new(&w->display, p->o->display)) < 0)
+		return rc;
+	w->env.c = &w->ctx;
+	w->env.scratch = &w->scratch;
+	w->env.ro = p->o->ro;
+	return field_env_init(&w->env);
+}
+
+void worker_fini(struct worker *w)
+{
+	if (!w->p)
+		return;
+	field_env_fini(&w->env);
+	filter_run_free(w->filter);
+	filter_run_free(w->display);
+	evctx_fini(&w->ctx);
+	arena_fini(&w->scratch);
+}
+
+/* ---- one worker ------------------------------------------------------------------------------------ */
+
+static void run_serial(struct pipeline *p)
+{
+	struct slot *s = &p->slots[0];
+
+	while (!p->ended) {
+		step_read(p, s, p->read_seq);
+		step_digest(p, s);
+		step_apply(p, s);
+		step_analyse(&p->releaser, s);
+		p->ended = step_release(p, s);
+		slot_recycle(p, s);
+		p->read_seq++;
+		state_reclaim(p->st, p->read_seq);
+	}
+}
+
+/* ---- several workers ------------------------------------------------------------------------------- */
+
+enum task { TASK_NONE, TASK_READ, TASK_DIGEST, TASK_APPLY, TASK_ANALYSE, TASK_RELEASE };
+
+static struct slot *slot_of(struct pipeline *p, uint64_t seq)
+{
+	return &p->slots[seq % p->nslots];
+}
+
+/* Oldest slot in the given state, among the batches read and not yet released. */
+static struct slot *oldest_in(struct pipeline *p, enum slot_state state, uint64_t *seq)
+{
+	for (uint64_t q = p->release_seq; q < p->read_seq; q++) {
+		struct slot *s = slot_of(p, q);
+
+		if (s->state == state) {
+			*seq = q;
+			return s;
+		}
+	}
+	return NULL;
+}
+
+/* Picks the next piece of work and takes it. Called with the lock held. Later steps first: they free
+ * memory; among equal steps the oldest batch: everybody waits for it. */
+static enum task task_take(struct pipeline *p, struct slot **out, uint64_t *seq)
+{
+	struct slot *s;
+
+	if (!p->releasing && p->release_seq < p->read_seq) {
+		s = slot_of(p, p->release_seq);
+		if (s->state == SLOT_ANALYSED) {
+			s->state = SLOT_RELEASING;
+			p->releasing = true;
+			*out = s;
+			return TASK_RELEASE;
+		}
+	}
+	if (!p->applying && p->apply_seq < p->read_seq) {
+		s = slot_of(p, p->apply_seq);
+		if (s->state == SLOT_DIGESTED) {
+			s->state = SLOT_APPLYING;
+			p->applying = true;
+			*out = s;
+			return TASK_APPLY;
+		}
+	}
+	s = oldest_in(p, SLOT_APPLIED, seq);
+	if (s && (p->out_bytes < OUT_LIMIT_BYTES || *seq == p->release_seq)) {
+		s->state = SLOT_ANALYSING;
+		*out = s;
+		return TASK_ANALYSE;
+	}
+	s = oldest_in(p, SLOT_READ, seq);
+	if (s) {
+		s->state = SLOT_DIGESTING;
+		*out = s;
+		return TASK_DIGEST;
+	}
+	if (!p->reading && !p->read_done && p->read_seq - p->release_seq < p->nslots) {
+		s = slot_of(p, p->read_seq);
+		if (s->state == SLOT_FREE) {
+			s->state = SLOT_READING;
+			p->reading = true;
+			*out = s;
+			*seq = p->read_seq;
+			return TASK_READ;
+		}
+	}
+	return TASK_NONE;
+}
+
+/* The apply turn: the slot given, and every batch that is digested by then, before handing on. */
+static void do_apply(struct pipeline *p, struct slot *s)
+{
+	for (;;) {
+		uint64_t oldest;
+
+		step_apply(p, s);
+		pthread_mutex_lock(&p->lock);
+		s->state = SLOT_APPLIED;
+		p->apply_seq++;
+		oldest = p->release_seq;
+		s = p->apply_seq < p->read_seq ? slot_of(p, p->apply_seq) : NULL;
+		if (!s || s->state != SLOT_DIGESTED || p->ended)
+			break;
+		s->state = SLOT_APPLYING;
+		if (p->waiting)
+			pthread_cond_broadcast(&p->wake);
+		pthread_mutex_unlock(&p->lock);
+		state_reclaim(p->st, oldest);
+	}
+	/* Returns with the lock held. Reclaiming belongs to the turn, so it happens before the turn is
+	 * given back. */
+	uint64_t oldest = p->release_seq;
+	pthread_mutex_unlock(&p->lock);
+	state_reclaim(p->st, oldest);
+	pthread_mutex_lock(&p->lock);
+	p->applying = false;
+}
+
+/* Runs a task; called and returns with the lock held. */
+static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq)
+{
+	struct pipeline *p = w->p;
+	bool end;
+
+	pthread_mutex_unlock(&p->lock);
+	switch (t) {
+	case TASK_READ:
+		step_read(p, s, seq);
+		pthread_mutex_lock(&p->lock);
+		s->state = SLOT_READ;
+		p->read_seq++;
+		p->read_done = s->b.last;
+		p->reading = false;
+		break;
+	case TASK_DIGEST:
+		step_digest(p, s);
+		pthread_mutex_lock(&p->lock);
+		s->state = SLOT_DIGESTED;
+		break;
+	case TASK_APPLY:
+		do_apply(p, s);
+		break;
+	case TASK_ANALYSE:
+		step_analyse(w, s);
+		pthread_mutex_lock(&p->lock);
+		s->state = SLOT_ANALYSED;
+		p->out_bytes += s->out.len;
+		break;
+	case TASK_RELEASE: {
+		size_t out_bytes = s->out.len;
+
+		end = step_release(p, s);
+		slot_recycle(p, s);
+		pthread_mutex_lock(&p->lock);
+		p->out_bytes -= out_bytes;
+		s->state = SLOT_FREE;
+		p->release_seq++;
+		p->releasing = false;
+		p->ended |= end;
+		break;
+	}
+	case TASK_NONE:
+		ASSERT(false);
+	}
+	if (p->waiting)
+		pthread_cond_broadcast(&p->wake);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	struct pipeline *p = w->p;
+
+	memory_bind_worker(w->id);
+	state_reader_register(p->st);
+	pthread_mutex_lock(&p->lock);
+	while (!p->ended) {
+		struct slot *s = NULL;
+		uint64_t seq = 0;
+		enum task t = task_take(p, &s, &seq);
+
+		if (t != TASK_NONE) {
+			task_run(w, t, s, seq);
+			state_reader_quiescent(p->st);
+			continue;
+		}
+		p->waiting++;
+		state_reader_offline(p->st);
+		pthread_cond_wait(&p->wake, &p->lock);
+		state_reader_online(p->st);
+		p->waiting--;
+	}
+	pthread_cond_broadcast(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+	state_reader_unregister(p->st);
+	return NULL;
+}
+
+static int run_parallel(struct pipeline *p, struct err *e)
+{
+	unsigned n = p->o->workers, started = 0;
+	struct worker *ws = calloc(n, sizeof(*ws));
+	int rc = 0;
+
+	if (!ws)
+		return err_set(e, -12, ERR_NO_POS, "out of memory for %u workers", n);
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->wake, NULL);
+	for (unsigned i = 0; i < n; i++) {
+		rc = worker_init(&ws[i], p, i);
+		if (rc < 0) {
+			err_set(e, rc, ERR_NO_POS, "out of memory for worker %u", i);
+			goto out;
+		}
+	}
+	/* The calling thread is worker 0. */
+	for (started = 1; started < n; started++) {
+		int err = pthread_create(&ws[started].thread, NULL, worker_main, &ws[started]);
+		if (err) {
+			rc = err_set(e, -err, ERR_NO_POS, "cannot start worker %u: %s", started,
+				     strerror(err));
+			pthread_mutex_lock(&p->lock);
+			p->ended = true;
+			pthread_mutex_unlock(&p->lock);
+			break;
+		}
+	}
+	worker_main(&ws[0]);
+	for (unsigned i = 1; i < started; i++)
+		pthread_join(ws[i].thread, NULL);
+out:
+	for (unsigned i = 0; i < n; i++)
+		worker_fini(&ws[i]);
+	pthread_cond_destroy(&p->wake);
+	pthread_mutex_destroy(&p->lock);
+	free(ws);
+	return rc;
+}
+
+/* ---- a run ----------------------------------------------------------------------------------------- */
+
+static int slots_new(struct pipeline *p)
+{
+	unsigned n = p->o->workers;
+
+	p->nslots = n == 1 ? 1 : n * SLOTS_PER_WORKER + SLOTS_EXTRA;
+	p->slots = calloc(p->nslots, sizeof(*p->slots));
+	if (!p->slots)
+		return -12;
+	for (unsigned i = 0; i < p->nslots; i++) {
+		int rc = batch_init(&p->slots[i].b);
+		if (rc < 0)
+			return rc;
+		buf_init(&p->slots[i].out);
+	}
+	return 0;
+}
+
+static void slots_free(struct pipeline *p)
+{
+	for (unsigned i = 0; p->slots && i < p->nslots; i++) {
+		struct slot *s = &p->slots[i];
+
+		slot_recycle(p, s);
+		batch_fini(&s->b);
+		buf_fini(&s->out);
+		free(s->sel);
+		free(s->out_end);
+	}
+	free(p->slots);
+}
+
+static int chisels_end(struct pipeline *p, struct err *e)
+{
+	struct buf out;
+	int rc = 0;
+
+	buf_init(&out);
+	for (unsigned i = 0; i < p->o->nchisels; i++) {
+		struct err one;
+
+		err_clear(&one);
+		if (chisel_capture_end(p->o->chisels[i], p->stats.first_ts, p->stats.last_ts, &out, &one) < 0 &&
+		    !rc) {
+			rc = one.code;
+			*e = one;
+		}
+	}
+	struct err one;
+	err_clear(&one);
+	if (sink_write(p->o->sink, &out, &one) < 0 && one.code != ERR_INTERRUPTED && !rc) {
+		rc = one.code;
+		*e = one;
+	}
+	buf_fini(&out);
+	return rc;
+}
+
+int pipeline_run(const char *path, const struct pipeline_opts *o, struct pipeline_stats *stats,
+		 struct err *e)
+{
+	struct state_opts so = {.demand = o->demand, .workers = o->workers};
+	struct pipeline p = {.o = o};
+	struct err end;
+	int rc;
+
+	err_clear(&p.end_err);
+	rc = source_open(&p.src, path, &o->source, e);
+	if (rc < 0)
+		return rc;
+	rc = state_new(&p.st, &so);
+	if (rc < 0) {
+		err_set(e, rc, ERR_NO_POS, "out of memory for the state tables");
+		goto out;
+	}
+	if (o->filter) {
+		p.pred = filter_header_pred(o->filter);
+		p.header_decides = filter_header_decides(o->filter);
+	}
+	p.in_order = (o->filter && filter_looks_back(o->filter)) ||
+		     (o->display && filter_looks_back(o->display)) ||
+		     (o->format && format_looks_back(o->format));
+	p.limits = o->max_events || o->max_ns;
+	rc = slots_new(&p);
+	if (rc == 0)
+		rc = worker_init(&p.releaser, &p, 0);
+	if (rc < 0) {
+		err_set(e, rc, ERR_NO_POS, "out of memory for the window of batches");
+		goto out;
+	}
+	state_begin_file(p.st);
+	if (o->workers == 1)
+		run_serial(&p);
+	else
+		rc = run_parallel(&p, e);
+	if (rc == 0 && p.end_err.code) {
+		rc = p.end_err.code;
+		*e = p.end_err;
+	}
+	err_clear(&end);
+	if (chisels_end(&p, &end) < 0 && rc == 0) {
+		rc = end.code;
+		*e = end;
+	}
+	*stats = p.stats;
+out:
+	worker_fini(&p.releaser);
+	slots_free(&p);
+	state_free(p.st);
+	source_close(p.src);
+	return rc;
+}

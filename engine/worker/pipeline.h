@@ -1,0 +1,57 @@
+/* The pipeline: reader -> digest -> apply -> analyse -> release over one trace file, on N workers.
+ *
+ * Batches live in a window of slots. Every worker pulls the next piece of work that is ready, oldest
+ * first: release, apply (both one batch at a time, in order), analyse, digest (any batch), read (one
+ * at a time, in order). The window, and a limit on rendered bytes waiting for release, are the
+ * back-pressure: nothing is read while no slot is free. Ends (-n, -M, damage, a failing chisel, a stop
+ * request) are decided in the release step, in order; what lies behind is discarded unseen.
+ *
+ * With one worker the same steps run one after another in the calling thread: no threads, no locks. */
+#ifndef BURIN_WORKER_PIPELINE_H
+#define BURIN_WORKER_PIPELINE_H
+
+#include "base/err.h"
+#include "chisel/chisel.h"
+#include "filter/filter.h"
+#include "output/format.h"
+#include "output/sink.h"
+#include "output/summary.h"
+#include "source/source.h"
+#include "state/demand.h"
+
+enum { PIPELINE_MAX_WORKERS = 256, PIPELINE_MAX_CHISELS = 64 };
+
+/* IMMUTABLE during the run; everything borrowed from the caller. */
+struct pipeline_opts {
+	unsigned workers;	       /* 1 .. PIPELINE_MAX_WORKERS */
+	struct source_opts source;     /* batch size */
+	const struct demand *demand;
+	const struct render_opts *ro;
+	const struct filter *filter;   /* capture filter; NULL = all */
+	const struct filter *display;  /* -d: applied when printing only; NULL = all */
+	const struct format *format;   /* lines printed per event; NULL = print nothing */
+	bool show_internal;	       /* -D: internal events are printed too */
+	struct chisel **chisels;
+	unsigned nchisels;
+	struct sink *sink;	       /* where released output goes */
+	uint64_t max_events;	       /* -n; 0 = no limit */
+	uint64_t max_ns;	       /* -M; 0 = no limit */
+	struct summary *summary;       /* -S; NULL = not asked */
+	/* Called in the release turn with the position in the stored file; NULL = no progress. */
+	void (*progress)(void *ctx, uint64_t events, uint64_t pos_bytes, uint64_t size_bytes);
+	void *progress_ctx;
+};
+
+struct pipeline_stats {
+	uint64_t events;       /* numbered events read up to the end */
+	uint64_t captured;     /* of these: passed the capture filter */
+	uint64_t first_ts, last_ts; /* of the events read; ns; 0 = none */
+	bool interrupted;      /* ended by a stop request or a closed output */
+};
+
+/* Runs one file to its end. Returns 0 (also when a limit or a stop request ended it) or negative
+ * with *e; everything before the fault has been printed and *stats tells how far it got. */
+int pipeline_run(const char *path, const struct pipeline_opts *o, struct pipeline_stats *stats,
+		 struct err *e);
+
+#endif

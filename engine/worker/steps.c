@@ -1,0 +1,330 @@
+/* The four steps over one batch (and reading before them). Which worker runs them, and when, is
+ * pipeline.c's business. */
+#include <stdlib.h>
+
+#include "base/stop.h"
+#include "worker/worker_int.h"
+
+void step_read(struct pipeline *p, struct slot *s, uint64_t seq)
+{
+	struct err e;
+
+	err_clear(&e);
+	batch_reset(&s->b);
+	s->b.seq = seq;
+	if (source_read(p->src, &s->b, &e) < 0) {
+		s->b.last = true;
+		s->b.err = e;
+	}
+	s->ends_before = false;
+	s->nsel = 0;
+	err_clear(&s->fail);
+}
+
+/* An error that hits memory, not the trace: the trace ends before this batch. */
+static void slot_fail_before(struct slot *s, const struct err *e)
+{
+	s->ends_before = true;
+	s->b.err = *e;
+}
+
+static void slot_fail_memory(struct slot *s, const char *where)
+{
+	struct err e;
+
+	err_set(&e, -12 /* ENOMEM */, ERR_NO_POS, "out of memory while %s", where);
+	slot_fail_before(s, &e);
+}
+
+void step_digest(struct pipeline *p, struct slot *s)
+{
+	if (s->b.kind != BATCH_EVENTS || s->b.nblk == 0)
+		return;
+	if (digest_run(&s->b, p->o->demand, &p->pred) < 0)
+		slot_fail_memory(s, "reading events");
+}
+
+void step_apply(struct pipeline *p, struct slot *s)
+{
+	struct err e;
+
+	if (s->ends_before)
+		return;
+	err_clear(&e);
+	if (state_apply(p->st, &s->b, &e) < 0)
+		slot_fail_before(s, &e);
+}
+
+/* ---- analyse ------------------------------------------------------------------------------------- */
+
+static bool slot_reserve(struct pipeline *p, struct slot *s, uint32_t n)
+{
+	if (s->sel_cap >= n)
+		return true;
+	uint32_t *sel = realloc(s->sel, n * sizeof(*sel));
+	if (!sel)
+		return false;
+	s->sel = sel;
+	if (p->limits) {
+		size_t *end = realloc(s->out_end, n * sizeof(*end));
+		if (!end)
+			return false;
+		s->out_end = end;
+	}
+	s->sel_cap = n;
+	return true;
+}
+
+/* Prints the event the worker stands on, if it is one that is shown. */
+static void print_event(struct worker *w, struct slot *s)
+{
+	const struct pipeline_opts *o = w->p->o;
+	const struct event_info *info = event_info(&w->ctx.ev);
+
+	if (!o->show_internal && (info->category_029 & EC_BASE_MASK) == EC_INTERNAL)
+		return;
+	if (w->display && !filter_match(w->display, &w->env))
+		return;
+	format_event(o->format, &w->env, &s->out);
+}
+
+static void analyse_events(struct worker *w, struct slot *s)
+{
+	struct pipeline *p = w->p;
+	struct batch *b = &s->b;
+	bool match = w->filter && !p->header_decides;
+	bool print = p->o->format != NULL;
+
+	for (uint32_t i = 0; i < b->nev; i++) {
+		if ((b->ev[i].flags & (ER_SELECTED | ER_HIDDEN)) != ER_SELECTED)
+			continue;
+		if (match || print) {
+			evctx_move(&w->ctx, i);
+			if (w->scratch.used_bytes)
+				arena_reset(&w->scratch);
+		}
+		if (match && !filter_match(w->filter, &w->env))
+			continue;
+		s->sel[s->nsel++] = i;
+		if (print)
+			print_event(w, s);
+		if (p->limits)
+			s->out_end[s->nsel - 1] = s->out.len;
+	}
+}
+
+static void analyse(struct worker *w, struct slot *s)
+{
+	struct pipeline *p = w->p;
+
+	buf_reset(&s->out);
+	s->nsel = 0;
+	if (s->ends_before || s->b.kind != BATCH_EVENTS || s->b.nev == 0)
+		return;
+	bool selected = s->b.nselected > 0;
+	if (selected && !slot_reserve(p, s, s->b.nselected)) {
+		slot_fail_memory(s, "selecting events");
+		return;
+	}
+	if (selected || p->o->nchisels) {
+		if (evctx_begin(&w->ctx, &s->b) < 0) {
+			slot_fail_memory(s, "binding events");
+			return;
+		}
+	}
+	if (selected)
+		analyse_events(w, s);
+	if (buf_failed(&s->out))
+		slot_fail_memory(s, "printing events");
+}
+
+static void analyse_chisels(struct worker *w, struct slot *s)
+{
+	const struct pipeline_opts *o = w->p->o;
+
+	for (unsigned i = 0; i < o->nchisels && !s->ends_before && !s->fail.code; i++) {
+		if (chisel_mode(o->chisels[i]) == CHISEL_ORDERED)
+			continue;
+		chisel_analyse(o->chisels[i], w->id, &w->env, s->sel, s->nsel, &s->partial[i], &s->fail);
+	}
+}
+
+void step_analyse(struct worker *w, struct slot *s)
+{
+	if (w->p->in_order)
+		return; /* the release turn does it */
+	analyse(w, s);
+	if (s->b.kind == BATCH_EVENTS && s->b.nev)
+		analyse_chisels(w, s);
+}
+
+/* ---- release ------------------------------------------------------------------------------------- */
+
+/* Applies -n and -M: how many of the selected events are let through; true when a limit ends the
+ * run inside this batch. *last = index of the last event read. */
+static bool release_limits(struct pipeline *p, struct slot *s, uint32_t *nsel, uint32_t *last)
+{
+	const struct pipeline_opts *o = p->o;
+
+	for (uint32_t k = 0; k < s->nsel; k++) {
+		uint32_t i = s->sel[k];
+		struct event ev;
+		const char *why;
+
+		if (o->max_ns) {
+			const uint8_t *blk = s->b.data + s->b.ev[i].off;
+			uint32_t t = load_u32(blk), n = load_u32(blk + 4);
+
+			if (event_parse(&ev, blk, n, EV_CODE_COUNT, &why) == EVENT_OK) {
+				uint64_t ts = load_u64(blk + event_block_hdr_off(t));
+
+				if (!p->stats.captured && !k)
+					p->limit_origin_ts = ts;
+				if (ts - p->limit_origin_ts >= o->max_ns && ts >= p->limit_origin_ts) {
+					*nsel = k;
+					*last = i;
+					return true;
+				}
+			}
+		}
+		if (o->max_events && p->stats.captured + k + 1 >= o->max_events) {
+			*nsel = k + 1;
+			*last = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void release_summary(struct pipeline *p, struct slot *s, uint32_t nsel)
+{
+	for (uint32_t k = 0; k < nsel; k++)
+		summary_count(p->o->summary, &s->b, s->sel[k], p->o->demand->compat029);
+}
+
+static int release_chisels(struct pipeline *p, struct slot *s, uint32_t nsel, struct err *e)
+{
+	const struct pipeline_opts *o = p->o;
+	struct worker *w = &p->releaser;
+
+	if (evctx_begin(&w->ctx, &s->b) < 0)
+		return err_set(e, -12, ERR_NO_POS, "out of memory while running chisels");
+	for (unsigned i = 0; i < o->nchisels; i++) {
+		struct chisel_partial *part = s->partial[i];
+
+		s->partial[i] = NULL;
+		int rc = chisel_release(o->chisels[i], &w->env, s->sel, nsel, part, &s->out, e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static void release_times(struct pipeline *p, struct slot *s, bool cut, uint32_t last)
+{
+	struct pipeline_stats *st = &p->stats;
+
+	if (!s->b.nev)
+		return;
+	if (!st->events)
+		st->first_ts = s->b.first_ts;
+	if (!cut) {
+		st->events += s->b.nev;
+		st->last_ts = s->b.last_ts;
+		return;
+	}
+	const uint8_t *blk = s->b.data + s->b.ev[last].off;
+
+	st->events += last + 1;
+	st->last_ts = load_u64(blk + event_block_hdr_off(load_u32(blk)));
+}
+
+static bool release_fail(struct pipeline *p, const struct err *e)
+{
+	if (e->code == ERR_INTERRUPTED)
+		p->stats.interrupted = true;
+	else
+		p->end_err = *e;
+	return true;
+}
+
+/* The events of the batch, up to the place where a limit cuts. True when the run ends here. */
+static bool release_events(struct pipeline *p, struct slot *s)
+{
+	uint32_t nsel, last = 0;
+	struct err e;
+	bool cut = false;
+
+	if (p->in_order) {
+		analyse(&p->releaser, s);
+		if (s->ends_before)
+			return release_fail(p, &s->b.err);
+	}
+	nsel = s->nsel;
+	if (p->limits)
+		cut = release_limits(p, s, &nsel, &last);
+	if (cut)
+		s->out.len = nsel ? s->out_end[nsel - 1] : 0;
+	release_times(p, s, cut, last);
+	if (p->o->summary)
+		release_summary(p, s, nsel);
+	err_clear(&e);
+	if (p->o->nchisels && release_chisels(p, s, nsel, &e) < 0) {
+		/* What the chisels printed before the fault is shown. */
+		struct err e2 = e;
+		sink_write(p->o->sink, &s->out, NULL);
+		return release_fail(p, &e2);
+	}
+	p->stats.captured += nsel;
+	if (sink_write(p->o->sink, &s->out, &e) < 0)
+		return release_fail(p, &e);
+	return cut;
+}
+
+bool step_release(struct pipeline *p, struct slot *s)
+{
+	if (s->ends_before)
+		return release_fail(p, &s->b.err);
+	if (s->fail.code)
+		return release_fail(p, &s->fail);
+	if (s->b.kind == BATCH_EVENTS && s->b.nev) {
+		if (release_events(p, s))
+			return true;
+		if (p->o->progress)
+			p->o->progress(p->o->progress_ctx, p->stats.events, s->b.raw_off,
+				       source_raw_size(p->src));
+	} else if (s->b.kind == BATCH_META && !p->started) {
+		p->started = true;
+		for (unsigned i = 0; i < p->o->nchisels; i++) {
+			struct err e;
+
+			err_clear(&e);
+			if (chisel_capture_start(p->o->chisels[i], s->b.root, &s->out, &e) < 0)
+				return release_fail(p, &e);
+		}
+		struct err e;
+		err_clear(&e);
+		if (sink_write(p->o->sink, &s->out, &e) < 0)
+			return release_fail(p, &e);
+	}
+	if (s->b.bad.code)
+		return release_fail(p, &s->b.bad);
+	if (s->b.last && s->b.err.code)
+		return release_fail(p, &s->b.err);
+	if (stop_requested()) {
+		p->stats.interrupted = true;
+		return true;
+	}
+	return s->b.last;
+}
+
+void slot_recycle(struct pipeline *p, struct slot *s)
+{
+	for (unsigned i = 0; i < p->o->nchisels; i++) {
+		if (s->partial[i])
+			chisel_partial_free(p->o->chisels[i], s->partial[i]);
+		s->partial[i] = NULL;
+	}
+	source_release(p->src, &s->b);
+	buf_reset(&s->out);
+}

@@ -1,0 +1,83 @@
+/* Private to engine/worker: the slots of the window, the workers and the four steps over a slot. */
+#ifndef BURIN_WORKER_INT_H
+#define BURIN_WORKER_INT_H
+
+#include <pthread.h>
+
+#include "state/bind.h"
+#include "worker/pipeline.h"
+
+/* Life of a slot. GUARDED_BY(pipeline.lock) when there are several workers. */
+enum slot_state {
+	SLOT_FREE, SLOT_READING, SLOT_READ, SLOT_DIGESTING, SLOT_DIGESTED, SLOT_APPLYING,
+	SLOT_APPLIED, SLOT_ANALYSING, SLOT_ANALYSED, SLOT_RELEASING,
+};
+
+struct slot {
+	struct batch b;
+	enum slot_state state;
+	bool ends_before;     /* apply failed: the trace ends before this batch, with b.err */
+	uint32_t *sel;	      /* indices of events that passed the capture filter, ascending */
+	uint32_t nsel, sel_cap;
+	size_t *out_end;      /* only with limits: length of out behind each selected event */
+	struct buf out;	      /* rendered lines */
+	struct chisel_partial *partial[PIPELINE_MAX_CHISELS];
+	struct err fail;      /* analysis failed (a chisel, memory) */
+};
+
+/* What one worker owns. */
+struct worker {
+	struct pipeline *p;
+	unsigned id;
+	pthread_t thread;
+	struct evctx ctx;
+	struct arena scratch;
+	struct field_env env;
+	struct filter_run *filter, *display;
+};
+
+struct pipeline {
+	const struct pipeline_opts *o; /* IMMUTABLE */
+	struct source *src;	       /* OWNED_BY(reader turn) */
+	struct state *st;	       /* OWNED_BY(apply turn) but for the *_at functions */
+	struct digest_pred pred;       /* IMMUTABLE */
+	bool header_decides;	       /* the digest has decided the capture filter */
+	bool in_order;		       /* analysis looks back: it runs in the release turn */
+	bool limits;		       /* -n or -M */
+
+	/* Window. Slot of batch number s is slots[s % nslots]. */
+	struct slot *slots;
+	unsigned nslots;
+
+	/* OWNED_BY(release turn) */
+	struct pipeline_stats stats;
+	struct err end_err;	/* why the run failed; code 0 = it did not */
+	struct worker releaser;	/* evaluation state of the release turn, for in-order work */
+	bool started;		/* on_capture_start has run */
+	uint64_t limit_origin_ts; /* -M counts from here */
+
+	/* Scheduler; GUARDED_BY(lock) with several workers. */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	uint64_t read_seq, apply_seq, release_seq; /* next batch of each ordered step */
+	bool reading, applying, releasing;	   /* somebody holds the turn */
+	bool read_done;				   /* the last batch has been read */
+	bool ended;				   /* the end was released: nothing more happens */
+	size_t out_bytes;			   /* rendered and not yet released */
+	unsigned waiting;			   /* workers in pthread_cond_wait */
+};
+
+/* ---- the steps (steps.c): one batch each, called by whoever holds the slot ---- */
+void step_read(struct pipeline *p, struct slot *s, uint64_t seq);
+void step_digest(struct pipeline *p, struct slot *s);
+void step_apply(struct pipeline *p, struct slot *s);
+void step_analyse(struct worker *w, struct slot *s);
+/* True when the trace ends with this batch. */
+bool step_release(struct pipeline *p, struct slot *s);
+/* Gives a slot's batch back, released or discarded. */
+void slot_recycle(struct pipeline *p, struct slot *s);
+
+int worker_init(struct worker *w, struct pipeline *p, unsigned id);
+void worker_fini(struct worker *w);
+
+#endif
