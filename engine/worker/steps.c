@@ -160,6 +160,14 @@ void step_analyse(struct worker *w, struct slot *s)
 
 /* ---- release ------------------------------------------------------------------------------------- */
 
+/* Time stamp of event i, ns. */
+static uint64_t event_ts(const struct batch *b, uint32_t i)
+{
+	const uint8_t *blk = b->data + b->ev[i].off;
+
+	return load_u64(blk + event_block_hdr_off(load_u32(blk)));
+}
+
 /* Applies -n and -M: how many of the selected events are let through; true when a limit ends the
  * run inside this batch. *last = index of the last event read. */
 static bool release_limits(struct pipeline *p, struct slot *s, uint32_t *nsel, uint32_t *last)
@@ -168,23 +176,16 @@ static bool release_limits(struct pipeline *p, struct slot *s, uint32_t *nsel, u
 
 	for (uint32_t k = 0; k < s->nsel; k++) {
 		uint32_t i = s->sel[k];
-		struct event ev;
-		const char *why;
 
 		if (o->max_ns) {
-			const uint8_t *blk = s->b.data + s->b.ev[i].off;
-			uint32_t t = load_u32(blk), n = load_u32(blk + 4);
+			uint64_t ts = event_ts(&s->b, i);
 
-			if (event_parse(&ev, blk, n, EV_CODE_COUNT, &why) == EVENT_OK) {
-				uint64_t ts = load_u64(blk + event_block_hdr_off(t));
-
-				if (!p->stats.captured && !k)
-					p->limit_origin_ts = ts;
-				if (ts - p->limit_origin_ts >= o->max_ns && ts >= p->limit_origin_ts) {
-					*nsel = k;
-					*last = i;
-					return true;
-				}
+			if (!p->stats.captured && !k)
+				p->limit_origin_ts = ts;
+			if (ts >= p->limit_origin_ts && ts - p->limit_origin_ts >= o->max_ns) {
+				*nsel = k;
+				*last = i;
+				return true;
 			}
 		}
 		if (o->max_events && p->stats.captured + k + 1 >= o->max_events) {
@@ -233,10 +234,8 @@ static void release_times(struct pipeline *p, struct slot *s, bool cut, uint32_t
 		st->last_ts = s->b.last_ts;
 		return;
 	}
-	const uint8_t *blk = s->b.data + s->b.ev[last].off;
-
 	st->events += last + 1;
-	st->last_ts = load_u64(blk + event_block_hdr_off(load_u32(blk)));
+	st->last_ts = event_ts(&s->b, last);
 }
 
 static bool release_fail(struct pipeline *p, const struct err *e)
@@ -281,6 +280,22 @@ static bool release_events(struct pipeline *p, struct slot *s)
 	return cut;
 }
 
+/* The first section is known: on_capture_start of all chisels. False when the run ends here. */
+static bool release_start(struct pipeline *p, struct slot *s)
+{
+	struct err e;
+
+	p->started = true;
+	err_clear(&e);
+	for (unsigned i = 0; i < p->o->nchisels; i++) {
+		if (chisel_capture_start(p->o->chisels[i], s->b.root, &s->out, &e) < 0)
+			return !release_fail(p, &e);
+	}
+	if (sink_write(p->o->sink, &s->out, &e) < 0)
+		return !release_fail(p, &e);
+	return true;
+}
+
 bool step_release(struct pipeline *p, struct slot *s)
 {
 	if (s->ends_before)
@@ -294,18 +309,8 @@ bool step_release(struct pipeline *p, struct slot *s)
 			p->o->progress(p->o->progress_ctx, p->stats.events, s->b.raw_off,
 				       source_raw_size(p->src));
 	} else if (s->b.kind == BATCH_META && !p->started) {
-		p->started = true;
-		for (unsigned i = 0; i < p->o->nchisels; i++) {
-			struct err e;
-
-			err_clear(&e);
-			if (chisel_capture_start(p->o->chisels[i], s->b.root, &s->out, &e) < 0)
-				return release_fail(p, &e);
-		}
-		struct err e;
-		err_clear(&e);
-		if (sink_write(p->o->sink, &s->out, &e) < 0)
-			return release_fail(p, &e);
+		if (!release_start(p, s))
+			return true;
 	}
 	if (s->b.bad.code)
 		return release_fail(p, &s->b.bad);

@@ -1,0 +1,323 @@
+#include "cli/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+
+enum opt_arg { N = no_argument, R = required_argument, O = optional_argument };
+enum opt_group { INPUT, CHISELS, OUTPUT, LISTS, ENGINE, EXCLUDED, GROUP_COUNT };
+
+enum opt_id {
+	OPT_BASE = 1000, /* above every short option letter */
+#define OPT(id, s, l, a, an, g, h) OPT_##id,
+#include "cli/options.def"
+#undef OPT
+	OPT_END,
+};
+
+struct opt {
+	enum opt_id id;
+	int short_name;
+	const char *long_name;
+	enum opt_arg arg;
+	const char *arg_name;
+	enum opt_group group;
+	const char *help;
+};
+
+static const struct opt opts[] = {
+#define OPT(id, s, l, a, an, g, h) {OPT_##id, s, l, a, an, g, h},
+#include "cli/options.def"
+#undef OPT
+};
+
+static const char *const group_titles[GROUP_COUNT] = {
+	[INPUT] = "Input", [CHISELS] = "Chisels", [OUTPUT] = "Output", [LISTS] = "Lists and help",
+	[ENGINE] = "Engine",
+};
+
+bool cli_option_at(unsigned n, struct cli_option_info *info)
+{
+	if (n >= ARRAY_SIZE(opts))
+		return false;
+	*info = (struct cli_option_info){opts[n].short_name, opts[n].long_name, opts[n].arg_name,
+					 opts[n].help, (int)opts[n].arg, opts[n].group == EXCLUDED};
+	return true;
+}
+
+void cli_help(struct buf *out)
+{
+	buf_puts(out, "usage: burin [options] [-p FORMAT] [FILTER]\n"
+		      "       burin -r TRACE -c CHISEL [ARGS] [FILTER]\n");
+	for (int g = 0; g < GROUP_COUNT; g++) {
+		if (!group_titles[g])
+			continue;
+		buf_printf(out, "\n%s\n", group_titles[g]);
+		for (unsigned i = 0; i < ARRAY_SIZE(opts); i++) {
+			const struct opt *o = &opts[i];
+			char name[64];
+			int n = 0;
+
+			if ((int)o->group != g)
+				continue;
+			n += snprintf(name + n, sizeof(name) - (size_t)n, o->short_name ? "-%c" : "  ",
+				      o->short_name);
+			if (o->long_name)
+				n += snprintf(name + n, sizeof(name) - (size_t)n, "%s--%s",
+					      o->short_name ? ", " : "  ", o->long_name);
+			if (o->arg_name)
+				snprintf(name + n, sizeof(name) - (size_t)n, "%s%s", o->long_name ? "=" : " ",
+					 o->arg_name);
+			buf_printf(out, "  %-28s %s\n", name, o->help);
+		}
+	}
+	buf_puts(out, "\nExit status: 0 success, also when interrupted; 1 any error (what was read before a\n"
+		      "damaged place is printed first).\n");
+}
+
+/* ---- values ---------------------------------------------------------------------------------------- */
+
+static int parse_u64(const char *s, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	if (s[0] < '0' || s[0] > '9')
+		return -EINVAL;
+	*out = strtoull(s, &end, 10);
+	return errno || *end ? -EINVAL : 0;
+}
+
+/* Bytes with an optional k, M or G (powers of 1024). */
+static int parse_size(const char *s, uint64_t *out)
+{
+	char *end;
+	unsigned shift = 0;
+
+	errno = 0;
+	if (s[0] < '0' || s[0] > '9')
+		return -EINVAL;
+	*out = strtoull(s, &end, 10);
+	switch (*end) {
+	case 'k': case 'K': shift = 10; break;
+	case 'm': case 'M': shift = 20; break;
+	case 'g': case 'G': shift = 30; break;
+	default: break;
+	}
+	if (shift)
+		end++;
+	if (errno || *end || (shift && *out >> (64 - shift)))
+		return -EINVAL;
+	*out <<= shift;
+	return 0;
+}
+
+static int bad(struct err *e, const char *fmt, const char *arg)
+{
+	char msg[256];
+
+	snprintf(msg, sizeof(msg), fmt, arg);
+	return err_set(e, ERR_SYNTAX, ERR_NO_POS, "%s", msg);
+}
+
+static int set_buffer_mode(struct cli_options *o, enum buffer_mode m, struct err *e)
+{
+	if (o->buffer_mode_given && o->ro.buffer_mode != m)
+		return bad(e, "you cannot specify more than one output format%s", "");
+	o->buffer_mode_given = true;
+	o->ro.buffer_mode = (uint8_t)m;
+	return 0;
+}
+
+static int set_print(struct cli_options *o, const char *arg)
+{
+	if (!strcmp(arg, "p")) {
+		o->action = ACT_PRINT_FORMAT;
+	} else if (!strcmp(arg, "c") || !strcmp(arg, "container")) {
+		o->print_containers = true;
+		o->format = "*%evt.num %evt.outputtime %evt.cpu %container.name (%container.id) %proc.name "
+			    "(%thread.tid:%thread.vtid) %evt.dir %evt.type %evt.info";
+	} else if (!strcmp(arg, "k") || !strcmp(arg, "kubernetes")) {
+		o->print_containers = true;
+		o->format = "*%evt.num %evt.outputtime %evt.cpu %k8s.pod.name (%container.id) %proc.name "
+			    "(%thread.tid:%thread.vtid) %evt.dir %evt.type %evt.info";
+	} else if (!strcmp(arg, "m") || !strcmp(arg, "mesos")) {
+		o->print_containers = true;
+		o->format = "*%evt.num %evt.outputtime %evt.cpu %mesos.task.name (%container.id) %proc.name "
+			    "(%thread.tid:%thread.vtid) %evt.dir %evt.type %evt.info";
+	} else {
+		o->format = arg;
+	}
+	return 0;
+}
+
+static int set_number(const struct opt *d, const char *arg, struct cli_options *o, struct err *e)
+{
+	uint64_t v = 0;
+
+	if ((d->id == OPT_BATCH_BYTES ? parse_size(arg, &v) : parse_u64(arg, &v)) < 0) {
+		if (d->id == OPT_NUMEVENTS)
+			return bad(e, "can't parse the -n argument '%s', make sure it's a number", arg);
+		return err_set(e, ERR_SYNTAX, ERR_NO_POS, "option %s%s: '%s' is not a number",
+			       d->long_name ? "--" : "-M", d->long_name ? d->long_name : "", arg);
+	}
+	switch (d->id) {
+	case OPT_NUMEVENTS:
+		if (!v)
+			return bad(e, "invalid event count %s", arg);
+		o->max_events = v;
+		return 0;
+	case OPT_SECONDS_MAX:
+		if (!v || v > UINT64_MAX / 1000000000)
+			return bad(e, "invalid duration %s", arg);
+		o->max_ns = v * 1000000000;
+		return 0;
+	case OPT_SNAPLEN:
+		o->snaplen = v;
+		return 0;
+	case OPT_WORKERS:
+		if (!v || v > 256)
+			return bad(e, "option --workers: %s is not in 1..256", arg);
+		o->workers = (unsigned)v;
+		return 0;
+	case OPT_BATCH_BYTES:
+		if (v < 1 || v > (1u << 30))
+			return bad(e, "option --batch-bytes: %s is not in 1..1G", arg);
+		o->batch_bytes = v;
+		return 0;
+	default: /* OPT_BATCH_EVENTS */
+		if (!v || v > UINT32_MAX)
+			return bad(e, "option --batch-events: %s is out of range", arg);
+		o->batch_events = (uint32_t)v;
+		return 0;
+	}
+}
+
+static int set_time_type(struct cli_options *o, const char *arg, struct err *e)
+{
+	if (!arg[0] || arg[1] || !strchr("hardD", arg[0]))
+		return bad(e, "invalid modifier for flag -t: '%s' (h, a, r, d or D)", arg);
+	o->ro.time_type = arg[0];
+	return 0;
+}
+
+static int set_option(const struct opt *d, const char *arg, struct cli_options *o, struct err *e)
+{
+	switch (d->id) {
+	case OPT_READ:
+		if (o->nfiles == CLI_MAX_FILES)
+			return bad(e, "too many trace files%s", "");
+		o->files[o->nfiles++] = arg;
+		return 0;
+	case OPT_NUMEVENTS: case OPT_SECONDS_MAX: case OPT_SNAPLEN: case OPT_WORKERS:
+	case OPT_BATCH_BYTES: case OPT_BATCH_EVENTS:
+		return set_number(d, arg, o, e);
+	case OPT_CHISEL:
+		if (!strcmp(arg, "l")) {
+			o->action = ACT_LIST_CHISELS;
+			return 0;
+		}
+		if (o->nchisels == CLI_MAX_CHISELS)
+			return bad(e, "too many chisels%s", "");
+		o->chisels[o->nchisels++] = arg;
+		return 0;
+	case OPT_LIST_CHISELS: o->action = ACT_LIST_CHISELS; return 0;
+	case OPT_CHISEL_INFO: o->action = ACT_CHISEL_INFO; o->info_chisel = arg; return 0;
+	case OPT_PRINT: return set_print(o, arg);
+	case OPT_TIMETYPE: return set_time_type(o, arg, e);
+	case OPT_JSON: o->ro.json = true; return 0;
+	case OPT_ASCII: return set_buffer_mode(o, BUF_PRINTABLE, e);
+	case OPT_HEX: return set_buffer_mode(o, BUF_HEX, e);
+	case OPT_HEXASCII: return set_buffer_mode(o, BUF_HEXASCII, e);
+	case OPT_BASE64: return set_buffer_mode(o, BUF_BASE64, e);
+	case OPT_DISPLAYFLT: o->displayflt = true; return 0;
+	case OPT_QUIET: o->quiet = true; return 0;
+	case OPT_SUMMARY: o->summary = true; return 0;
+	case OPT_PROGRESS: o->progress = true; return 0;
+	case OPT_VERBOSE: o->verbose = true; return 0;
+	case OPT_DEBUG: o->debug = true; return 0;
+	case OPT_UNBUFFERED: o->unbuffered = true; return 0;
+	case OPT_RESOLVE_PORTS: o->resolve_ports = true; return 0;
+	case OPT_LIST: o->action = ACT_LIST_FIELDS; return 0;
+	case OPT_LIST_MARKDOWN: o->action = ACT_LIST_MARKDOWN; return 0;
+	case OPT_LIST_EVENTS: o->action = ACT_LIST_EVENTS; return 0;
+	case OPT_EXPLAIN: o->action = ACT_EXPLAIN; return 0;
+	case OPT_HELP: o->action = ACT_HELP; return 0;
+	case OPT_VERSION: o->action = ACT_VERSION; return 0;
+	case OPT_COMPAT:
+		if (strcmp(arg, "0.29") && strcmp(arg, "0.29.3"))
+			return bad(e, "option --compat: '%s' is not known (0.29 is)", arg);
+		o->ro.compat029 = true;
+		return 0;
+	default:
+		return err_set(e, ERR_SYNTAX, ERR_NO_POS, "option %s%s: %s", d->long_name ? "--" : "-",
+			       d->long_name ? d->long_name : "", d->help);
+	}
+}
+
+/* ---- parsing --------------------------------------------------------------------------------------- */
+
+static const struct opt *opt_find(int c)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(opts); i++) {
+		if (opts[i].short_name == c || (int)opts[i].id == c)
+			return &opts[i];
+	}
+	return NULL;
+}
+
+/* getopt's two descriptions, from the table. The short one starts with ':' so that a missing argument
+ * is told from an unknown option, and getopt prints nothing itself. */
+static void opt_tables(char *shorts, struct option *longs)
+{
+	unsigned ns = 0, nl = 0;
+
+	shorts[ns++] = ':';
+	for (unsigned i = 0; i < ARRAY_SIZE(opts); i++) {
+		if (opts[i].short_name) {
+			shorts[ns++] = (char)opts[i].short_name;
+			for (int a = 0; a < (int)opts[i].arg; a++)
+				shorts[ns++] = ':';
+		}
+		if (opts[i].long_name)
+			longs[nl++] = (struct option){opts[i].long_name, (int)opts[i].arg, NULL, (int)opts[i].id};
+	}
+	shorts[ns] = 0;
+	longs[nl] = (struct option){0};
+}
+
+int cli_parse(struct cli_options *o, int argc, char **argv, struct err *e)
+{
+	char shorts[3 * ARRAY_SIZE(opts) + 2];
+	struct option longs[ARRAY_SIZE(opts) + 1];
+	int c, rc;
+
+	memset(o, 0, sizeof(*o));
+	o->ro.time_type = 'h';
+	opt_tables(shorts, longs);
+	opterr = 0;
+	optind = 0;
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		if (c == '?')
+			return bad(e, "unknown or ambiguous option '%s' (burin --help lists them)",
+				   argv[optind - 1]);
+		if (c == ':')
+			return bad(e, "option '%s' needs an argument", argv[optind - 1]);
+		rc = set_option(opt_find(c), optarg, o, e);
+		if (rc < 0)
+			return rc;
+	}
+	o->nwords = (unsigned)(argc - optind);
+	o->words = calloc(o->nwords + 1, sizeof(*o->words));
+	if (!o->words)
+		return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
+	for (unsigned i = 0; i < o->nwords; i++)
+		o->words[i] = argv[optind + (int)i];
+	return 0;
+}
+
+void cli_options_fini(struct cli_options *o)
+{
+	free(o->words);
+	o->words = NULL;
+}

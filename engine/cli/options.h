@@ -1,0 +1,48 @@
+/* The command line, parsed: options.def gives the options, this gives their meaning. Nothing is opened
+ * or loaded here. Strings are borrowed from argv. Main thread only. */
+#ifndef BURIN_CLI_OPTIONS_H
+#define BURIN_CLI_OPTIONS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "field/field.h"
+
+enum { CLI_MAX_FILES = 4096, CLI_MAX_CHISELS = 64 };
+
+enum cli_action {
+	ACT_RUN, ACT_HELP, ACT_VERSION, ACT_LIST_FIELDS, ACT_LIST_MARKDOWN, ACT_LIST_EVENTS,
+	ACT_LIST_CHISELS, ACT_CHISEL_INFO, ACT_EXPLAIN, ACT_PRINT_FORMAT,
+};
+
+struct cli_options {
+	enum cli_action action;
+	const char *info_chisel;	 /* -i */
+	const char *files[CLI_MAX_FILES];
+	unsigned nfiles;
+	const char *chisels[CLI_MAX_CHISELS]; /* -c, in order */
+	/* For each chisel: index of the first non-option word behind it that it may take (words before
+	 * belong to earlier chisels). */
+	unsigned nchisels;
+	const char **words;		 /* non-option words in order: chisel arguments, then the filter */
+	unsigned nwords;
+	const char *format;		 /* -p; NULL = default */
+	bool print_containers;		 /* -pc, -pk, -pm */
+	struct render_opts ro;
+	bool buffer_mode_given, displayflt, quiet, summary, progress, verbose, debug, unbuffered;
+	bool resolve_ports;
+	uint64_t max_events, max_ns;
+	uint64_t snaplen;
+	unsigned workers;		 /* 0 = online CPUs */
+	size_t batch_bytes;
+	uint32_t batch_events;
+};
+
+/* Returns 0 or negative with a message in *e (what is wrong with which option). */
+int cli_parse(struct cli_options *o, int argc, char **argv, struct err *e);
+void cli_options_fini(struct cli_options *o);
+void cli_help(struct buf *out);
+/* For completions and tests: the n-th option. False past the end. */
+struct cli_option_info { int short_name; const char *long_name, *arg_name, *help; int arg; bool excluded; };
+bool cli_option_at(unsigned n, struct cli_option_info *info);
+
+#endif
