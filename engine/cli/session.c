@@ -1,0 +1,308 @@
+#include "cli/session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/stop.h"
+
+static unsigned online_cpus(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > PIPELINE_MAX_WORKERS ? PIPELINE_MAX_WORKERS : (unsigned)n;
+}
+
+/* ---- words: chisel arguments, then the filter ------------------------------------------------------ */
+
+static char *join_words(const char **words, unsigned n)
+{
+	size_t len = 1;
+	char *text, *p;
+
+	for (unsigned i = 0; i < n; i++)
+		len += strlen(words[i]) + 1;
+	text = p = malloc(len);
+	if (!text)
+		return NULL;
+	for (unsigned i = 0; i < n; i++)
+		p += sprintf(p, "%s%s", i ? " " : "", words[i]);
+	*p = 0;
+	return text;
+}
+
+static bool words_are_filter(const char **words, unsigned n, bool compat)
+{
+	char *text = join_words(words, n);
+	struct filter *f = NULL;
+	bool ok = text && filter_compile(&f, text, compat, NULL) == 0;
+
+	filter_free(f);
+	free(text);
+	return ok;
+}
+
+/* Whether chisel c takes the next word as its argument (spec: cli.md section 6). */
+static int chisel_takes_word(struct session *s, struct chisel *c, unsigned at, bool *takes, struct err *e)
+{
+	unsigned left = s->o->nwords - at;
+	const char *word = left ? s->o->words[at] : NULL;
+
+	*takes = false;
+	if (chisel_args_required(c)) {
+		if (!word)
+			return err_set(e, ERR_SYNTAX, ERR_NO_POS, "missing arguments for chisel %s",
+				       s->o->chisels[s->nchisels - 1]);
+		*takes = true;
+		return 0;
+	}
+	if (!chisel_args_optional(c) || !word || word[0] == '-')
+		return 0;
+	if (chisel_takes_filter(c)) {
+		*takes = true;
+		return 0;
+	}
+	*takes = !words_are_filter(s->o->words + at, left, s->o->ro.compat029);
+	return 0;
+}
+
+static int load_chisels(struct session *s, unsigned *words_used, struct err *e)
+{
+	unsigned at = 0;
+
+	for (unsigned i = 0; i < s->o->nchisels; i++) {
+		struct chisel *c;
+		bool takes;
+		int rc = chisel_load(&c, s->o->chisels[i], &s->host, e);
+
+		if (rc < 0)
+			return rc;
+		s->chisels[s->nchisels++] = c;
+		rc = chisel_takes_word(s, c, at, &takes, e);
+		if (rc == 0)
+			rc = chisel_set_args(c, takes ? s->o->words[at] : NULL, e);
+		if (rc < 0)
+			return rc;
+		at += takes;
+	}
+	*words_used = at;
+	return 0;
+}
+
+/* ---- setting up ------------------------------------------------------------------------------------ */
+
+/* \n \t \e \\ in a format given on the command line; other backslash pairs stay. */
+static char *unescape_format(const char *s)
+{
+	char *out = malloc(strlen(s) + 1), *p = out;
+
+	if (!out)
+		return NULL;
+	for (; *s; s++) {
+		if (s[0] != '\\' || !s[1] || !strchr("nte\\", s[1])) {
+			*p++ = *s;
+			continue;
+		}
+		s++;
+		*p++ = *s == 'n' ? '\n' : *s == 't' ? '\t' : *s == 'e' ? '\033' : '\\';
+	}
+	*p = 0;
+	return out;
+}
+
+static int set_format(struct session *s, struct err *e)
+{
+	const char *text = s->o->format ? s->o->format : FORMAT_DEFAULT;
+	char *plain;
+	int rc;
+
+	if (s->o->quiet || s->nchisels)
+		return 0;
+	plain = unescape_format(text);
+	if (!plain)
+		return err_set(e, -12, ERR_NO_POS, "out of memory");
+	rc = format_parse(&s->format, plain, e);
+	if (rc < 0)
+		report_text_error("format", plain, e);
+	free(plain);
+	return rc;
+}
+
+static int set_filter(struct session *s, unsigned from, struct err *e)
+{
+	int rc;
+
+	s->filter_text = join_words(s->o->words + from, s->o->nwords - from);
+	if (!s->filter_text)
+		return err_set(e, -12, ERR_NO_POS, "out of memory");
+	if (!s->filter_text[0])
+		return 0;
+	rc = filter_compile(&s->filter, s->filter_text, s->o->ro.compat029, e);
+	if (rc < 0)
+		report_text_error("filter", s->filter_text, e);
+	return rc;
+}
+
+static void set_demand(struct session *s)
+{
+	bool capture = s->filter && !s->o->displayflt;
+
+	demand_init(&s->demand, s->o->ro.compat029);
+	if (s->filter)
+		demand_add(&s->demand, filter_demand(s->filter));
+	if (capture)
+		filter_types(s->filter, &s->demand);
+	if (s->format)
+		demand_add(&s->demand, format_demand(s->format));
+	for (unsigned i = 0; i < s->nchisels; i++)
+		chisel_demand(s->chisels[i], &s->demand);
+}
+
+int session_init(struct session *s, const struct cli_options *o, struct err *e)
+{
+	unsigned words_used = 0;
+	int rc;
+
+	memset(s, 0, sizeof(*s));
+	s->o = o;
+	s->workers = o->workers ? o->workers : online_cpus();
+	sink_init(&s->sink, STDOUT_FILENO, o->unbuffered || o->ro.json);
+	summary_init(&s->summary);
+	rc = chisel_path_new(&s->path, e);
+	if (rc < 0)
+		return rc;
+	s->host = (struct chisel_host){
+		.workers = s->workers,
+		.ro = &o->ro,
+		.compat029 = o->ro.compat029,
+		.print_container_data = o->print_containers,
+		.json = o->ro.json,
+		.filter_text = "",
+		.path = (const char *const *)s->path,
+		.in_order = o->max_events || o->max_ns,
+	};
+	rc = load_chisels(s, &words_used, e);
+	if (rc < 0)
+		return rc;
+	rc = set_filter(s, words_used, e);
+	if (rc < 0) {
+		e->msg[0] = 0; /* reported */
+		return rc;
+	}
+	if (!o->displayflt)
+		s->host.filter_text = s->filter_text;
+	rc = set_format(s, e);
+	if (rc < 0)
+		e->msg[0] = 0;
+	return rc;
+}
+
+void session_fini(struct session *s)
+{
+	for (unsigned i = 0; i < s->nchisels; i++)
+		chisel_free(s->chisels[i]);
+	filter_free(s->filter);
+	format_free(s->format);
+	free(s->filter_text);
+	chisel_path_free(s->path);
+	sink_fini(&s->sink);
+}
+
+/* ---- running --------------------------------------------------------------------------------------- */
+
+static void progress(void *ctx, uint64_t events, uint64_t pos, uint64_t size)
+{
+	struct session *s = ctx;
+	double pct = size ? 100.0 * (double)pos / (double)size : 0;
+
+	if (events - s->progress_events < 10000 || pct - s->progress_shown <= 0.1)
+		return;
+	s->progress_events = events;
+	s->progress_shown = pct;
+	fprintf(stderr, "\r%*s\r", (int)s->progress_width, "");
+	s->progress_width = (unsigned)fprintf(stderr, "%.2lf", pct);
+	fflush(stderr);
+}
+
+static void print_statistics(const struct session *s, uint64_t captured, double cpu_s)
+{
+	fprintf(stderr, "Driver Events:0\nDriver Drops:0\nSuppressed by Comm:0\n");
+	fprintf(stderr, "Elapsed time: %.3lf, Captured Events: %" PRIu64 ", %.2lf eps\n", cpu_s, captured,
+		cpu_s > 0 ? (double)captured / cpu_s : 0.0);
+}
+
+static int run_file(struct session *s, const char *path, struct err *e)
+{
+	const struct cli_options *o = s->o;
+	struct pipeline_stats stats = {0};
+	struct pipeline_opts po = {
+		.workers = s->workers,
+		.source = {.batch_bytes = o->batch_bytes, .batch_events = o->batch_events},
+		.demand = &s->demand,
+		.ro = &o->ro,
+		.filter = o->displayflt ? NULL : s->filter,
+		.display = o->displayflt ? s->filter : NULL,
+		.format = s->format,
+		.show_internal = o->debug,
+		.chisels = s->chisels,
+		.nchisels = s->nchisels,
+		.sink = &s->sink,
+		.max_events = o->max_events,
+		.max_ns = o->max_ns,
+		.summary = o->summary ? &s->summary : NULL,
+		.progress = o->progress ? progress : NULL,
+		.progress_ctx = s,
+	};
+	struct buf out;
+	int rc = 0;
+
+	buf_init(&out);
+	for (unsigned i = 0; i < s->nchisels && rc == 0; i++)
+		rc = chisel_init(s->chisels[i], &out, e);
+	if (rc == 0)
+		rc = sink_write(&s->sink, &out, e);
+	buf_fini(&out);
+	if (rc < 0)
+		return rc;
+	set_demand(s);
+	clock_t cpu = clock();
+	rc = pipeline_run(path, &po, &stats, e);
+	if (o->progress)
+		fprintf(stderr, "\r%*s\r%s\n", (int)s->progress_width, "", rc == 0 ? "100.00" : "");
+	s->captured += stats.captured;
+	if (o->verbose)
+		print_statistics(s, stats.captured, (double)(clock() - cpu) / CLOCKS_PER_SEC);
+	if (rc == 0 && stats.interrupted)
+		rc = ERR_INTERRUPTED;
+	return rc;
+}
+
+int session_run(struct session *s)
+{
+	struct err e;
+	struct buf out;
+	int code = 0;
+
+	for (unsigned i = 0; i < s->o->nfiles && code == 0; i++) {
+		err_clear(&e);
+		int rc = run_file(s, s->o->files[i], &e);
+
+		if (rc == ERR_INTERRUPTED)
+			break;
+		if (rc < 0) {
+			report_error(s->o->files[i], &e);
+			code = 1;
+		}
+	}
+	buf_init(&out);
+	if (s->o->summary)
+		summary_print(&s->summary, &out);
+	if (s->o->summary && sink_write(&s->sink, &out, &e) < 0 && e.code != ERR_INTERRUPTED) {
+		report_error(NULL, &e);
+		code = 1;
+	}
+	buf_fini(&out);
+	return code;
+}

@@ -1,0 +1,40 @@
+/* One invocation of the program: what the options ask for, compiled and loaded, then run over each
+ * trace file in turn. Main thread only. */
+#ifndef BURIN_CLI_SESSION_H
+#define BURIN_CLI_SESSION_H
+
+#include "cli/options.h"
+#include "worker/pipeline.h"
+
+struct session {
+	const struct cli_options *o;
+	struct demand demand;
+	char *filter_text;	  /* owned */
+	struct filter *filter;	  /* compiled filter text; NULL = none */
+	struct format *format;
+	struct chisel *chisels[CLI_MAX_CHISELS];
+	unsigned nchisels;
+	struct chisel_host host;
+	char **path;		  /* chisel search path, owned, NULL-terminated */
+	struct sink sink;
+	struct summary summary;
+	unsigned workers;
+	uint64_t captured;	  /* over all files */
+	/* progress */
+	uint64_t progress_events;
+	double progress_shown;
+	unsigned progress_width;
+};
+
+/* Compiles filter and format, loads the chisels and delivers their arguments. */
+int session_init(struct session *s, const struct cli_options *o, struct err *e);
+/* Runs all files; messages for each fault go to standard error. Returns the exit code. */
+int session_run(struct session *s);
+void session_fini(struct session *s);
+
+/* Prints "burin: [FILE:][OFFSET: ]text" on standard error. */
+void report_error(const char *file, const struct err *e);
+/* For texts (filter, format): "burin: WHAT:COLUMN: text", the text itself and a caret line. */
+void report_text_error(const char *what, const char *text, const struct err *e);
+
+#endif
