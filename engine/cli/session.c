@@ -44,8 +44,9 @@ static bool words_are_filter(const char **words, unsigned n, bool compat)
 	return ok;
 }
 
-/* Whether chisel c takes the next word as its argument (spec: cli.md section 6). */
-static int chisel_takes_word(struct session *s, struct chisel *c, unsigned at, bool *takes, struct err *e)
+/* Whether the chisel takes the next word as its argument (spec: cli.md section 6). */
+static int chisel_takes_word(struct session *s, const char *name, struct chisel *c, unsigned at,
+			     bool *takes, struct err *e)
 {
 	unsigned left = s->o->nwords - at;
 	const char *word = left ? s->o->words[at] : NULL;
@@ -53,42 +54,49 @@ static int chisel_takes_word(struct session *s, struct chisel *c, unsigned at, b
 	*takes = false;
 	if (chisel_args_required(c)) {
 		if (!word)
-			return err_set(e, ERR_SYNTAX, ERR_NO_POS, "missing arguments for chisel %s",
-				       s->o->chisels[s->nchisels - 1]);
+			return err_set(e, ERR_SYNTAX, ERR_NO_POS, "missing arguments for chisel %s", name);
 		*takes = true;
 		return 0;
 	}
 	if (!chisel_args_optional(c) || !word || word[0] == '-')
 		return 0;
-	if (chisel_takes_filter(c)) {
-		*takes = true;
-		return 0;
-	}
-	*takes = !words_are_filter(s->o->words + at, left, s->o->ro.compat029);
+	*takes = chisel_arg_is_filter(c) ||
+		 !words_are_filter(s->o->words + at, left, s->ro.compat029);
 	return 0;
 }
 
+static int load_chisel(struct session *s, const char *name, unsigned *at, struct buf *out, struct err *e)
+{
+	struct chisel *c;
+	bool takes;
+	int rc = chisels_load(s->chisels, name, &c, out, e);
+
+	if (rc == 0)
+		rc = chisel_takes_word(s, name, c, *at, &takes, e);
+	if (rc == 0 && takes)
+		rc = chisel_set_args(c, s->o->words[(*at)++], out, e);
+	return rc;
+}
+
+/* Loads every -c and delivers its arguments; *words_used = words they took. */
 static int load_chisels(struct session *s, unsigned *words_used, struct err *e)
 {
-	unsigned at = 0;
+	struct buf out;
+	struct err e2;
+	int rc;
 
-	for (unsigned i = 0; i < s->o->nchisels; i++) {
-		struct chisel *c;
-		bool takes;
-		int rc = chisel_load(&c, s->o->chisels[i], &s->host, e);
-
-		if (rc < 0)
-			return rc;
-		s->chisels[s->nchisels++] = c;
-		rc = chisel_takes_word(s, c, at, &takes, e);
-		if (rc == 0)
-			rc = chisel_set_args(c, takes ? s->o->words[at] : NULL, e);
-		if (rc < 0)
-			return rc;
-		at += takes;
-	}
-	*words_used = at;
-	return 0;
+	*words_used = 0;
+	if (!s->o->nchisels)
+		return 0;
+	rc = chisels_new(&s->chisels, &s->host);
+	if (rc < 0)
+		return err_set(e, rc, ERR_NO_POS, "out of memory for the chisels");
+	buf_init(&out);
+	for (unsigned i = 0; i < s->o->nchisels && rc == 0; i++)
+		rc = load_chisel(s, s->o->chisels[i], words_used, &out, e);
+	sink_write(&s->sink, &out, &e2);
+	buf_fini(&out);
+	return rc;
 }
 
 /* ---- setting up ------------------------------------------------------------------------------------ */
@@ -118,7 +126,7 @@ static int set_format(struct session *s, struct err *e)
 	char *plain;
 	int rc;
 
-	if (s->o->quiet || s->nchisels)
+	if (s->o->quiet || s->chisels)
 		return 0;
 	plain = unescape_format(text);
 	if (!plain)
@@ -145,19 +153,32 @@ static int set_filter(struct session *s, unsigned from, struct err *e)
 	return rc;
 }
 
+/* Chisels narrow the types further, unless somebody counts the events that pass the filter. */
+static void add_chisel_demand(struct session *s)
+{
+	struct demand d;
+
+	demand_init(&d, s->ro.compat029);
+	memset(d.types, 0, sizeof(d.types));
+	chisels_demand(s->chisels, &d);
+	demand_add(&s->demand, d.bits);
+	if (s->o->max_events || s->o->max_ns || s->o->verbose)
+		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(d.types); i++)
+		s->demand.types[i] &= d.types[i];
+}
+
 static void set_demand(struct session *s)
 {
-	bool capture = s->filter && !s->o->displayflt;
-
-	demand_init(&s->demand, s->o->ro.compat029);
+	demand_init(&s->demand, s->ro.compat029);
 	if (s->filter)
 		demand_add(&s->demand, filter_demand(s->filter));
-	if (capture)
+	if (s->filter && !s->o->displayflt)
 		filter_types(s->filter, &s->demand);
 	if (s->format)
 		demand_add(&s->demand, format_demand(s->format));
-	for (unsigned i = 0; i < s->nchisels; i++)
-		chisel_demand(s->chisels[i], &s->demand);
+	if (s->chisels)
+		add_chisel_demand(s);
 }
 
 int session_init(struct session *s, const struct cli_options *o, struct err *e)
@@ -170,18 +191,16 @@ int session_init(struct session *s, const struct cli_options *o, struct err *e)
 	s->workers = o->workers ? o->workers : online_cpus();
 	sink_init(&s->sink, STDOUT_FILENO, o->unbuffered || o->ro.json);
 	summary_init(&s->summary);
-	rc = chisel_path_new(&s->path, e);
-	if (rc < 0)
-		return rc;
+	s->ro = o->ro;
+	s->ro.no_truncate = o->verbose || o->nchisels;
 	s->host = (struct chisel_host){
 		.workers = s->workers,
-		.ro = &o->ro,
+		.ro = &s->ro,
 		.compat029 = o->ro.compat029,
 		.print_container_data = o->print_containers,
 		.json = o->ro.json,
+		.may_end = o->max_events || o->max_ns,
 		.filter_text = "",
-		.path = (const char *const *)s->path,
-		.in_order = o->max_events || o->max_ns,
 	};
 	rc = load_chisels(s, &words_used, e);
 	if (rc < 0)
@@ -201,12 +220,10 @@ int session_init(struct session *s, const struct cli_options *o, struct err *e)
 
 void session_fini(struct session *s)
 {
-	for (unsigned i = 0; i < s->nchisels; i++)
-		chisel_free(s->chisels[i]);
+	chisels_free(s->chisels);
 	filter_free(s->filter);
 	format_free(s->format);
 	free(s->filter_text);
-	chisel_path_free(s->path);
 	sink_fini(&s->sink);
 }
 
@@ -233,6 +250,26 @@ static void print_statistics(const struct session *s, uint64_t captured, double 
 		cpu_s > 0 ? (double)captured / cpu_s : 0.0);
 }
 
+/* What scripts asked for in on_init: sysdig.set_filter replaces the capture filter. */
+static int use_chisel_requests(struct session *s, struct err *e)
+{
+	struct chisel_requests r;
+	struct filter *f;
+	int rc;
+
+	if (!s->chisels)
+		return 0;
+	chisels_get_requests(s->chisels, &r);
+	if (!r.filter)
+		return 0;
+	rc = filter_compile(&f, r.filter, s->ro.compat029, e);
+	if (rc < 0)
+		return rc;
+	filter_free(s->filter);
+	s->filter = f;
+	return 0;
+}
+
 static int run_file(struct session *s, const char *path, struct err *e)
 {
 	const struct cli_options *o = s->o;
@@ -241,29 +278,31 @@ static int run_file(struct session *s, const char *path, struct err *e)
 		.workers = s->workers,
 		.source = {.batch_bytes = o->batch_bytes, .batch_events = o->batch_events},
 		.demand = &s->demand,
-		.ro = &o->ro,
+		.ro = &s->ro,
 		.filter = o->displayflt ? NULL : s->filter,
 		.display = o->displayflt ? s->filter : NULL,
 		.format = s->format,
 		.show_internal = o->debug,
 		.chisels = s->chisels,
-		.nchisels = s->nchisels,
 		.sink = &s->sink,
 		.max_events = o->max_events,
 		.max_ns = o->max_ns,
-		.summary = o->summary ? &s->summary : NULL,
+		.summary = o->summary && !s->chisels ? &s->summary : NULL,
 		.progress = o->progress ? progress : NULL,
 		.progress_ctx = s,
 	};
 	struct buf out;
 	int rc = 0;
 
-	buf_init(&out);
-	for (unsigned i = 0; i < s->nchisels && rc == 0; i++)
-		rc = chisel_init(s->chisels[i], &out, e);
-	if (rc == 0)
-		rc = sink_write(&s->sink, &out, e);
-	buf_fini(&out);
+	if (s->chisels) {
+		buf_init(&out);
+		rc = chisels_init(s->chisels, &out, e);
+		sink_write(&s->sink, &out, NULL);
+		buf_fini(&out);
+		if (rc < 0)
+			return rc;
+	}
+	rc = use_chisel_requests(s, e);
 	if (rc < 0)
 		return rc;
 	set_demand(s);
@@ -274,6 +313,10 @@ static int run_file(struct session *s, const char *path, struct err *e)
 	s->captured += stats.captured;
 	if (o->verbose)
 		print_statistics(s, stats.captured, (double)(clock() - cpu) / CLOCKS_PER_SEC);
+	if (rc == 0 && stats.chisel_exit) {
+		s->exit_code = chisels_exit_code(s->chisels);
+		rc = ERR_INTERRUPTED;
+	}
 	if (rc == 0 && stats.interrupted)
 		rc = ERR_INTERRUPTED;
 	return rc;
@@ -289,8 +332,10 @@ int session_run(struct session *s)
 		err_clear(&e);
 		int rc = run_file(s, s->o->files[i], &e);
 
-		if (rc == ERR_INTERRUPTED)
+		if (rc == ERR_INTERRUPTED) {
+			code = s->exit_code;
 			break;
+		}
 		if (rc < 0) {
 			report_error(s->o->files[i], &e);
 			code = 1;

@@ -12,13 +12,13 @@ struct session {
 	char *filter_text;	  /* owned */
 	struct filter *filter;	  /* compiled filter text; NULL = none */
 	struct format *format;
-	struct chisel *chisels[CLI_MAX_CHISELS];
-	unsigned nchisels;
+	struct chisels *chisels;  /* NULL = none */
 	struct chisel_host host;
-	char **path;		  /* chisel search path, owned, NULL-terminated */
+	struct render_opts ro;	  /* chisels may change the buffer mode */
 	struct sink sink;
 	struct summary summary;
 	unsigned workers;
+	int exit_code;		  /* of a script that called os.exit */
 	uint64_t captured;	  /* over all files */
 	/* progress */
 	uint64_t progress_events;

@@ -48,7 +48,7 @@ void worker_fini(struct worker *w)
 
 /* ---- one worker ------------------------------------------------------------------------------------ */
 
-static void run_serial(struct pipeline *p)
+static int run_serial(struct pipeline *p)
 {
 	struct slot *s = &p->slots[0];
 
@@ -62,6 +62,7 @@ static void run_serial(struct pipeline *p)
 		p->read_seq++;
 		state_reclaim(p->st, p->read_seq);
 	}
+	return 0;
 }
 
 /* ---- several workers ------------------------------------------------------------------------------- */
@@ -319,28 +320,50 @@ static void slots_free(struct pipeline *p)
 	free(p->slots);
 }
 
-static int chisels_end(struct pipeline *p, struct err *e)
+/* The head of the file, before any worker starts: the first section's metadata, on which scripts may
+ * build in on_capture_start. */
+static int run_head(struct pipeline *p, const char *path, struct err *e)
 {
+	struct slot *s = &p->slots[0];
+	struct chisel_input in = {.name = path, .raw_size = source_raw_size(p->src)};
 	struct buf out;
 	int rc = 0;
 
-	buf_init(&out);
-	for (unsigned i = 0; i < p->o->nchisels; i++) {
-		struct err one;
+	step_read(p, s, 0);
+	step_digest(p, s);
+	step_apply(p, s);
+	p->read_seq = p->apply_seq = p->release_seq = 1;
+	p->read_done = s->b.last;
+	if (p->o->chisels && !s->ends_before) {
+		in.root = s->b.root;
+		in.ord = s->b.first_ord + s->b.nev;
+		buf_init(&out);
+		rc = chisels_capture_start(p->o->chisels, &in, &out, e);
+		p->chisels_started = true;
+		int wrc = sink_write(p->o->sink, &out, rc < 0 ? NULL : e);
+		rc = rc < 0 ? rc : MIN(wrc, 0);
+		buf_fini(&out);
+	}
+	if (rc == 0) {
+		step_analyse(&p->releaser, s);
+		p->ended = step_release(p, s);
+	} else {
+		p->ended = true;
+	}
+	slot_recycle(p, s);
+	return rc;
+}
 
-		err_clear(&one);
-		if (chisel_capture_end(p->o->chisels[i], p->stats.first_ts, p->stats.last_ts, &out, &one) < 0 &&
-		    !rc) {
-			rc = one.code;
-			*e = one;
-		}
-	}
-	struct err one;
-	err_clear(&one);
-	if (sink_write(p->o->sink, &out, &one) < 0 && one.code != ERR_INTERRUPTED && !rc) {
-		rc = one.code;
-		*e = one;
-	}
+static int run_tail(struct pipeline *p, struct err *e)
+{
+	struct buf out;
+	int rc;
+
+	if (!p->o->chisels || p->stats.chisel_exit)
+		return 0;
+	buf_init(&out);
+	chisels_capture_end(p->o->chisels, &p->releaser.env, &out);
+	rc = sink_write(p->o->sink, &out, e);
 	buf_fini(&out);
 	return rc;
 }
@@ -378,16 +401,15 @@ int pipeline_run(const char *path, const struct pipeline_opts *o, struct pipelin
 		goto out;
 	}
 	state_begin_file(p.st);
-	if (o->workers == 1)
-		run_serial(&p);
-	else
-		rc = run_parallel(&p, e);
+	rc = run_head(&p, path, e);
+	if (rc == 0 && !p.ended)
+		rc = o->workers == 1 ? run_serial(&p) : run_parallel(&p, e);
 	if (rc == 0 && p.end_err.code) {
 		rc = p.end_err.code;
 		*e = p.end_err;
 	}
 	err_clear(&end);
-	if (chisels_end(&p, &end) < 0 && rc == 0) {
+	if (run_tail(&p, &end) < 0 && rc == 0) {
 		rc = end.code;
 		*e = end;
 	}

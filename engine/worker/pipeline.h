@@ -19,7 +19,7 @@
 #include "source/source.h"
 #include "state/demand.h"
 
-enum { PIPELINE_MAX_WORKERS = 256, PIPELINE_MAX_CHISELS = 64 };
+enum { PIPELINE_MAX_WORKERS = 256 };
 
 /* IMMUTABLE during the run; everything borrowed from the caller. */
 struct pipeline_opts {
@@ -31,8 +31,7 @@ struct pipeline_opts {
 	const struct filter *display;  /* -d: applied when printing only; NULL = all */
 	const struct format *format;   /* lines printed per event; NULL = print nothing */
 	bool show_internal;	       /* -D: internal events are printed too */
-	struct chisel **chisels;
-	unsigned nchisels;
+	struct chisels *chisels;	       /* NULL = none; chisels_init has been called */
 	struct sink *sink;	       /* where released output goes */
 	uint64_t max_events;	       /* -n; 0 = no limit */
 	uint64_t max_ns;	       /* -M; 0 = no limit */
@@ -47,6 +46,7 @@ struct pipeline_stats {
 	uint64_t captured;     /* of these: passed the capture filter */
 	uint64_t first_ts, last_ts; /* of the events read; ns; 0 = none */
 	bool interrupted;      /* ended by a stop request or a closed output */
+	bool chisel_exit;      /* a script called os.exit: chisels_exit_code */
 };
 
 /* Runs one file to its end. Returns 0 (also when a limit or a stop request ended it) or negative

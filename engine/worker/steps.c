@@ -18,7 +18,6 @@ void step_read(struct pipeline *p, struct slot *s, uint64_t seq)
 	}
 	s->ends_before = false;
 	s->nsel = 0;
-	err_clear(&s->fail);
 }
 
 /* An error that hits memory, not the trace: the trace ends before this batch. */
@@ -98,7 +97,7 @@ static void analyse_events(struct worker *w, struct slot *s)
 	for (uint32_t i = 0; i < b->nev; i++) {
 		if ((b->ev[i].flags & (ER_SELECTED | ER_HIDDEN)) != ER_SELECTED)
 			continue;
-		if (match || print) {
+		if (match || print || s->part) {
 			evctx_move(&w->ctx, i);
 			if (w->scratch.used_bytes)
 				arena_reset(&w->scratch);
@@ -106,6 +105,8 @@ static void analyse_events(struct worker *w, struct slot *s)
 		if (match && !filter_match(w->filter, &w->env))
 			continue;
 		s->sel[s->nsel++] = i;
+		if (s->part)
+			chisels_event(s->part);
 		if (print)
 			print_event(w, s);
 		if (p->limits)
@@ -121,41 +122,29 @@ static void analyse(struct worker *w, struct slot *s)
 	s->nsel = 0;
 	if (s->ends_before || s->b.kind != BATCH_EVENTS || s->b.nev == 0)
 		return;
-	bool selected = s->b.nselected > 0;
-	if (selected && !slot_reserve(p, s, s->b.nselected)) {
+	if (s->b.nselected && !slot_reserve(p, s, s->b.nselected)) {
 		slot_fail_memory(s, "selecting events");
 		return;
 	}
-	if (selected || p->o->nchisels) {
-		if (evctx_begin(&w->ctx, &s->b) < 0) {
-			slot_fail_memory(s, "binding events");
-			return;
-		}
+	if (!s->b.nselected && !p->o->chisels)
+		return;
+	if (evctx_begin(&w->ctx, &s->b) < 0 ||
+	    (p->o->chisels && chisels_batch_begin(p->o->chisels, w->id, &w->env, &s->part) < 0)) {
+		slot_fail_memory(s, "binding events");
+		return;
 	}
-	if (selected)
+	if (s->b.nselected)
 		analyse_events(w, s);
+	if (s->part)
+		chisels_batch_end(s->part);
 	if (buf_failed(&s->out))
 		slot_fail_memory(s, "printing events");
 }
 
-static void analyse_chisels(struct worker *w, struct slot *s)
-{
-	const struct pipeline_opts *o = w->p->o;
-
-	for (unsigned i = 0; i < o->nchisels && !s->ends_before && !s->fail.code; i++) {
-		if (chisel_mode(o->chisels[i]) == CHISEL_ORDERED)
-			continue;
-		chisel_analyse(o->chisels[i], w->id, &w->env, s->sel, s->nsel, &s->partial[i], &s->fail);
-	}
-}
-
 void step_analyse(struct worker *w, struct slot *s)
 {
-	if (w->p->in_order)
-		return; /* the release turn does it */
-	analyse(w, s);
-	if (s->b.kind == BATCH_EVENTS && s->b.nev)
-		analyse_chisels(w, s);
+	if (!w->p->in_order) /* else the release turn does it */
+		analyse(w, s);
 }
 
 /* ---- release ------------------------------------------------------------------------------------- */
@@ -203,39 +192,36 @@ static void release_summary(struct pipeline *p, struct slot *s, uint32_t nsel)
 		summary_count(p->o->summary, &s->b, s->sel[k], p->o->demand->compat029);
 }
 
-static int release_chisels(struct pipeline *p, struct slot *s, uint32_t nsel, struct err *e)
+/* Callbacks in order, up to event index end. Positive (CHISELS_END, CHISELS_EXIT) when a script ended
+ * the run; *end becomes the number of events that took effect. */
+static int release_chisels(struct pipeline *p, struct slot *s, uint32_t *end, struct err *e)
 {
-	const struct pipeline_opts *o = p->o;
 	struct worker *w = &p->releaser;
 
 	if (evctx_begin(&w->ctx, &s->b) < 0)
 		return err_set(e, -12, ERR_NO_POS, "out of memory while running chisels");
-	for (unsigned i = 0; i < o->nchisels; i++) {
-		struct chisel_partial *part = s->partial[i];
-
-		s->partial[i] = NULL;
-		int rc = chisel_release(o->chisels[i], &w->env, s->sel, nsel, part, &s->out, e);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	return chisels_release(p->o->chisels, &s->part, &w->env, &s->b, *end, end, &s->out, e);
 }
 
-static void release_times(struct pipeline *p, struct slot *s, bool cut, uint32_t last)
+/* Counts the first end events of the batch as read. */
+static void release_times(struct pipeline *p, struct slot *s, uint32_t end)
 {
 	struct pipeline_stats *st = &p->stats;
 
-	if (!s->b.nev)
+	if (!end)
 		return;
 	if (!st->events)
 		st->first_ts = s->b.first_ts;
-	if (!cut) {
-		st->events += s->b.nev;
-		st->last_ts = s->b.last_ts;
-		return;
-	}
-	st->events += last + 1;
-	st->last_ts = event_ts(&s->b, last);
+	st->events += end;
+	st->last_ts = end == s->b.nev ? s->b.last_ts : event_ts(&s->b, end - 1);
+}
+
+/* How many of the selected events lie before event index end. */
+static uint32_t selected_before(const struct slot *s, uint32_t nsel, uint32_t end)
+{
+	while (nsel && s->sel[nsel - 1] >= end)
+		nsel--;
+	return nsel;
 }
 
 static bool release_fail(struct pipeline *p, const struct err *e)
@@ -247,70 +233,55 @@ static bool release_fail(struct pipeline *p, const struct err *e)
 	return true;
 }
 
-/* The events of the batch, up to the place where a limit cuts. True when the run ends here. */
+/* The events of the batch, up to the place where a limit or a script cuts. True when the run ends
+ * here. */
 static bool release_events(struct pipeline *p, struct slot *s)
 {
-	uint32_t nsel, last = 0;
-	struct err e;
+	uint32_t end, nsel, last;
+	struct err e, e2;
 	bool cut = false;
+	int rc = 0;
 
-	if (p->in_order) {
+	if (p->in_order)
 		analyse(&p->releaser, s);
-		if (s->ends_before)
-			return release_fail(p, &s->b.err);
-	}
+	if (s->ends_before)
+		return release_fail(p, &s->b.err);
+	end = s->b.nev;
 	nsel = s->nsel;
-	if (p->limits)
-		cut = release_limits(p, s, &nsel, &last);
-	if (cut)
+	if (p->limits && release_limits(p, s, &nsel, &last)) {
+		cut = true;
+		end = last + 1;
 		s->out.len = nsel ? s->out_end[nsel - 1] : 0;
-	release_times(p, s, cut, last);
+	}
+	err_clear(&e);
+	if (p->o->chisels) {
+		rc = release_chisels(p, s, &end, &e);
+		nsel = selected_before(s, nsel, end);
+	}
+	release_times(p, s, end);
 	if (p->o->summary)
 		release_summary(p, s, nsel);
-	err_clear(&e);
-	if (p->o->nchisels && release_chisels(p, s, nsel, &e) < 0) {
-		/* What the chisels printed before the fault is shown. */
-		struct err e2 = e;
-		sink_write(p->o->sink, &s->out, NULL);
-		return release_fail(p, &e2);
-	}
 	p->stats.captured += nsel;
-	if (sink_write(p->o->sink, &s->out, &e) < 0)
+	err_clear(&e2);
+	if (sink_write(p->o->sink, &s->out, &e2) < 0 && rc >= 0)
+		return release_fail(p, &e2);
+	if (rc < 0)
 		return release_fail(p, &e);
-	return cut;
-}
-
-/* The first section is known: on_capture_start of all chisels. False when the run ends here. */
-static bool release_start(struct pipeline *p, struct slot *s)
-{
-	struct err e;
-
-	p->started = true;
-	err_clear(&e);
-	for (unsigned i = 0; i < p->o->nchisels; i++) {
-		if (chisel_capture_start(p->o->chisels[i], s->b.root, &s->out, &e) < 0)
-			return !release_fail(p, &e);
-	}
-	if (sink_write(p->o->sink, &s->out, &e) < 0)
-		return !release_fail(p, &e);
-	return true;
+	if (rc == CHISELS_EXIT)
+		p->stats.chisel_exit = true;
+	return cut || rc > 0;
 }
 
 bool step_release(struct pipeline *p, struct slot *s)
 {
 	if (s->ends_before)
 		return release_fail(p, &s->b.err);
-	if (s->fail.code)
-		return release_fail(p, &s->fail);
 	if (s->b.kind == BATCH_EVENTS && s->b.nev) {
 		if (release_events(p, s))
 			return true;
 		if (p->o->progress)
 			p->o->progress(p->o->progress_ctx, p->stats.events, s->b.raw_off,
 				       source_raw_size(p->src));
-	} else if (s->b.kind == BATCH_META && !p->started) {
-		if (!release_start(p, s))
-			return true;
 	}
 	if (s->b.bad.code)
 		return release_fail(p, &s->b.bad);
@@ -325,11 +296,7 @@ bool step_release(struct pipeline *p, struct slot *s)
 
 void slot_recycle(struct pipeline *p, struct slot *s)
 {
-	for (unsigned i = 0; i < p->o->nchisels; i++) {
-		if (s->partial[i])
-			chisel_partial_free(p->o->chisels[i], s->partial[i]);
-		s->partial[i] = NULL;
-	}
+	chisels_discard(&s->part);
 	source_release(p->src, &s->b);
 	buf_reset(&s->out);
 }

@@ -21,8 +21,7 @@ struct slot {
 	uint32_t nsel, sel_cap;
 	size_t *out_end;      /* only with limits: length of out behind each selected event */
 	struct buf out;	      /* rendered lines */
-	struct chisel_partial *partial[PIPELINE_MAX_CHISELS];
-	struct err fail;      /* analysis failed (a chisel, memory) */
+	struct chisels_part *part; /* what the chisels left for release; NULL = none */
 };
 
 /* What one worker owns. */
@@ -53,7 +52,7 @@ struct pipeline {
 	struct pipeline_stats stats;
 	struct err end_err;	/* why the run failed; code 0 = it did not */
 	struct worker releaser;	/* evaluation state of the release turn, for in-order work */
-	bool started;		/* on_capture_start has run */
+	bool chisels_started;	/* on_capture_start was called */
 	uint64_t limit_origin_ts; /* -M counts from here */
 
 	/* Scheduler; GUARDED_BY(lock) with several workers. */
