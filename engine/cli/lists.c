@@ -1,0 +1,98 @@
+#include "cli/lists.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "chisel/list.h"
+#include "cli/session.h"
+#include "field/list.h"
+
+/* ---- events (-L) ----------------------------------------------------------------------------------- */
+
+/* Which codes are listed: those a trace of this generation can hold as they stand. */
+static bool event_listed(const struct event_info *i, bool compat)
+{
+	uint32_t flags = compat ? i->flags_029 : i->flags;
+
+	if (compat && !i->known_029)
+		return false;
+	return !(flags & (EF_OLD_VERSION | EF_UNUSED));
+}
+
+static void list_event(const struct event_info *i, bool compat, struct buf *out)
+{
+	unsigned n = compat ? i->nparams_029 : i->nparams;
+	const struct param_info *p = compat ? i->params : i->params_new;
+
+	buf_printf(out, "%c %s(", i->is_exit ? '<' : '>', i->name);
+	for (unsigned k = 0; k < n; k++)
+		buf_printf(out, "%s%s %s", k ? ", " : "", param_type_name(p[k].type), p[k].name);
+	buf_lit(out, ")\n");
+}
+
+static void list_events(bool compat, struct buf *out)
+{
+	for (unsigned c = 0; c < EV_CODE_COUNT; c++) {
+		if (event_listed(&event_table[c], compat))
+			list_event(&event_table[c], compat, out);
+	}
+}
+
+/* ---- all lists ------------------------------------------------------------------------------------- */
+
+static int flush(struct buf *out, int code)
+{
+	struct err e;
+	struct sink sink;
+
+	err_clear(&e);
+	sink_init(&sink, STDOUT_FILENO, false);
+	if (sink_write(&sink, out, &e) < 0 && e.code != ERR_INTERRUPTED) {
+		report_error(NULL, &e);
+		code = 1;
+	}
+	sink_fini(&sink);
+	buf_fini(out);
+	return code;
+}
+
+int lists_run(const struct cli_options *o)
+{
+	struct buf out;
+	struct err e;
+	int rc = 0;
+
+	buf_init(&out);
+	err_clear(&e);
+	switch (o->action) {
+	case ACT_HELP: cli_help(&out); break;
+	case ACT_VERSION: buf_puts(&out, "burin version " BURIN_VERSION "\n"); break;
+	case ACT_LIST_FIELDS:
+		if (o->ro.json)
+			field_list_json(&out);
+		else
+			field_list(&out, o->verbose);
+		break;
+	case ACT_LIST_MARKDOWN: field_list_markdown(&out); break;
+	case ACT_LIST_EVENTS: list_events(o->ro.compat029, &out); break;
+	case ACT_LIST_CHISELS: rc = chisel_list(&out, o->ro.json, &e); break;
+	case ACT_CHISEL_INFO: rc = chisel_info(&out, o->info_chisel, o->ro.json, &e); break;
+	case ACT_PRINT_FORMAT: buf_puts(&out, FORMAT_DEFAULT "\n"); break;
+	default: break;
+	}
+	if (rc < 0)
+		report_error(NULL, &e);
+	return flush(&out, rc < 0 ? 1 : 0);
+}
+
+int lists_explain(const struct filter *f)
+{
+	struct buf out;
+
+	buf_init(&out);
+	if (f)
+		filter_explain(f, &out);
+	else
+		buf_lit(&out, "no filter: every event passes\n");
+	return flush(&out, 0);
+}
