@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""The same bytes for any number of workers, any batch size, any packing of the file.
+
+usage: workers.py [--burin PATH] [--small]"""
+
+import argparse
+import gzip
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+import burin  # noqa: E402
+
+ENGINES = [["--workers=%d" % w] + b
+           for w in (1, 2, 3, 8)
+           for b in ([], ["--batch-events=1"], ["--batch-bytes=5000"], ["--batch-bytes=1G"])]
+OUTPUTS = [("lines", []), ("v", ["-v"]), ("n", ["-n", "1234"]), ("M", ["-M", "1"]), ("delta", ["-t", "D"]),
+           ("S", ["-q", "-S"]),
+           ("filter", ["evt.is_io=true and fd.name contains lib"]),
+           ("type", ["evt.type=openat or evt.type=close"]),
+           ("files", ["-c", "topfiles_bytes"]), ("procs", ["-c", "topprocs_file"])]
+
+
+def same(name, trace, outputs, engines):
+    for label, args in outputs:
+        ref = burin.run(["--workers=1", "-r", trace] + args)
+        want = (ref[0], ref[1])
+        wrong = []
+        for engine in engines[1:]:
+            got = burin.run(engine + ["-r", trace] + args)
+            if (got[0], got[1]) != want:
+                wrong.append("%s (exit %d, %d bytes)" % (" ".join(engine), got[0], len(got[1])))
+        ok = not wrong and ref[0] == 0 and (ref[1] or label == "M")
+        burin.report(ok, "%s_%s" % (name, label), "%d engines, %d bytes%s"
+                     % (len(engines), len(ref[1]), "; differ: " + "; ".join(wrong[:3]) if wrong else ""))
+
+
+def packings(name, trace, d):
+    """gzip with one and several members, zstd with one and several frames, a pipe of each."""
+    data = open(trace, "rb").read()
+    cut = [data[:len(data) // 3], data[len(data) // 3:len(data) // 2], data[len(data) // 2:]]
+    zst = lambda part: subprocess.run(["zstd", "-qc"], input=part, stdout=subprocess.PIPE).stdout  # noqa: E731
+    files = {"gzip": gzip.compress(data), "gzip_members": b"".join(gzip.compress(c) for c in cut),
+             "zstd": zst(data), "zstd_frames": b"".join(zst(c) for c in cut), "plain": data}
+    want = burin.run(["--workers=1", "-r", trace])[1]
+    for label, packed in files.items():
+        path = os.path.join(d, label)
+        with open(path, "wb") as f:
+            f.write(packed)
+        for w in ("1", "3"):
+            got = burin.run(["--workers=" + w, "-r", path])
+            burin.report(got[:2] == (0, want), "%s_%s_workers%s" % (name, label, w), got[2].decode()[:200])
+        pipe = subprocess.run("cat %s | %s --workers=2 -r -" % (path, burin.BURIN), shell=True, stdout=subprocess.PIPE,
+                              env=dict(os.environ, TZ="UTC"))
+        burin.report(pipe.stdout == want and pipe.returncode == 0, "%s_%s_pipe" % (name, label))
+
+
+def several(d):
+    """Several -r in one run; concatenated sections of one file."""
+    a, b = burin.trace("old", "net"), burin.trace("old", "churn")
+    both = burin.run(["-r", a, "-r", b])
+    burin.report(both[1] == burin.run(["-r", a])[1] + burin.run(["-r", b])[1], "several_files")
+    path = os.path.join(d, "sections")
+    with open(path, "wb") as f:
+        f.write(open(a, "rb").read() + open(b, "rb").read())
+    outs = {burin.digest(burin.run([e, "-r", path])[1]) for e in ("--workers=1", "--workers=2", "--workers=8")}
+    burin.report(len(outs) == 1, "sections")
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--burin")
+    p.add_argument("--small", action="store_true", help="one trace only (sanitizer runs)")
+    a = p.parse_args()
+    if a.burin:
+        burin.BURIN = a.burin
+    traces = [("old", "net"), ("old", "churn"), ("mid", "net"), ("new", "net")]
+    if a.small:
+        traces = traces[:1]
+    for generation, name in traces:
+        t = burin.trace(generation, name)
+        same("%s_%s" % (generation, name), t, OUTPUTS, ENGINES)
+    with tempfile.TemporaryDirectory() as d:
+        packings("old_net", burin.trace("old", "net"), d)
+        several(d)
+    burin.finish()
+
+
+if __name__ == "__main__":
+    main()
