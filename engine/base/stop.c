@@ -1,18 +1,11 @@
 #include "base/stop.h"
 
 #include <stdatomic.h>
-#include <stdint.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include <stddef.h>
 
 static atomic_bool requested;
-static int event_fd = -1;
-
-void stop_init(void)
-{
-	if (event_fd < 0)
-		event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-}
+static void *_Atomic hook_ctx;
+static void (*_Atomic hook_fn)(void *ctx);
 
 bool stop_requested(void)
 {
@@ -22,25 +15,23 @@ bool stop_requested(void)
 
 void stop_request(void)
 {
-	uint64_t one = 1;
-
-	atomic_store_explicit(&requested, true, memory_order_relaxed);
-	if (event_fd >= 0 && write(event_fd, &one, sizeof(one)) < 0) {
-		/* The counter is full: it is readable already. */
-	}
+	/* seq_cst with stop_set_hook: either this sees the hook, or the setter sees the request */
+	atomic_store(&requested, true);
+	void (*fn)(void *) = atomic_load(&hook_fn);
+	if (fn)
+		fn(atomic_load(&hook_ctx));
 }
 
 void stop_clear(void)
 {
-	uint64_t n;
-
-	atomic_store_explicit(&requested, false, memory_order_relaxed);
-	if (event_fd >= 0 && read(event_fd, &n, sizeof(n)) < 0) {
-		/* Nothing was pending. */
-	}
+	atomic_store(&requested, false);
 }
 
-int stop_fd(void)
+void stop_set_hook(void (*fn)(void *ctx), void *ctx)
 {
-	return event_fd;
+	atomic_store(&hook_fn, NULL);
+	atomic_store(&hook_ctx, ctx);
+	atomic_store(&hook_fn, fn);
+	if (fn && atomic_load(&requested))
+		fn(ctx);
 }

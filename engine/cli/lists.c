@@ -5,7 +5,6 @@
 
 #include "chisel/list.h"
 #include "cli/session.h"
-#include "field/list.h"
 
 /* ---- events (-L) ----------------------------------------------------------------------------------- */
 

@@ -20,7 +20,6 @@ static void install_signals(void)
 {
 	struct sigaction sa = {.sa_handler = on_signal};
 
-	stop_init();
 	sigemptyset(&sa.sa_mask);
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);

@@ -368,6 +368,11 @@ static int run_tail(struct pipeline *p, struct err *e)
 	return rc;
 }
 
+static void stop_source(void *ctx)
+{
+	source_stop(ctx);
+}
+
 int pipeline_run(const char *path, const struct pipeline_opts *o, struct pipeline_stats *stats,
 		 struct err *e)
 {
@@ -380,6 +385,7 @@ int pipeline_run(const char *path, const struct pipeline_opts *o, struct pipelin
 	rc = source_open(&p.src, path, &o->source, e);
 	if (rc < 0)
 		return rc;
+	stop_set_hook(stop_source, p.src);
 	rc = state_new(&p.st, &so);
 	if (rc < 0) {
 		err_set(e, rc, ERR_NO_POS, "out of memory for the state tables");
@@ -418,6 +424,7 @@ out:
 	worker_fini(&p.releaser);
 	slots_free(&p);
 	state_free(p.st);
+	stop_set_hook(NULL, NULL);
 	source_close(p.src);
 	return rc;
 }
