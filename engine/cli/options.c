@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum opt_arg { N = no_argument, R = required_argument, O = optional_argument };

@@ -32,7 +32,7 @@ int worker_init(struct worker *w, struct pipeline *p, unsigned id)
 	w->env.c = &w->ctx;
 	w->env.scratch = &w->scratch;
 	w->env.ro = p->o->ro;
-	return field_env_init(&w->env);
+	return 0;
 }
 
 void worker_fini(struct worker *w)
@@ -397,7 +397,7 @@ int pipeline_run(const char *path, const struct pipeline_opts *o, struct pipelin
 	}
 	p.in_order = (o->filter && filter_looks_back(o->filter)) ||
 		     (o->display && filter_looks_back(o->display)) ||
-		     (o->format && format_looks_back(o->format));
+		     (o->format && format_looks_back(o->format, o->ro));
 	p.limits = o->max_events || o->max_ns;
 	rc = slots_new(&p);
 	if (rc == 0)
