@@ -6,7 +6,7 @@ differs may only be masked by one of the rules below, and only if the rule's con
 the trace itself by an independent reader. Prints `identical: N of M lines, K masked (rule: count, ...)`
 per case, then PASS or FAIL.
 
-usage: sysdig_lines.py [--burin PATH] [--quick] [TRACE...]
+usage: sysdig_lines.py [--args 'OPTIONS'] [--workers N] [--large] [TRACE...]
 """
 
 import argparse
@@ -16,14 +16,12 @@ import subprocess
 import sys
 import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(ROOT, "tests/lib"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+import burin     # noqa: E402
 import scapgen   # noqa: E402
 import scapread  # noqa: E402
 
 TEXT_TYPES = {"CHARBUF", "FSPATH", "FSRELPATH", "BYTEBUF"}
-CODES_029 = None
 
 
 def tables():
@@ -37,13 +35,9 @@ def tables():
 
 
 class Case:
-    def __init__(self, trace, burin, args):
-        self.trace, self.args = trace, args
-        by_code, count029 = tables()
-        self.by_code = by_code
-        self.events = None
-        self.count029 = count029
-        self.burin = burin
+    def __init__(self, trace):
+        self.trace, self.events = trace, None
+        self.by_code, self.count029 = tables()
 
     def event(self, num):
         if self.events is None:
@@ -88,11 +82,6 @@ def run(cmd, out):
     return subprocess.run(cmd, stdout=out, stderr=subprocess.PIPE, env=env, timeout=900)
 
 
-def records(f):
-    """Lines; a line that does not start with a number belongs to the one before it (-x, -A)."""
-    return f
-
-
 def compare(case, theirs_path, ours_path, show):
     same = masked = total = bad = 0
     counts = {}
@@ -120,35 +109,56 @@ def compare(case, theirs_path, ours_path, show):
     return same, total, masked, rules, bad
 
 
+OPTIONS = ["", "-t a", "-t r", "-t d", "-t D", "-v", "-A", "-x", "-X", "-b", "-n 500", "-q -S"]
+
+
+def both(trace, extra, workers):
+    """Output files of the peer and ours in a folder that the caller removes, and how ours ended."""
+    d = tempfile.TemporaryDirectory()
+    ref, got = os.path.join(d.name, "ref"), os.path.join(d.name, "got")
+    with open(ref, "wb") as f:
+        run(["sysdig", "-r", trace] + extra, f)
+    with open(got, "wb") as f:
+        r = run([burin.BURIN, "--compat=0.29", "--workers=" + workers, "-r", trace] + extra, f)
+    return d, ref, got, r
+
+
+def check(name, trace, extra, workers, show):
+    d, ref, got, r = both(trace, extra, workers)
+    with d:
+        if r.returncode not in (0, 1):
+            burin.report(False, name, "exit %d %s" % (r.returncode, r.stderr.decode()[:200]))
+            return
+        same, total, masked, rules, bad = compare(Case(trace), ref, got, show)
+    burin.report(not bad and total > 0, name, "identical: %d of %d lines, %d masked (%s)%s"
+                 % (same, total, masked, rules or "none", ", %d differ" % bad if bad else ""))
+
+
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("--burin", default=os.path.join(ROOT, "build/release/burin"))
     p.add_argument("--workers", default="2")
     p.add_argument("--show", type=int, default=4)
     p.add_argument("--args", action="append", help="one option set instead of the built-in ones")
+    p.add_argument("--large", action="store_true", help="the large trace too, default lines only")
     p.add_argument("traces", nargs="*")
     a = p.parse_args()
-    sets = a.args or ["", "-t a", "-t r", "-t d", "-t D", "-v", "-A", "-x", "-X", "-b", "-n 500", "-D"]
-    failed = 0
-    for trace in a.traces:
-        for extra in sets:
-            name = "%s %s" % (os.path.basename(trace), extra or "(default)")
-            with tempfile.TemporaryDirectory() as d:
-                ref, got = os.path.join(d, "ref"), os.path.join(d, "got")
-                with open(ref, "wb") as f:
-                    run(["sysdig", "-r", trace] + extra.split(), f)
-                with open(got, "wb") as f:
-                    r = run([a.burin, "--compat=0.29", "--workers=" + a.workers, "-r", trace] + extra.split(), f)
-                if r.returncode not in (0, 1):
-                    print("FAIL %s: exit %d %s" % (name, r.returncode, r.stderr[:200]))
-                    failed += 1
-                    continue
-                same, total, masked, rules, bad = compare(Case(trace, a.burin, extra), ref, got, a.show)
-            print("%s %s: identical: %d of %d lines, %d masked (%s)"
-                  % ("FAIL" if bad else "PASS", name, same, total, masked, rules or "none"))
-            failed += bool(bad)
-    return 1 if failed else 0
+    if not burin.have_peer():
+        burin.skip("sysdig_lines", "sysdig 0.29.3 is not installed")
+        burin.finish()
+    traces = [(os.path.basename(t), t) for t in a.traces]
+    if not traces:
+        traces = [(n, burin.trace("old", n)) for n in ("net", "churn", "files", "redis")]
+        traces += [(n, burin.public(n)) for n in burin.PUBLIC]
+    for name, trace in traces:
+        if not trace:
+            burin.skip(name, "the trace is not here")
+            continue
+        for extra in OPTIONS if a.args is None else a.args:
+            check("%s%s" % (name, extra.replace(" ", "")), trace, extra.split(), a.workers, a.show)
+    if a.large and burin.trace("old", "mix"):
+        check("mix", burin.trace("old", "mix"), [], a.workers, a.show)
+    burin.finish()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
