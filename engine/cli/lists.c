@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "chisel/list.h"
 #include "cli/session.h"
 
 /* ---- events (-L) ----------------------------------------------------------------------------------- */
@@ -58,11 +57,8 @@ static int flush(struct buf *out, int code)
 int lists_run(const struct cli_options *o)
 {
 	struct buf out;
-	struct err e;
-	int rc = 0;
 
 	buf_init(&out);
-	err_clear(&e);
 	switch (o->action) {
 	case ACT_HELP: cli_help(&out); break;
 	case ACT_VERSION: buf_puts(&out, "burin version " BURIN_VERSION "\n"); break;
@@ -74,14 +70,10 @@ int lists_run(const struct cli_options *o)
 		break;
 	case ACT_LIST_MARKDOWN: field_list_markdown(&out); break;
 	case ACT_LIST_EVENTS: list_events(o->ro.compat029, &out); break;
-	case ACT_LIST_CHISELS: rc = chisel_list(&out, o->ro.json, &e); break;
-	case ACT_CHISEL_INFO: rc = chisel_info(&out, o->info_chisel, o->ro.json, &e); break;
 	case ACT_PRINT_FORMAT: buf_puts(&out, FORMAT_DEFAULT "\n"); break;
 	default: break;
 	}
-	if (rc < 0)
-		report_error(NULL, &e);
-	return flush(&out, rc < 0 ? 1 : 0);
+	return flush(&out, 0);
 }
 
 int lists_explain(const struct filter *f)

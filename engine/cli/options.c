@@ -214,16 +214,10 @@ static int set_option(const struct opt *d, const char *arg, struct cli_options *
 	case OPT_BATCH_BYTES: case OPT_BATCH_EVENTS:
 		return set_number(d, arg, o, e);
 	case OPT_CHISEL:
-		if (!strcmp(arg, "l")) {
-			o->action = ACT_LIST_CHISELS;
-			return 0;
-		}
 		if (o->nchisels == CLI_MAX_CHISELS)
 			return bad(e, "too many chisels%s", "");
 		o->chisels[o->nchisels++] = arg;
 		return 0;
-	case OPT_LIST_CHISELS: o->action = ACT_LIST_CHISELS; return 0;
-	case OPT_CHISEL_INFO: o->action = ACT_CHISEL_INFO; o->info_chisel = arg; return 0;
 	case OPT_PRINT: return set_print(o, arg);
 	case OPT_TIMETYPE: return set_time_type(o, arg, e);
 	case OPT_JSON: o->ro.json = true; return 0;

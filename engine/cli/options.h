@@ -11,17 +11,14 @@ enum { CLI_MAX_FILES = 4096, CLI_MAX_CHISELS = 64 };
 
 enum cli_action {
 	ACT_RUN, ACT_HELP, ACT_VERSION, ACT_LIST_FIELDS, ACT_LIST_MARKDOWN, ACT_LIST_EVENTS,
-	ACT_LIST_CHISELS, ACT_CHISEL_INFO, ACT_EXPLAIN, ACT_PRINT_FORMAT,
+	ACT_EXPLAIN, ACT_PRINT_FORMAT,
 };
 
 struct cli_options {
 	enum cli_action action;
-	const char *info_chisel;	 /* -i */
 	const char *files[CLI_MAX_FILES];
 	unsigned nfiles;
 	const char *chisels[CLI_MAX_CHISELS]; /* -c, in order */
-	/* For each chisel: index of the first non-option word behind it that it may take (words before
-	 * belong to earlier chisels). */
 	unsigned nchisels;
 	const char **words;		 /* non-option words in order: chisel arguments, then the filter */
 	unsigned nwords;
