@@ -24,7 +24,7 @@ static void list_event(const struct event_info *i, bool compat, struct buf *out)
 
 	buf_printf(out, "%c %s(", i->is_exit ? '<' : '>', i->name);
 	for (unsigned k = 0; k < n; k++)
-		buf_printf(out, "%s%s %s", k ? ", " : "", param_type_name(p[k].type), p[k].name);
+		buf_printf(out, "%s%s %s", k ? ", " : "", field_type_name(p[k].type), p[k].name);
 	buf_lit(out, ")\n");
 }
 
