@@ -74,13 +74,21 @@ static bool slot_reserve(struct pipeline *p, struct slot *s, uint32_t n)
 	return true;
 }
 
+/* Internal events are numbered and counted, not printed: those of that category in 0.29.3, and the
+ * user and group bookkeeping of later captures. */
+static bool event_internal(const struct event_info *info)
+{
+	if (info->known_029)
+		return (info->category_029 & EC_BASE_MASK) == EC_INTERNAL;
+	return info->category & EC_METAEVENT;
+}
+
 /* Prints the event the worker stands on, if it is one that is shown. */
 static void print_event(struct worker *w, struct slot *s)
 {
 	const struct pipeline_opts *o = w->p->o;
-	const struct event_info *info = event_info(&w->ctx.ev);
 
-	if (!o->show_internal && (info->category_029 & EC_BASE_MASK) == EC_INTERNAL)
+	if (!o->show_internal && event_internal(event_info(&w->ctx.ev)))
 		return;
 	if (w->display && !filter_match(w->display, &w->env))
 		return;
