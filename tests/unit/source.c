@@ -666,6 +666,86 @@ static void test_release_gives_memory_back(void **state)
 	buf_fini(&file);
 }
 
+/* ---- memory runs out ---------------------------------------------------------------------- */
+
+/* Linked with --wrap: the allocation that fails, counted down; 0 = none. */
+static int fail_in;
+
+static bool fails_now(void)
+{
+	return fail_in && --fail_in == 0;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+
+void *__wrap_malloc(size_t n)
+{
+	return fails_now() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails_now() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	return fails_now() ? NULL : __real_realloc(p, n);
+}
+
+/* 0 or the error; *blocks = blocks read before it. */
+static int read_counting(const struct buf *file, uint64_t *blocks)
+{
+	struct source *s;
+	struct batch b;
+	struct err e;
+	int r = source_open_memory(&s, file->p, file->len, NULL, &e);
+
+	*blocks = 0;
+	if (r)
+		return r;
+	batch_init(&b);
+	do {
+		r = source_read(s, &b, &e);
+		*blocks += r ? 0 : b.nblk;
+	} while (!r && !b.last);
+	r = r ? r : b.err.code;
+	batch_fini(&b);
+	source_close(s);
+	return r;
+}
+
+static void test_out_of_memory(void **state)
+{
+	struct buf file, forms[2];
+	uint64_t mark, blocks;
+
+	make_file(&file, "S M M e large:1000000 e S M e", &mark);
+	pack(&forms[0], &file, SIZE_MAX / 2, gzip_member);
+	pack(&forms[1], &file, SIZE_MAX / 2, zstd_frame);
+	const struct buf *all[] = {&file, &forms[0], &forms[1]};
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		int n = 0, r;
+
+		do {
+			fail_in = ++n;
+			r = read_counting(all[i], &blocks);
+			assert_true(r == -ENOMEM || (!r && fail_in));
+		} while (r);
+		fail_in = 0;
+		assert_int_equal(blocks, 9);
+		assert_true(n > 8);
+	}
+	buf_fini(&forms[0]);
+	buf_fini(&forms[1]);
+	buf_fini(&file);
+}
+
 /* ---- files and pipes
  * -------------------------------------------------------------------------------- */
 
@@ -919,6 +999,7 @@ int main(void)
 		cmocka_unit_test(test_large_blocks),
 		cmocka_unit_test(test_long_metadata),
 		cmocka_unit_test(test_release_gives_memory_back),
+		cmocka_unit_test(test_out_of_memory),
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_truncated_while_read),
 		cmocka_unit_test(test_pipe),
