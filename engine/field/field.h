@@ -89,7 +89,7 @@ enum buffer_mode { BUF_DOTTED, BUF_PRINTABLE /* -A */, BUF_HEX, BUF_HEXASCII, BU
 struct render_opts {
 	bool compat029;
 	uint8_t buffer_mode; /* enum buffer_mode */
-	bool no_truncate;    /* -v or a chisel is loaded: no 80-character limit */
+	bool no_truncate;    /* -v or a chisel is loaded: no 80-character limit (JSON never has it) */
 	char time_type;	     /* -t: h a r d D */
 	bool json;
 	bool resolve_ports;  /* -R: services by name in fd.*proto */

@@ -443,7 +443,7 @@ static void render_dotted(struct buf *out, const uint8_t *p, uint32_t len, bool 
 		memcpy(out->p + out->len - 3, "...", 3);
 }
 
-/* Line ends are kept, CR counts as one, CR LF as one; a line end comes first. */
+/* A line end comes first, in place of one that the data starts with. CR, LF and CR LF are line ends. */
 static void render_printable(struct buf *out, const uint8_t *p, uint32_t len)
 {
 	if (!buf_room(out, (size_t)len + 1))
@@ -454,7 +454,7 @@ static void render_printable(struct buf *out, const uint8_t *p, uint32_t len)
 	for (uint32_t i = 0; i < len; i++) {
 		if (p[i] >= 0x20 && p[i] <= 0x7e)
 			*q++ = (char)p[i];
-		else if (p[i] == '\r' || (p[i] == '\n' && !(i && p[i - 1] == '\r')))
+		else if (p[i] == '\r' || (p[i] == '\n' && i && p[i - 1] != '\r'))
 			*q++ = '\n';
 	}
 	out->len = (size_t)(q - out->p);
@@ -542,7 +542,7 @@ void render_buffer(struct buf *out, const uint8_t *p, uint32_t len, const struct
 		render_base64(out, p, len);
 		break;
 	default:
-		render_dotted(out, p, len, ro->no_truncate);
+		render_dotted(out, p, len, ro->no_truncate || ro->json);
 	}
 }
 

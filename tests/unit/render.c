@@ -401,6 +401,9 @@ static void test_buffers(void **state)
 	check_buffer(BUF_PRINTABLE, false, "line1\r\nline2\rline3\nl4\n\x80z", 24,
 		     "\nline1\nline2\nline3\nl4\nz");
 	check_buffer(BUF_PRINTABLE, false, "\t\r", 2, "\n\n");
+	check_buffer(BUF_PRINTABLE, false, "\n\nabc", 5, "\n\nabc");
+	check_buffer(BUF_PRINTABLE, false, "\1\nab", 4, "\n\nab");
+	check_buffer(BUF_PRINTABLE, false, "\r\r\nx", 4, "\n\n\nx");
 	check_buffer(BUF_BASE64, false, "abc", 3, "YWJj");
 	check_buffer(BUF_BASE64, false, "\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17\20", 17,
 		     "AAECAwQFBgcICQoLDA0ODxA=");
