@@ -27,7 +27,7 @@ enum ev_rec_flags {
 	ER_ROW = 1 << 2,     /* apply must see it: changes demanded state */
 	ER_TOUCH = 1 << 3,   /* first event of its slot that makes a placeholder for an unknown tid */
 	ER_SELECTED = 1 << 4,/* passed the type bitmap and the header-only predicates */
-	ER_OWN_FD = 1 << 5,  /* unless the carried enter pairs, the fd is in the event's own parameter */
+	ER_OWN_FD = 1 << 5,  /* unless the carried enter pairs, the event's own parameter tells the fd */
 };
 
 #define EV_FD_NONE  INT32_MIN	 /* no descriptor, or a number that cannot be one */

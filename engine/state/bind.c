@@ -234,7 +234,12 @@ static uint32_t fd_flags_of(struct evctx *c)
 	need_enter(c);
 	if (i->is_exit && !c->paired_)
 		return i->flags;
-	return i->known_029 ? i->flags_029 : i->flags;
+	switch (c->ev.type) {
+	/* As the readers of 2024 have it. */
+	case EV_SYSCALL_FCHMOD_X: return i->flags;
+	case EV_SYSCALL_FCHOWNAT_X: return 0;
+	default: return i->known_029 ? i->flags_029 : i->flags;
+	}
 }
 
 static void bind_fdnum(struct evctx *c)

@@ -262,8 +262,11 @@ static ALWAYS_INLINE int32_t exit_fd(struct digest *g, struct event *e, const st
 		if (fcntl_dups(fcntl_cmd(g, e, r)))
 			return succeeded(e) ? s->last_fd_set = true, s->last_fd = param_fd(e, 0) : before;
 	} else if (t->flags & DG_CREATES) {
-		if (!succeeded(e))
+		if (!succeeded(e)) {
+			if (!(r->flags & ER_PAIRED) && !g->d->compat029)
+				r->flags |= ER_OWN_FD;
 			return before;
+		}
 		s->last_fd_set = true;
 		return s->last_fd = param_fd(e, (unsigned)t->fd_param);
 	} else if (t->flags & DG_SETS_FD) {

@@ -14,10 +14,13 @@ int32_t rec_last_fd(const struct batch *b, const struct ev_rec *r, const struct 
 	if (r->slot == UINT32_MAX || (r->fd != EV_FD_CARRY && !(r->flags & ER_OWN_FD)))
 		return r->fd;
 	carry = b->slots[r->slot].carry;
-	if ((r->flags & ER_OWN_FD) && !(r->pair == PAIR_CARRY && carry && carry->type + 1 == r->type) &&
-	    block_event(&e, b, r->off, d) == EVENT_OK &&
-	    event_param_i64(&e, (unsigned)event_table[r->type].fd_param, &fd))
-		return fd_narrow(fd);
+	if ((r->flags & ER_OWN_FD) && !(r->pair == PAIR_CARRY && carry && carry->type + 1 == r->type)) {
+		if (type_flags(d, r->type) & EF_CREATES_FD)
+			return EV_FD_NONE; /* it failed */
+		if (block_event(&e, b, r->off, d) == EVENT_OK &&
+		    event_param_i64(&e, (unsigned)event_table[r->type].fd_param, &fd))
+			return fd_narrow(fd);
+	}
 	if (r->fd != EV_FD_CARRY)
 		return r->fd;
 	return carry ? carry->fd : EV_FD_NONE;
