@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/assert.h"
 #include "source/block.h"
 #include "source/source_int.h"
 
@@ -164,7 +165,6 @@ static int fill_batch(struct source *s, struct batch *b, size_t *pos)
 			if (b->kind == BATCH_EVENTS && b->nblk)
 				break;
 			r = grow_for_block(s, b, *pos, b->len);
-			b->last = b->err.code != 0;
 			if (r)
 				break;
 		}
@@ -250,8 +250,8 @@ static int read_batch(struct source *s, struct batch *b)
 
 int source_read(struct source *s, struct batch *b, struct err *e)
 {
+	ASSERT(!s->done);
 	int r = read_batch(s, b);
-
 	if (r) {
 		s->done = true;
 		return err_set(e, r, s->off, "out of memory");
