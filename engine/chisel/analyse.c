@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "chisel/chisel_int.h"
+#include "chisel/partial.h"
 
 /* ---- growing lists (no failure path for the caller: the sticky flag is checked at release) ----------------- */
 
@@ -85,16 +86,54 @@ static void find_bounds(const struct chisel *c, struct chisel_part *cp, const st
 
 /* ---- one event ------------------------------------------------------------------------------------------------- */
 
-/* Aggregate k of the segment that holds event idx. */
-static struct agg *agg_of(struct chisels_part *p, unsigned ci, unsigned k, uint32_t idx)
+static void note_fault(struct chisel_part *cp, struct lstate *ls, int code, uint32_t idx, const struct err *why)
+{
+	if (cp->err)
+		return;
+	cp->err = code;
+	cp->err_idx = idx;
+	cp->why = *why;
+	buf_put(&cp->traceback, ls->traceback.p, ls->traceback.len);
+}
+
+/* Closes what the worker's state holds for the segment under way. */
+static void seal_segment(struct chisels_part *p, unsigned ci, uint32_t idx)
+{
+	struct chisel *c = p->cs->c[ci];
+	struct chisel_part *cp = &p->p[ci];
+	struct lstate *ls = c->workers[p->w].ls;
+	struct err why = { 0 };
+
+	if (!cp->sealed && !(cp->sealed = calloc(cp->nbound + 1, sizeof(*cp->sealed)))) {
+		cp->no_memory = true;
+		return;
+	}
+	int r = partial_seal(ls, &cp->sealed[cp->seg], &why);
+	if (r)
+		note_fault(cp, ls, r, idx, &why);
+}
+
+/* Moves on to the segment that holds event idx. */
+static void enter_segment(struct chisels_part *p, unsigned ci, uint32_t idx)
+{
+	struct chisel_part *cp = &p->p[ci];
+
+	while (cp->seg < cp->nbound && cp->bound[cp->seg] <= idx) {
+		if (p->cs->c[ci]->in_workers && cp->dirty)
+			seal_segment(p, ci, cp->bound[cp->seg]);
+		cp->dirty = false;
+		cp->seg++;
+	}
+}
+
+/* Aggregate k of the segment under way. */
+static struct agg *agg_of(struct chisels_part *p, unsigned ci, unsigned k)
 {
 	struct chisel *c = p->cs->c[ci];
 	struct chisel_part *cp = &p->p[ci];
 
 	if (!c->sealed)
 		return c->aggs[k]->part[p->w];
-	while (cp->seg < cp->nbound && cp->bound[cp->seg] <= idx)
-		cp->seg++;
 	if (!cp->agg && !(cp->agg = calloc((size_t)(cp->nbound + 1) * c->naggs, sizeof(*cp->agg)))) {
 		cp->no_memory = true;
 		return NULL;
@@ -136,7 +175,7 @@ static void update_agg(struct chisels_part *p, unsigned ci, unsigned k, struct f
 			return;
 		agg_key_add(&w->key, &key);
 	}
-	struct agg *t = agg_of(p, ci, k, env->c->idx);
+	struct agg *t = agg_of(p, ci, k);
 	struct agg_cell *row = t && !buf_failed(&w->key) ? agg_row(t, w->key.p ? w->key.p : "", (uint32_t)w->key.len) : NULL;
 	if (!row) {
 		p->p[ci].no_memory = true;
@@ -174,6 +213,44 @@ static void leave_entry(struct chisels_part *p, unsigned ci, struct field_env *e
 	}
 }
 
+/* on_event in the worker's own state; what it prints, and the formatter's line, wait for the release. */
+static void run_in_worker(struct chisels_part *p, unsigned ci, struct field_env *env)
+{
+	struct chisel *c = p->cs->c[ci];
+	struct chisel_part *cp = &p->p[ci];
+	struct lstate *ls = c->workers[p->w].ls;
+	size_t before = cp->text.len;
+	struct err why = { 0 };
+	bool line = true;
+	int r = ERR_LUA;
+
+	cp->dirty = true;
+	ls->phase = LP_EVENT;
+	ls->ev = (struct cur_event){ .env = env, .b = p->b, .idx = env->c->idx, .moved = true };
+	ls->out = &cp->text;
+	if (lstate_push_global(ls, "on_event")) {
+		r = lstate_call(ls, 0, 1, "", &why);
+		if (!r) {
+			line = lua_toboolean(ls->L, -1);
+			lua_pop(ls->L, 1);
+		}
+	}
+	ls->out = NULL;
+	ls->ev = (struct cur_event){ 0 };
+	if (r)
+		note_fault(cp, ls, r, env->c->idx, &why);
+	else if (line && c->format)
+		format_event(c->format, env, &cp->text);
+	if (cp->text.len == before)
+		return;
+	struct chisel_entry *e = add_entry(cp, env->c->idx);
+	if (e) {
+		e->has_line = true;
+		e->text_off = (uint32_t)before;
+		e->text_len = (uint32_t)(cp->text.len - before);
+	}
+}
+
 void chisel_see(struct chisels_part *p, unsigned ci, struct field_env *env)
 {
 	struct chisel *c = p->cs->c[ci];
@@ -184,9 +261,15 @@ void chisel_see(struct chisels_part *p, unsigned ci, struct field_env *env)
 		return;
 	if (w->run && !filter_match(w->run, env))
 		return;
+	if (p->p[ci].err)
+		return;
+	if (c->sealed)
+		enter_segment(p, ci, env->c->idx);
 	for (unsigned k = 0; k < c->naggs; k++)
 		update_agg(p, ci, k, env);
-	if (c->has_on_event || c->format)
+	if (c->in_workers)
+		run_in_worker(p, ci, env);
+	else if (c->has_on_event || c->format)
 		leave_entry(p, ci, env);
 }
 
@@ -208,7 +291,7 @@ int chisels_batch_begin(struct chisels *cs, unsigned w, struct field_env *env, s
 {
 	struct chisels_part *p = calloc(1, sizeof(*p) + cs->n * sizeof(p->p[0]));
 
-	ASSERT(w <= cs->host.workers);
+	ASSERT(w <= cs->host->workers);
 	if (!p)
 		return -ENOMEM;
 	p->cs = cs;
@@ -242,12 +325,26 @@ void chisels_event(struct chisels_part *p)
 	}
 }
 
+void chisel_close_part(struct chisels_part *p, unsigned ci)
+{
+	struct chisel *c = p->cs->c[ci];
+	struct chisel_part *cp = &p->p[ci];
+
+	if (!c->sealed)
+		return;
+	enter_segment(p, ci, p->b->nev);
+	if (c->in_workers && cp->dirty)
+		seal_segment(p, ci, p->b->nev ? p->b->nev - 1 : 0);
+	cp->dirty = false;
+}
+
 void chisels_batch_end(struct chisels_part *p)
 {
 	for (unsigned i = 0; i < p->cs->n; i++) {
 		struct chisel *c = p->cs->c[i];
 		struct chisel_part *cp = &p->p[i];
 
+		chisel_close_part(p, i);
 		for (unsigned k = 0; k < c->naggs && !c->sealed; k++)
 			if (agg_failed(c->aggs[k]->part[p->w]))
 				cp->no_memory = true;
@@ -281,6 +378,10 @@ void chisels_discard(struct chisels_part **pp)
 
 		for (unsigned k = 0; cp->agg && k < (cp->nbound + 1) * p->cs->c[i]->naggs; k++)
 			agg_free(cp->agg[k]);
+		for (unsigned k = 0; cp->sealed && k <= cp->nbound; k++)
+			buf_fini(&cp->sealed[k]);
+		free(cp->sealed);
+		buf_fini(&cp->traceback);
 		free(cp->agg);
 		free(cp->e);
 		free(cp->bound);

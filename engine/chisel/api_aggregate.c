@@ -120,7 +120,7 @@ static void read_filter(lua_State *L, struct chisel_agg *a)
 
 	lua_getfield(L, 1, "filter");
 	if (lua_type(L, -1) == LUA_TSTRING && *lua_tostring(L, -1)) {
-		if (filter_compile(&a->filter, lua_tostring(L, -1), c->cs->host.compat029, &why))
+		if (filter_compile(&a->filter, lua_tostring(L, -1), c->cs->host->compat029, &why))
 			luaL_error(L, "%s: chisel.aggregate: filter %s: %s", c->name, lua_tostring(L, -1), why.msg);
 	} else if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING) {
 		bad(L, "filter must be a text");
@@ -164,7 +164,7 @@ static int a_new(lua_State *L)
 void chisel_free_aggs(struct chisel *c)
 {
 	for (unsigned i = 0; i < c->naggs; i++)
-		agg_delete(c->aggs[i], c->cs->host.workers);
+		agg_delete(c->aggs[i], c->cs->host->workers);
 	c->naggs = 0;
 }
 

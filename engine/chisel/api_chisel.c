@@ -90,7 +90,7 @@ static int c_set_filter(lua_State *L)
 	const char *text = lua_tostring(L, 1);
 	if (!setting_up(L, "chisel.set_filter"))
 		return 0;
-	if (*text && filter_compile(&f, text, c->cs->host.compat029, &why))
+	if (*text && filter_compile(&f, text, c->cs->host->compat029, &why))
 		return luaL_error(L, "invalid filter in chisel %s: %s: %s", c->name, text, why.msg);
 	filter_free(c->filter);
 	c->filter = f;

@@ -74,7 +74,7 @@ static int e_get_type(lua_State *L)
 	if (ls->ev.last)
 		lua_pushstring(L, ls->ev.last->name);
 	else
-		lua_pushstring(L, event_name(&current(L, ls, "get_type")->ev, ls->c->cs->host.compat029));
+		lua_pushstring(L, event_name(&current(L, ls, "get_type")->ev, ls->c->cs->host->compat029));
 	return 1;
 }
 

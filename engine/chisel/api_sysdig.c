@@ -52,7 +52,7 @@ static int s_get_filter(lua_State *L)
 {
 	struct chisels *cs = lstate_of(L)->c->cs;
 
-	lua_pushstring(L, cs->req_filter ? cs->req_filter : cs->host.filter_text ? cs->host.filter_text : "");
+	lua_pushstring(L, cs->req_filter ? cs->req_filter : cs->host->filter_text ? cs->host->filter_text : "");
 	return 1;
 }
 
@@ -73,7 +73,7 @@ static int s_set_output_format(lua_State *L)
 		{ "base64", BUF_BASE64 }, { "json", -1 }, { "jsonbase64", BUF_BASE64 }, { "simple", -1 },
 	};
 	struct lstate *ls = lstate_of(L);
-	struct render_opts *ro = ls->c->cs->host.ro;
+	struct render_opts *ro = ls->c->cs->host->ro;
 	const char *name = check_text(L, "set_output_format", 1);
 
 	/* The first choice stands, be it the command line's or a script's. */
@@ -91,7 +91,7 @@ static int s_set_output_format(lua_State *L)
 
 static int s_get_output_format(lua_State *L)
 {
-	lua_pushstring(L, lstate_of(L)->c->cs->host.json ? "json" : "normal");
+	lua_pushstring(L, lstate_of(L)->c->cs->host->json ? "json" : "normal");
 	return 1;
 }
 
@@ -108,7 +108,7 @@ static int s_is_live(lua_State *L)
 {
 	struct lstate *ls = lstate_of(L);
 
-	lua_pushboolean(L, ls->c->cs->host.is_live && ls->phase > LP_INIT); /* the source is not open before */
+	lua_pushboolean(L, ls->c->cs->host->is_live && ls->phase > LP_INIT); /* the source is not open before */
 	return 1;
 }
 
@@ -133,7 +133,7 @@ static int s_get_terminal_info(lua_State *L)
 
 static int s_is_print_container_data(lua_State *L)
 {
-	lua_pushboolean(L, lstate_of(L)->c->cs->host.print_container_data);
+	lua_pushboolean(L, lstate_of(L)->c->cs->host->print_container_data);
 	return 1;
 }
 

@@ -43,7 +43,8 @@ enum {
 	CHISELS_EXIT = 2, /* a script called os.exit */
 };
 
-/* What a chisel can ask about the run; borrowed for the life of the struct chisels. */
+/* What a chisel can ask about the run; borrowed for the life of the struct chisels (filter_text and is_live may be filled
+ * in until chisels_init). */
 struct chisel_host {
 	unsigned workers;
 	struct render_opts *ro; /* sysdig.set_output_format changes buffer_mode (before the first event only) */
@@ -109,8 +110,9 @@ int chisels_release(struct chisels *cs, struct chisels_part **p, struct field_en
 /* A part whose batch lies behind the end of the run. Any thread; *p is taken. */
 void chisels_discard(struct chisels_part **p);
 
-/* on_capture_end of all chisels; faults inside it are swallowed, as in sysdig. */
-int chisels_capture_end(struct chisels *cs, struct field_env *env, struct buf *out);
+/* Merges what the workers accumulated, then on_capture_end of all chisels; also after every error (a failed on_init
+ * included). Faults inside on_capture_end are swallowed, as in sysdig; negative: a merge failed (*e). */
+int chisels_capture_end(struct chisels *cs, struct field_env *env, struct buf *out, struct err *e);
 const char *chisels_traceback(const struct chisels *cs); /* of the last error; "" if none */
 int chisels_exit_code(const struct chisels *cs);	 /* after CHISELS_EXIT */
 /* Any thread, also a signal handler: makes a running callback stop with an error. */

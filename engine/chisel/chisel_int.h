@@ -48,6 +48,8 @@ struct lstate {
 	size_t bytes, max_bytes; /* memory of the Lua state */
 	bool exited, end_capture;
 	int exit_code;
+	unsigned seals;	    /* parts sealed so far */
+	struct buf traceback; /* of the last error, NUL-terminated */
 	unsigned agg_calls; /* chisel.aggregate calls so far: numbers the handles */
 	/* Watchdog (limits.c): callback running on thread since; 0 = none. */
 	_Atomic uint64_t running_since_ns;
@@ -177,6 +179,7 @@ struct chisel {
 	/* after on_init */
 	bool has_on_event, has_on_interval, has_on_end;
 	enum chisel_mode mode;
+	bool in_workers; /* on_event runs in the workers' states */
 	bool late;   /* something looks back: filter and fields are evaluated at release */
 	bool sealed; /* aggregates and partials are closed with every batch */
 	struct merge_plan *merge;
@@ -195,7 +198,7 @@ struct chisel {
 
 struct chisels {
 	uint32_t magic;
-	struct chisel_host host;
+	const struct chisel_host *host;
 	char **path;	   /* search path, NULL-terminated */
 	char *our_dir;	   /* of our own chisels */
 	struct chisel **c;
@@ -217,6 +220,7 @@ struct chisels {
 	struct buf traceback;
 };
 enum { CHISELS_MAGIC = 0x43684973 };
+void chisels_keep_traceback(struct chisels *cs, const struct buf *tb);
 
 /* find.c */
 int find_default_path(char ***path, char **ours); /* both owned by the caller */
@@ -265,11 +269,13 @@ struct chisel_part { /* of one chisel */
 	uint32_t first_idx;
 	struct agg **agg;      /* sealed: [segment * naggs + i] */
 	uint32_t seg;	       /* segment of the event under way */
+	bool dirty;	       /* the worker's state has something for it */
 	unsigned nvals;	       /* fields extracted into entries: those requested when the batch began */
+	struct buf *sealed;    /* parts of the script's globals, nbound + 1 */
 	int err;	       /* a script failed in the worker at event err_idx */
 	uint32_t err_idx;
 	struct err why;
-	char *traceback;
+	struct buf traceback;
 	bool no_memory;
 };
 struct chisels_part {
@@ -286,6 +292,8 @@ struct chisels_part {
 };
 /* Runs filter, extraction and updates of one chisel on the event under env. */
 void chisel_see(struct chisels_part *p, unsigned i, struct field_env *env);
+/* Seals the last segment of chisel ci. */
+void chisel_close_part(struct chisels_part *p, unsigned ci);
 uint64_t interval_slot(const struct chisel *c, uint64_t ts, uint64_t origin);
 
 #endif

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "chisel/chisel_int.h"
+#include "chisel/partial.h"
 
 enum { MAX_CHISELS = 256, MAX_EXEC_DEPTH = 32 };
 
@@ -14,17 +15,17 @@ static int copy_path(struct chisels *cs)
 	char **def;
 	int r = find_default_path(&def, &cs->our_dir);
 
-	if (r || !cs->host.path) {
+	if (r || !cs->host->path) {
 		cs->path = r ? NULL : def;
 		return r;
 	}
 	find_free_path(def);
 	unsigned n = 0;
-	while (cs->host.path[n])
+	while (cs->host->path[n])
 		n++;
 	cs->path = calloc(n + 1, sizeof(*cs->path));
 	for (unsigned i = 0; cs->path && i < n; i++)
-		if (!(cs->path[i] = strdup(cs->host.path[i])))
+		if (!(cs->path[i] = strdup(cs->host->path[i])))
 			return -ENOMEM;
 	return cs->path ? 0 : -ENOMEM;
 }
@@ -36,7 +37,7 @@ int chisels_new(struct chisels **out, const struct chisel_host *h)
 	if (!cs)
 		return -ENOMEM;
 	cs->magic = CHISELS_MAGIC;
-	cs->host = *h;
+	cs->host = h;
 	cs->udp_fd = -1;
 	cs->req_fatfile = -1;
 	buf_init(&cs->traceback);
@@ -77,6 +78,12 @@ unsigned chisels_count(const struct chisels *cs)
 const char *chisels_traceback(const struct chisels *cs)
 {
 	return cs->traceback.len ? cs->traceback.p : "";
+}
+
+void chisels_keep_traceback(struct chisels *cs, const struct buf *tb)
+{
+	buf_reset(&cs->traceback);
+	buf_put(&cs->traceback, tb->p, tb->len);
 }
 
 int chisels_exit_code(const struct chisels *cs)
@@ -195,7 +202,7 @@ static int init_one(struct chisels *cs, unsigned i, struct buf *out, struct err 
 
 static bool looks_back(const struct chisel *c)
 {
-	if ((c->filter && filter_looks_back(c->filter)) || (c->format && format_looks_back(c->format, c->cs->host.ro)))
+	if ((c->filter && filter_looks_back(c->filter)) || (c->format && format_looks_back(c->format, c->cs->host->ro)))
 		return true;
 	for (unsigned i = 0; i < c->nfields; i++)
 		if (c->fields[i].ref.info->flags & FF_LOOKS_BACK)
@@ -206,15 +213,28 @@ static bool looks_back(const struct chisel *c)
 	return false;
 }
 
-static void choose_mode(struct chisel *c)
+static int choose_mode(struct chisel *c, struct err *e)
 {
+	int r = merge_plan_read(c, e);
+	const struct merge_plan *m = c->merge;
+
+	if (r)
+		return r;
+	bool per_event = !strcmp(m->mode, "per_event"), parallel = m->declared || !strcmp(m->mode, "parallel");
+
+	if (*m->mode && !per_event && strcmp(m->mode, "parallel") && strcmp(m->mode, "ordered") && c->ours)
+		return err_set(e, ERR_LUA, ERR_NO_POS, "%s: mode = \"%s\": the modes are ordered, parallel and per_event",
+			       c->name, m->mode);
 	c->late = looks_back(c);
-	if (c->cs->host.force_ordered)
-		c->mode = CHISEL_ORDERED;
-	else if (!c->has_on_event && !c->late)
-		c->mode = c->format ? CHISEL_PER_EVENT : CHISEL_PARALLEL;
-	else
-		c->mode = CHISEL_ORDERED;
+	c->in_workers = false;
+	c->mode = CHISEL_ORDERED;
+	if (c->cs->host->force_ordered || c->late || !strcmp(m->mode, "ordered"))
+		return 0;
+	if (c->has_on_event && !per_event && !parallel)
+		return 0;
+	c->in_workers = c->has_on_event;
+	c->mode = per_event || (!c->has_on_event && c->format) ? CHISEL_PER_EVENT : CHISEL_PARALLEL;
+	return 0;
 }
 
 static void find_types(struct chisel *c)
@@ -235,7 +255,9 @@ int chisels_init(struct chisels *cs, struct buf *out, struct err *e)
 			return r;
 	}
 	for (unsigned i = 0; i < cs->n; i++) {
-		choose_mode(cs->c[i]);
+		int r = choose_mode(cs->c[i], e);
+		if (r)
+			return r;
 		find_types(cs->c[i]);
 	}
 	return 0;
@@ -271,7 +293,7 @@ void chisels_demand(const struct chisels *cs, struct demand *d)
 
 static int make_runs(struct chisel *c)
 {
-	for (unsigned w = 0; w <= c->cs->host.workers; w++) {
+	for (unsigned w = 0; w <= c->cs->host->workers; w++) {
 		struct chisel_worker *cw = &c->workers[w];
 
 		buf_init(&cw->key);
@@ -291,10 +313,10 @@ static int make_parts(struct chisel *c)
 
 		if (a->part)
 			continue;
-		a->part = calloc(c->cs->host.workers + 1, sizeof(*a->part));
+		a->part = calloc(c->cs->host->workers + 1, sizeof(*a->part));
 		if (!a->part)
 			return -ENOMEM;
-		for (unsigned w = 0; w <= c->cs->host.workers; w++)
+		for (unsigned w = 0; w <= c->cs->host->workers; w++)
 			if (agg_new(&a->part[w], &a->spec))
 				return -ENOMEM;
 	}
@@ -328,7 +350,7 @@ static int start_one(struct chisel *c, struct buf *out, struct err *e)
 /* Whether one chisel can end the run, or fail, while others have already seen later events. */
 static bool can_end(const struct chisels *cs)
 {
-	if (cs->host.may_end)
+	if (cs->host->may_end)
 		return true;
 	for (unsigned i = 0; i < cs->n; i++)
 		if (cs->n > 1 && (cs->c[i]->has_on_event || cs->c[i]->interval_ns || cs->c[i]->precise_ns))
@@ -352,38 +374,71 @@ int chisels_capture_start(struct chisels *cs, const struct chisel_input *in, str
 	for (unsigned i = 0; i < cs->n; i++) {
 		struct chisel *c = cs->c[i];
 
-		c->sealed = cs->sealed || c->interval_ns || c->precise_ns;
+		c->sealed = cs->sealed || c->interval_ns || c->precise_ns ||
+			    (c->in_workers && merge_plan_ordered(c->merge));
 		if (!c->workers) {
-			c->workers = calloc(cs->host.workers + 1, sizeof(*c->workers));
+			c->workers = calloc(cs->host->workers + 1, sizeof(*c->workers));
 			if (!c->workers || make_runs(c))
 				return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
 		}
 		if (make_parts(c))
 			return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
+		for (unsigned w = 0; c->in_workers && w <= cs->host->workers; w++) {
+			int r = chisel_clone_state(c, w, e);
+			if (r)
+				return r;
+		}
 	}
 	return 0;
 }
 
 /* ---- end ---------------------------------------------------------------------------------------------------------- */
 
-static void gather(struct chisel *c)
+/* What worker w's state accumulated joins what the script reads. */
+static int gather_globals(struct chisel *c, unsigned w, struct buf *out, struct err *e)
 {
+	struct lstate *ls = c->workers ? c->workers[w].ls : NULL;
+	struct buf part;
+
+	if (!c->in_workers || c->sealed || !ls)
+		return 0;
+	buf_init(&part);
+	int r = partial_seal(ls, &part, e);
+	if (r)
+		chisels_keep_traceback(c->cs, &ls->traceback);
+	else
+		r = merge_plan_combine(c, part.p, part.len, out, e);
+	buf_fini(&part);
+	return r;
+}
+
+static int gather(struct chisel *c, struct buf *out, struct err *e)
+{
+	for (unsigned w = 0; w <= c->cs->host->workers; w++) {
+		int r = gather_globals(c, w, out, e);
+		if (r)
+			return r;
+	}
 	for (unsigned i = 0; i < c->naggs; i++) {
 		struct chisel_agg *a = c->aggs[i];
 
-		for (unsigned w = 0; a->part && w <= c->cs->host.workers; w++) {
-			agg_merge(a->total, a->part[w]);
+		for (unsigned w = 0; a->part && w <= c->cs->host->workers; w++) {
+			if (agg_merge(a->total, a->part[w]))
+				return err_set(e, -ENOMEM, ERR_NO_POS, "%s: an aggregate is over its memory limit", c->name);
 			agg_clear(a->part[w]);
 		}
 	}
+	return 0;
 }
 
-static int end_one(struct chisels *cs, struct chisel *c, struct field_env *env, struct buf *out)
+static int end_one(struct chisels *cs, struct chisel *c, struct buf *out, struct err *e)
 {
 	struct lstate *ls = c->main;
 	uint64_t first = cs->any_event ? cs->first_ts : 0, last = cs->any_event ? cs->last_ts : 0;
 
-	gather(c);
+	int r = gather(c, out, e);
+	if (r)
+		return r;
 	ls->phase = LP_END;
 	if (!lstate_push_global(ls, "on_capture_end"))
 		return 0;
@@ -393,25 +448,28 @@ static int end_one(struct chisels *cs, struct chisel *c, struct field_env *env, 
 	lua_pushinteger(ls->L, (lua_Integer)(last % 1000000000u));
 	lua_pushinteger(ls->L, (lua_Integer)(last - first));
 	ls->out = out;
-	int r = lstate_call(ls, 3, 0, "error in on_capture_end(): ", NULL);
+	r = lstate_call(ls, 3, 0, "error in on_capture_end(): ", NULL); /* swallowed, as in sysdig */
 	ls->out = NULL;
 	ls->ev = (struct cur_event){ 0 };
 	return r > 0 ? r : 0;
 }
 
-int chisels_capture_end(struct chisels *cs, struct field_env *env, struct buf *out)
+int chisels_capture_end(struct chisels *cs, struct field_env *env, struct buf *out, struct err *e)
 {
+	int res = 0;
+
 	for (unsigned i = 0; i < cs->n; i++) {
 		struct chisel *c = cs->c[i];
-		int r = c->ended ? 0 : end_one(cs, c, env, out);
+		int r = c->ended ? 0 : end_one(cs, c, out, e);
 
 		c->started = false;
 		for (unsigned a = 0; a < c->naggs; a++)
 			if (c->aggs[a]->total)
 				agg_clear(c->aggs[a]->total);
-		if (r)
+		if (r > 0)
 			return r;
+		res = res ? res : r;
 	}
 	cs->started = false;
-	return 0;
+	return res;
 }

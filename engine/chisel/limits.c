@@ -47,7 +47,7 @@ static void raise_limit(lua_State *L, lua_Debug *ar)
 		luaL_error(L, "interrupted");
 	else
 		luaL_error(L, "the callback ran for more than %d s (limit)",
-			   (int)(ls->c->cs->host.lua_seconds ? ls->c->cs->host.lua_seconds : DEFAULT_LIMIT_S));
+			   (int)(ls->c->cs->host->lua_seconds ? ls->c->cs->host->lua_seconds : DEFAULT_LIMIT_S));
 }
 
 static void on_signal(int sig)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "chisel/chisel_int.h"
+#include "chisel/partial.h"
 
 /* ---- running the file ---------------------------------------------------------------------------------- */
 
@@ -145,7 +146,7 @@ void chisel_close(struct chisel *c)
 {
 	if (!c)
 		return;
-	for (unsigned i = 0; c->workers && i <= c->cs->host.workers; i++)
+	for (unsigned i = 0; c->workers && i <= c->cs->host->workers; i++)
 		close_worker(&c->workers[i], c->naggs);
 	free(c->workers);
 	lstate_free(c->main);
@@ -166,6 +167,7 @@ void chisel_close(struct chisel *c)
 	for (unsigned i = 0; i < c->ngiven; i++)
 		free(c->given[i]);
 	free(c->given);
+	free(c->merge);
 	free(c->exec_name);
 	free(c->exec_word);
 	free(c->name);
@@ -173,6 +175,25 @@ void chisel_close(struct chisel *c)
 	free(c->dir);
 	arena_fini(&c->last.mem);
 	free(c);
+}
+
+/* A further state of the same script for worker w: everything but on_event is repeated there, muted. */
+int chisel_clone_state(struct chisel *c, unsigned w, struct err *e)
+{
+	struct lstate *ls = c->workers[w].ls;
+	int r;
+
+	if (!ls) {
+		if ((r = lstate_new(&ls, c, w, e)))
+			return r;
+		c->workers[w].ls = ls;
+		if ((r = chisel_run_file(ls, e)) || (r = chisel_deliver_args(c, ls, e)))
+			return r;
+	}
+	ls->agg_calls = 0;
+	if ((r = chisel_call_init(c, ls, e)) || (r = chisel_call_start(c, ls, e)))
+		return r;
+	return partial_begin(ls, e);
 }
 
 static int allocate(struct chisel **out, struct chisels *cs, const char *name, unsigned index)

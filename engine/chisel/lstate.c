@@ -29,7 +29,7 @@ static void *limited_alloc(void *ud, void *p, size_t old, size_t want)
 static int on_error(lua_State *L)
 {
 	struct lstate *ls = lstate_of(L);
-	struct buf *tb = ls->w == MAIN_STATE ? &ls->c->cs->traceback : NULL;
+	struct buf *tb = &ls->traceback;
 	const char *msg = lua_tostring(L, 1);
 
 	if (!msg) {
@@ -39,7 +39,7 @@ static int on_error(lua_State *L)
 			msg = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
 	}
 	luaL_traceback(L, L, msg, 1);
-	if (tb && !ls->exited) {
+	if (!ls->exited) {
 		buf_reset(tb);
 		buf_puts(tb, lua_tostring(L, -1));
 		buf_putc(tb, '\0');
@@ -81,7 +81,7 @@ int lstate_new(struct lstate **out, struct chisel *c, unsigned w, struct err *e)
 	ls->magic = LSTATE_MAGIC;
 	ls->c = c;
 	ls->w = w;
-	ls->max_bytes = c->cs->host.lua_memory_bytes ? c->cs->host.lua_memory_bytes : DEFAULT_MEMORY_BYTES;
+	ls->max_bytes = c->cs->host->lua_memory_bytes ? c->cs->host->lua_memory_bytes : DEFAULT_MEMORY_BYTES;
 	ls->L = lua_newstate(limited_alloc, ls);
 	if (!ls->L) {
 		free(ls);
@@ -111,6 +111,7 @@ void lstate_free(struct lstate *ls)
 	lua_close(ls->L);
 	watchdog_leave(ls);
 	watchdog_remove(ls->c->cs->wd, ls);
+	buf_fini(&ls->traceback);
 	ls->magic = 0;
 	free(ls);
 }
@@ -149,6 +150,8 @@ int lstate_call(struct lstate *ls, int nargs, int nresults, const char *what, st
 	if (!ls->exited) {
 		int r = describe(ls, status, what, e);
 		lua_settop(L, base - 1);
+		if (ls->w == MAIN_STATE)
+			chisels_keep_traceback(ls->c->cs, &ls->traceback);
 		return r;
 	}
 exited:

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "chisel/chisel_int.h"
+#include "chisel/partial.h"
 
 struct walk {
 	struct chisels *cs;
@@ -49,7 +50,7 @@ static void clear_event(struct lstate *ls)
 
 /* ---- intervals ------------------------------------------------------------------------------------------------ */
 
-/* Adds the aggregates of the segments before number upto to what the script reads. */
+/* Adds the aggregates and globals of the segments before number upto to what the script reads. */
 static int merge_segments(struct walk *w, struct chisel *c, struct cursor *cur, uint32_t upto)
 {
 	struct chisel_part *cp = &w->p->p[c->index];
@@ -60,6 +61,10 @@ static int merge_segments(struct walk *w, struct chisel *c, struct cursor *cur, 
 			if (a && agg_merge(c->aggs[k]->total, a))
 				return err_set(w->e, -ENOMEM, ERR_NO_POS, "%s: an aggregate ran out of memory", c->name);
 		}
+		struct buf *s = cp->sealed ? &cp->sealed[cur->segs] : NULL;
+		int r = s && s->len ? merge_plan_combine(c, s->p, s->len, w->out, w->e) : 0;
+		if (r)
+			return r;
 	}
 	return 0;
 }
@@ -165,10 +170,20 @@ static int run_entry(struct walk *w, struct chisel *c, uint32_t entry)
 
 	if (c->late)
 		return late_event(w, c, e.idx, cp);
-	int r = c->has_on_event ? call_event(w, c, &e, &line) : 0;
+	int r = c->has_on_event && !c->in_workers ? call_event(w, c, &e, &line) : 0;
 	if (line && r >= 0)
 		put_line(w, c, &e);
 	return r;
+}
+
+/* A fault of a script in a worker takes effect at its event, like one in order. */
+static int run_fault(struct walk *w, struct chisel *c)
+{
+	struct chisel_part *cp = &w->p->p[c->index];
+
+	chisels_keep_traceback(w->cs, &cp->traceback);
+	c->ended = true;
+	return err_set(w->e, cp->err, ERR_NO_POS, "%s", cp->why.msg);
 }
 
 /* ---- the walk ---------------------------------------------------------------------------------------------------- */
@@ -182,6 +197,8 @@ static uint32_t next_of(const struct chisel_part *cp, const struct cursor *cur)
 		next = MIN(next, cp->first_idx);
 	else if (cur->bound < cp->nbound)
 		next = MIN(next, cp->bound[cur->bound]);
+	if (cp->err)
+		next = MIN(next, cp->err_idx);
 	return next;
 }
 
@@ -198,6 +215,8 @@ static int step(struct walk *w, struct chisel *c, struct cursor *cur, uint32_t i
 		r = run_interval(w, c, cur, idx, ++cur->bound);
 	if (!r && cur->entry < cur->nentries && cp->e[cur->entry].idx == idx)
 		r = run_entry(w, c, cur->entry++);
+	if (!r && cp->err && cp->err_idx == idx)
+		r = run_fault(w, c);
 	return r;
 }
 
@@ -227,8 +246,11 @@ static int redo_segment(struct walk *w, struct chisel *c, struct cursor *cur, ui
 		if (a)
 			agg_clear(a);
 	}
-	cp->seg = 0;
-	w->p->w = w->cs->host.workers; /* the release turn's own filter state */
+	if (cp->sealed)
+		buf_reset(&cp->sealed[cur->segs]);
+	cp->seg = cur->segs;
+	cp->dirty = false;
+	cp->err = 0;
 	if (w->env->c->b != w->b && evctx_begin(w->env->c, w->b))
 		return err_set(w->e, -ENOMEM, ERR_NO_POS, "out of memory");
 	for (uint32_t i = 0; i < w->p->nseen && w->p->seen[i] < end; i++) {
@@ -238,8 +260,10 @@ static int redo_segment(struct walk *w, struct chisel *c, struct cursor *cur, ui
 		evctx_move(w->env->c, w->p->seen[i]);
 		chisel_see(w->p, c->index, w->env);
 	}
+	if (c->in_workers && cp->dirty)
+		chisel_close_part(w->p, c->index);
 	cp->n = n;
-	return 0;
+	return cp->err ? run_fault(w, c) : 0;
 }
 
 /* Aggregates behind the last boundary. limit: events that count for this chisel. */
@@ -248,7 +272,7 @@ static int finish(struct walk *w, struct chisel *c, struct cursor *cur, uint32_t
 	struct chisel_part *cp = &w->p->p[c->index];
 	int r = 0;
 
-	if (c->sealed && c->naggs && limit < w->b->nev)
+	if (c->sealed && (c->naggs || c->in_workers) && limit < w->b->nev)
 		r = redo_segment(w, c, cur, limit);
 	if (!r)
 		r = merge_segments(w, c, cur, cur->bound + 1);
@@ -269,7 +293,7 @@ static void copy_last(struct walk *w, struct chisel *c, uint32_t idx)
 	l->num = x->num;
 	l->ts = x->ev.ts;
 	l->cpu = x->ev.cpu;
-	const char *name = event_name(&x->ev, w->cs->host.compat029);
+	const char *name = event_name(&x->ev, w->cs->host->compat029);
 	l->name[0] = '\0';
 	strncat(l->name, name, sizeof(l->name) - 1);
 	l->nvals = c->nfields;
@@ -369,6 +393,7 @@ int chisels_release(struct chisels *cs, struct chisels_part **pp, struct field_e
 	unsigned who = 0;
 
 	ASSERT(end <= b->nev);
+	(*pp)->w = cs->host->workers; /* what is evaluated here uses the release turn's own states */
 	if (!cs->any_event && end)
 		cs->first_ts = cs->last_ts = event_ts(b, 0);
 	cs->any_event |= end > 0;

@@ -145,7 +145,7 @@ static char *run(const struct run *r)
 		res = feed(&w, r);
 	report(&w, res);
 	if (loaded && res != CHISELS_EXIT)
-		report(&w, chisels_capture_end(w.cs, &w.env[9], &w.out));
+		report(&w, chisels_capture_end(w.cs, &w.env[9], &w.out, &w.e));
 	chisels_free(w.cs);
 	for (int i = 0; i < 10; i++)
 		arena_fini(&w.scratch[i]);
@@ -322,6 +322,107 @@ static void test_aggregates(void **state)
 	check(t, ARRAY_SIZE(t));
 }
 
+#define TALLY ARGS \
+	"merge = { n = 'sum', by = 'sum', low = 'min', high = 'max', seen = 'union', first = 'first', last = 'last'," \
+	" best = 'top(3)', h = 'hist' }\n" \
+	"n, by, low, high, seen, best, h = 5, { k1 = { n = 100 } }, {}, nil, {}, {}, {}\n" \
+	"function on_init() f, v = chisel.request_field('t.key'), chisel.request_field('t.val') return true end\n" \
+	"function on_event()\n" \
+	"  local key, val, num = evt.field(f), evt.field(v), evt.get_num()\n" \
+	"  n = n + 1\n" \
+	"  by[key] = by[key] or { n = 0, sum = 0 }\n" \
+	"  by[key].n, by[key].sum = by[key].n + 1, (by[key].sum or 0) + val\n" \
+	"  low[key] = low[key] and math.min(low[key], val) or val\n" \
+	"  high = high and math.max(high, val) or val\n" \
+	"  seen[val % 5] = true\n" \
+	"  first, last = first or num, num\n" \
+	"  best[#best + 1] = { val, num }\n" \
+	"  table.sort(best, function(a, b) return a[1] > b[1] end)\n" \
+	"  best[4] = nil\n" \
+	"  h[val // 100] = (h[val // 100] or 0) + 1\n" \
+	"  return true\nend\n" \
+	"function show(t, ...) local s = ... for k, x in pairs(t) do\n" \
+	"  if type(x) == 'table' then show(x, s .. k .. '.') else print(s .. k, x) end end end\n" \
+	"function dump() print(n, high, first, last) show(by, 'by.') show(low, 'low.') show(seen, 'seen.') show(best, 'best.')" \
+	" show(h, 'h.') end\n"
+
+static void test_merge(void **state)
+{
+	static const struct expect t[] = {
+		{ "every operation", { .events = 1000, .script = { TALLY "function on_capture_end() dump() end\n" } }, NULL },
+		{ "cut", { .events = 1000, .end = 555, .script = { TALLY "function on_capture_end() dump() end\n" } }, NULL },
+		{ "intervals that reset", { .events = 1000, .ts = ts_jumps, .script = { TALLY
+			"function on_capture_start() chisel.set_interval_s(1) return true end\n"
+			"function on_interval(s) print(s) dump() n, by, low, high, seen, first, last, best, h = 0, {}, {}, nil, {}, nil, nil, {}, {}\n"
+			"return true end\nfunction on_capture_end() dump() end\n" } }, NULL },
+		{ "sum", { .events = 10, .script = { ARGS "merge = { n = 'sum' } n = 7\n"
+			"function on_event() n = n + evt.get_num() end\nfunction on_capture_end() print(n) end\n" } }, "62\n" },
+		{ "printing in on_event", { .events = 3, .script = { ARGS "merge = { n = 'sum' } n = 0\n"
+			"function on_event() n = n + 1 print('event', evt.get_num()) end\nfunction on_capture_end() print(n) end\n" } },
+		  "event\t1\nevent\t2\nevent\t3\n3\n" },
+		{ "per event", { .events = 4, .script = { ARGS "mode = 'per_event'\n"
+			"function on_init() print('init') chisel.set_event_formatter('even') return true end\n"
+			"function on_event() print(evt.get_num()) return true end\n" } }, "init\n1\n2\nline 2\n3\n4\nline 4\n" },
+		{ "on_merge", { .events = 100, .script = { ARGS "merge = { odd = 'custom' } odd, total = {}, 0\n"
+			"function on_event() if evt.get_num() % 2 == 1 then odd[#odd + 1] = evt.get_num() end end\n"
+			"function on_merge(p) for _, v in ipairs(p.odd or {}) do total = total + v end end\n"
+			"function on_capture_end() if total == 0 then on_merge({ odd = odd }) end print(total) end\n" } }, "2500\n" },
+		{ "aggregate beside", { .events = 100, .script = { ARGS "merge = { n = 'sum' } n = 0\n"
+			"function on_init() a = chisel.aggregate{ value = 'evt.num', op = 'sum' } return true end\n"
+			"function on_event() n = n + 1 end\nfunction on_capture_end() print(n, a:top()[1].value) end\n" } }, "100\t5050\n" },
+	};
+
+	check(t, ARRAY_SIZE(t));
+}
+
+/* Faults that only exist in parallel: the ordered run differs, so no comparison with it. */
+static void test_merge_faults(void **state)
+{
+	static const struct expect t[] = {
+		{ "undeclared scalar", { .script = { ARGS "merge = { n = 'sum' } n, m = 0, 0\n"
+			"function on_event() n = n + 1 m = m + 1 end\n" } }, "assigns the global 'm'" },
+		{ "undeclared new global", { .script = { ARGS "merge = { n = 'sum' } n = 0\n"
+			"function on_event() n = n + 1 typo = 1 end\n" } }, "assigns the global 'typo'" },
+		{ "undeclared table", { .script = { ARGS "merge = { n = 'sum' } n = 0 t = {}\n"
+			"function on_event() n = n + 1 t[n] = 1 end\n" } }, "changes the global table 't'" },
+		{ "fraction", { .script = { ARGS "merge = { n = 'sum' } n = 0\n"
+			"function on_event() n = n + 0.3 end\n" } }, "holds a fraction (" },
+		{ "function", { .script = { ARGS "merge = { n = 'union' } n = {}\n"
+			"function on_event() n[1] = print end\n" } }, "n holds a function, which cannot be merged" },
+		{ "cycle", { .script = { ARGS "merge = { n = 'union' } n = {}\nfunction on_event() n.n = n end\n" } },
+		  "n is nested deeper than 64 levels, or refers to itself" },
+		{ "conflict", { .script = { ARGS "merge = { n = 'union' } n = {}\n"
+			"function on_event() n[1] = evt.get_num() end\n" } }, "two parts hold different values" },
+		{ "wrong operation", { .script = { ARGS "merge = { n = 'average' }\nfunction on_event() end\n" } },
+		  "the operations are sum, min" },
+		{ "custom without on_merge", { .script = { ARGS "merge = { n = 'custom' }\nfunction on_event() end\n" } },
+		  "needs a function on_merge" },
+		{ "running a program", { .script = { ARGS "merge = { n = 'sum' }\nfunction on_event() os.execute('true') end\n" } },
+		  "os.execute in on_event of a chisel that runs in parallel" },
+		{ "ending the capture", { .script = { ARGS "merge = {}\nfunction on_event() sysdig.end_capture() end\n" } },
+		  "sysdig.end_capture in on_event of a chisel that runs in parallel" },
+		{ "error", { .script = { ARGS "merge = {}\nfunction on_event() if evt.get_num() == 9 then error('nine') end"
+			" print(evt.get_num()) end\nfunction on_capture_end() print('end') end\n" } }, "8\nerror: s0 chisel error: " },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		for (unsigned workers = 1; workers <= 3; workers++) {
+			struct run r = t[i].r;
+
+			r.workers = workers;
+			r.batch = 10;
+			r.events = 100;
+			char *got = run(&r);
+			/* on_capture_end is not run after a fault in a parallel chisel. */
+			if (!strstr(got, t[i].want) || strstr(got, "\nend\n")) {
+				print_error("%s: got\n%s\nwanted\n%s\n", t[i].what, got, t[i].want);
+				fail();
+			}
+			free(got);
+		}
+	}
+}
+
 static void test_faults(void **state)
 {
 	static const struct expect t[] = {
@@ -482,7 +583,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lua51),	cmocka_unit_test(test_args),	cmocka_unit_test(test_callbacks),
 		cmocka_unit_test(test_stdio),	cmocka_unit_test(test_intervals), cmocka_unit_test(test_aggregates),
-		cmocka_unit_test(test_faults),	cmocka_unit_test(test_endless),
+		cmocka_unit_test(test_merge),	cmocka_unit_test(test_merge_faults), cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_endless),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
