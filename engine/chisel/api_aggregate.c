@@ -72,7 +72,7 @@ static void read_column(lua_State *L, struct chisel_agg *a)
 {
 	struct chisel *c = lstate_of(L)->c;
 	int op = read_op(L, -1);
-	unsigned n = a->spec.ncols, f;
+	unsigned n = a->spec.ncols, f = 0;
 
 	if (n == AGG_MAX_COLS)
 		bad(L, "at most 8 values");

@@ -357,15 +357,17 @@ static int run_head(struct pipeline *p, const char *path, struct err *e)
 static int run_tail(struct pipeline *p, struct err *e)
 {
 	struct buf out;
-	int rc;
+	int rc, wrc;
 
 	if (!p->o->chisels || p->stats.chisel_exit)
 		return 0;
 	buf_init(&out);
-	chisels_capture_end(p->o->chisels, &p->releaser.env, &out);
-	rc = sink_write(p->o->sink, &out, e);
+	rc = chisels_capture_end(p->o->chisels, &p->releaser.env, &out, e);
+	if (rc == CHISELS_EXIT)
+		p->stats.chisel_exit = true;
+	wrc = sink_write(p->o->sink, &out, rc < 0 ? NULL : e);
 	buf_fini(&out);
-	return rc;
+	return rc < 0 ? rc : wrc;
 }
 
 static void stop_source(void *ctx)
