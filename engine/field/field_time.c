@@ -62,10 +62,11 @@ void get_evt_text_time(const struct field_ref *r, struct field_env *env, struct 
 
 /* ---- latency ------------------------------------------------------------------------------------------- */
 
-/* Events without a thread have none, which shows as 0. */
+/* Needs the pairs only: whether the thread is known is not asked, so that the value does not depend on what
+ * else is demanded. */
 static uint64_t latency_ns(struct field_env *env)
 {
-	return event_thread(env, NULL) ? evctx_latency(env->c) : 0;
+	return evctx_latency(env->c);
 }
 
 void get_evt_latency(const struct field_ref *r, struct field_env *env, struct value *v)

@@ -266,6 +266,9 @@ static bool put_step(const struct format_step *s, struct field_env *env, struct 
 	if (s->ref.info->flags & FF_LIST)
 		return put_list(s, env, out);
 	field_get(&s->ref, env, &v);
+	/* 0.29.3 evaluates every field twice here, so that the distance to the evaluation before is 0. */
+	if (env->ro->compat029 && (s->ref.info->flags & FF_LOOKS_BACK))
+		field_get(&s->ref, env, &v);
 	if (v.has)
 		put_value(out, s, &v, env->ro);
 	return v.has;

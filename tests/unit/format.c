@@ -212,6 +212,21 @@ static void test_looks_back(void **state)
 	buf_putc(&b, 0);
 	assert_string_equal(b.p, "0.000000005 5 n 0\n0.000000020 20 n 20\n");
 	assert_null(env.lookback);
+	/* 0.29.3's JSON evaluates twice. */
+	buf_reset(&b);
+	*fake_value("fd.name") = (struct value){.type = PT_CHARBUF};
+	format_free(f);
+	assert_int_equal(format_parse(&f, "%evt.deltatime", NULL), 0);
+	ro.json = true;
+	for (int i = 0; i < 4; i++) {
+		on_path("/a", 1000 + 10 * (uint64_t)i);
+		ro.compat029 = i < 2;
+		assert_true(format_event(f, &env, &b));
+	}
+	ro.json = ro.compat029 = false;
+	buf_putc(&b, 0);
+	assert_string_equal(b.p, "{\"evt.deltatime\":0}\n{\"evt.deltatime\":0}\n"
+				 "{\"evt.deltatime\":10}\n{\"evt.deltatime\":10}\n");
 	format_free(f);
 	buf_fini(&b);
 	ro.time_type = 0;
