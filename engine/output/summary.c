@@ -101,7 +101,7 @@ void summary_print(const struct summary *s, struct buf *out)
 	n = collect(s, rows);
 	buf_lit(out, "----------------------\nEvent           #Calls\n----------------------\n");
 	for (unsigned i = 0; i < MIN(n, SUMMARY_ROWS); i++)
-		buf_printf(out, "%c %-16s%llu\n", rows[i].is_exit ? '<' : '>', rows[i].name,
+		buf_printf(out, "%c %-16.16s%llu\n", rows[i].is_exit ? '<' : '>', rows[i].name,
 			   (unsigned long long)rows[i].count);
 	free(rows);
 }

@@ -116,5 +116,8 @@ int main(int argc, char **argv)
 	long grown_kb = peak_kb() - whole_kb;
 	printf("%lu runs: %lu ended normally, %lu with an error and its offset, %lu wrong; peak memory +%ld kB\n",
 	       runs, clean, errors - bad, bad, grown_kb);
+	format_free(format);
+	sink_fini(&sink);
+	free(data);
 	return bad || grown_kb > 256 * 1024;
 }
