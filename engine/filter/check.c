@@ -77,9 +77,10 @@ static const uint32_t ops_of[] = {
 	[TC_NET] = EQUAL,
 };
 
-static const char *type_name(uint8_t type)
+/* What x is, for messages. */
+static const char *describe(const struct fexpr *x)
 {
-	static const char *const names[] = {
+	static const char *const one[] = {
 		[TC_SIGNED] = "a number",
 		[TC_UNSIGNED] = "a number",
 		[TC_DOUBLE] = "a number",
@@ -90,12 +91,22 @@ static const char *type_name(uint8_t type)
 		[TC_NET] = "a network",
 		[TC_NONE] = "a value that cannot be compared",
 	};
+	static const char *const many[] = {
+		[TC_SIGNED] = "a list of numbers",
+		[TC_UNSIGNED] = "a list of numbers",
+		[TC_DOUBLE] = "a list of numbers",
+		[TC_BOOL] = "a list of truth values",
+		[TC_TEXT] = "a list of texts",
+		[TC_BYTES] = "a list of buffers",
+		[TC_ADDR] = "a list of addresses",
+		[TC_NET] = "a list of networks",
+		[TC_NONE] = "a list that cannot be compared",
+	};
 
-	return names[filter_class_of(type)];
+	return (x->is_list ? many : one)[filter_class_of(x->type)];
 }
 
-/* ---- fields
- * ------------------------------------------------------------------------------------------- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 static struct field_ref *new_ref(struct filter *f)
 {
@@ -140,10 +151,10 @@ static int get_ref(struct filter *f, const char *text, size_t len, uint32_t pos,
 		filter_nearest_init(&n, text, (uint32_t)len);
 		for (unsigned i = 0; i < count; i++)
 			filter_nearest_try(&n, t[i].name);
-		return err_set(e, ERR_SYNTAX, pos, "unknown field '%.*s': %s%s", (int)MIN(len, 80),
+		return err_set(e, ERR_SYNTAX, pos, "unknown field '%.*s'%s%s%s", (int)MIN(len, 80),
 			       text,
-			       n.best ? "the nearest is " : "expected a field such as proc.name",
-			       n.best ? n.best : "");
+			       n.best ? ", did you mean '" : ": expected a field such as proc.name",
+			       n.best ? n.best : "", n.best ? "'?" : "");
 	}
 	return 0;
 }
@@ -186,15 +197,13 @@ static int check_field(struct filter *f, struct fexpr *x, struct err *e)
 	return 0;
 }
 
-/* ---- transformers
- * --------------------------------------------------------------------------------------- */
+/* ---- transformers ---------------------------------------------------------------------------- */
 
 static int bad_arg(const struct fexpr *call, const struct fexpr *a, const char *expected,
 		   struct err *e)
 {
-	return err_set(e, ERR_SYNTAX, a->span.pos, "%s() got %s%s: expected %s",
-		       filter_func_table[call->func].name, a->is_list ? "a list of " : "",
-		       type_name(a->type), expected);
+	return err_set(e, ERR_SYNTAX, a->span.pos, "%s() got %s: expected %s",
+		       filter_func_table[call->func].name, describe(a), expected);
 }
 
 static int check_expr(struct filter *f, struct fexpr *x, struct err *e);
@@ -297,8 +306,7 @@ static int check_expr(struct filter *f, struct fexpr *x, struct err *e)
 	}
 }
 
-/* ---- field against field
- * ------------------------------------------------------------------------------------------ */
+/* ---- field against field --------------------------------------------------------------------- */
 
 static bool no_rhs(const struct fexpr *x)
 {
@@ -327,11 +335,12 @@ static int check_fields(struct filter *f, struct fnode *n, enum filter_class tc,
 			       "'%s' cannot compare two fields: expected a literal",
 			       filter_op_name[n->fop]);
 	if (n->rhs->type != n->lhs->type || n->rhs->is_list != n->lhs->is_list)
-		return err_set(e, ERR_SYNTAX, n->rhs->span.pos,
-			       "the right side is %s%s, the left side %s%s: expected the same type "
-			       "on both",
-			       n->rhs->is_list ? "a list of " : "", type_name(n->rhs->type),
-			       n->lhs->is_list ? "a list of " : "", type_name(n->lhs->type));
+		return err_set(
+			e, ERR_SYNTAX, n->rhs->span.pos,
+			"the right side is %s (%s), the left side %s (%s): expected the same "
+			"type on both",
+			describe(n->rhs), field_type_name(n->rhs->type), describe(n->lhs),
+			field_type_name(n->lhs->type));
 	if (n->fop == FO_IN || n->fop == FO_INTERSECTS) {
 		n->in.op = n->fop == FO_IN ? FI_IN_SLOT : FI_MEETS_SLOT;
 		return 0;
@@ -341,7 +350,7 @@ static int check_fields(struct filter *f, struct fnode *n, enum filter_class tc,
 	return 0;
 }
 
-/* ---- tests with rules of their own ---- */
+/* ---- tests with rules of their own ----------------------------------------------------------- */
 
 static int type_names(struct fnode *n, struct err *e)
 {
@@ -355,11 +364,11 @@ static int type_names(struct fnode *n, struct err *e)
 			continue;
 		filter_nearest_init(&near, lit->s, lit->len);
 		filter_type_nearest(&near);
-		return err_set(e, ERR_SYNTAX, lit->span.pos, "unknown event type '%.*s': %s%s",
+		return err_set(e, ERR_SYNTAX, lit->span.pos, "unknown event type '%.*s'%s%s%s",
 			       (int)MIN(lit->len, 60), lit->s,
-			       near.best ? "the nearest is "
-					 : "expected the name of an event or system call",
-			       near.best ? near.best : "");
+			       near.best ? ", did you mean '"
+					 : ": expected the name of an event or system call",
+			       near.best ? near.best : "", near.best ? "'?" : "");
 	}
 	return 0;
 }
@@ -398,16 +407,16 @@ static int date_test(struct filter *f, struct fnode *n, struct err *e)
 		      : filter_nomem(e);
 }
 
-/* ---- one test ---- */
+/* ---- one test -------------------------------------------------------------------------------- */
 
 static int bad_op(const struct filter *f, const struct fnode *n, struct err *e)
 {
 	const struct fexpr *l = n->lhs;
 
-	return err_set(e, ERR_SYNTAX, n->span.pos,
-		       "'%s' does not apply to %.*s, which is %s%s: expected %s",
+	return err_set(e, ERR_SYNTAX, n->op_pos,
+		       "'%s' does not apply to %.*s, which is %s: expected %s",
 		       filter_op_name[n->fop], (int)MIN(l->span.len, 60u), f->text + l->span.pos,
-		       l->is_list ? "a list of " : "", type_name(l->type),
+		       describe(l),
 		       l->is_list ? "in, intersects or exists"
 				  : "an operator of its type, such as = or in");
 }

@@ -8,8 +8,7 @@ static int nomem(int rc, struct err *e)
 	return rc == -ENOMEM ? filter_nomem(e) : rc;
 }
 
-/* ---- constants
- * --------------------------------------------------------------------------------------------- */
+/* ---- constants ------------------------------------------------------------------------------- */
 
 /* Instruction of an operator with one value, by the class of the value. */
 uint8_t filter_scalar_op(enum filter_class tc, unsigned fop)
@@ -152,9 +151,7 @@ static int scalar(struct filter *f, struct fnode *n, enum filter_class tc, struc
 	}
 }
 
-/* ---- lists
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 static int num_list(struct filter *f, struct fnode *n, struct fconst *c, struct err *e)
 {
@@ -285,7 +282,7 @@ static int list(struct filter *f, struct fnode *n, enum filter_class tc, struct 
 	}
 }
 
-/* ---- tests with rules of their own ---- */
+/* ---- tests with rules of their own ----------------------------------------------------------- */
 
 static int around(struct fnode *n, struct fconst *c, struct err *e)
 {
@@ -293,10 +290,13 @@ static int around(struct fnode *n, struct fconst *c, struct err *e)
 	int rc;
 
 	if (n->fop != FO_EQ)
-		return err_set(e, ERR_SYNTAX, n->span.pos + n->lhs->span.len,
+		return err_set(e, ERR_SYNTAX, n->op_pos,
 			       "evt.around takes only '=': expected '=' and "
 			       "a distance in milliseconds");
 	rc = filter_lit_number(n->rhs, PT_UINT64, &ms, e);
+	if (!rc && n->rhs->s[0] == '-')
+		rc = err_set(e, ERR_SYNTAX, n->rhs->span.pos,
+			     "a distance cannot be negative: expected milliseconds");
 	if (rc)
 		return rc;
 	c->around.ts = (uint64_t)n->lhs->ref->arg_index;
@@ -321,7 +321,7 @@ static int type_test(struct filter *f, struct fnode *n, struct fconst *c, struct
 	return 0;
 }
 
-/* ---- one test ---- */
+/* ---- one test -------------------------------------------------------------------------------- */
 
 static int constant(struct filter *f, struct fnode *n, enum filter_class tc, struct err *e)
 {

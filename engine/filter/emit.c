@@ -5,8 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* ---- slots
- * -------------------------------------------------------------------------------------------- */
+/* ---- slots ----------------------------------------------------------------------------------- */
 
 static struct fslot *add_slot(struct filter *f)
 {
@@ -87,9 +86,7 @@ static int slot_of(struct filter *f, const struct fexpr *x, uint32_t *out)
 	return 0;
 }
 
-/* ---- code
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- code ------------------------------------------------------------------------------------ */
 
 struct emitter {
 	struct filter *f;
@@ -198,8 +195,7 @@ static int build(struct filter *f, const struct fnode *root, struct fprog *p)
 	return 0;
 }
 
-/* ---- what follows from the tree
- * ------------------------------------------------------------------------------ */
+/* ---- what follows from the tree -------------------------------------------------------------- */
 
 static void by_type(struct filter *f)
 {

@@ -16,8 +16,7 @@ int filter_nomem(struct err *e)
 	return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory while compiling the filter");
 }
 
-/* ---- nearest names
- * --------------------------------------------------------------------------------------- */
+/* ---- nearest names --------------------------------------------------------------------------- */
 
 enum { NEAREST_LEN = 48 };
 
@@ -65,9 +64,7 @@ void filter_nearest_try(struct filter_nearest *n, const char *name)
 	}
 }
 
-/* ---- life
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static int compile(struct filter *f, struct err *e)
 {
@@ -122,8 +119,7 @@ void filter_free(struct filter *f)
 	free(f);
 }
 
-/* ---- what the run needs to know
- * ---------------------------------------------------------------------------- */
+/* ---- what the run needs to know -------------------------------------------------------------- */
 
 uint32_t filter_demand(const struct filter *f)
 {
@@ -156,9 +152,7 @@ struct digest_pred filter_header_pred(const struct filter *f)
 	return (struct digest_pred){f->header.n ? header_pred : NULL, (void *)f};
 }
 
-/* ---- runs
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 static bool needs_regex(const struct filter *f)
 {

@@ -14,6 +14,7 @@
 enum {
 	FILTER_MAX_TEXT = 16 << 20, /* bytes of a filter text */
 	FILTER_MAX_DEPTH = 100,	    /* parentheses and transformers inside one another */
+	FILTER_MAX_TESTS = 32768,   /* checks; lists may be longer */
 	FILTER_SC_MAX = 1024,	    /* ids of generic calls a type set tells apart */
 };
 
@@ -79,6 +80,7 @@ struct fnode {
 	uint8_t kind; /* enum fnode_kind */
 	uint8_t fop;  /* FN_TEST: enum filter_op */
 	uint8_t mod;  /* FN_TEST: enum filter_mod */
+	uint32_t op_pos; /* FN_TEST: column of the operator */
 	struct span span;
 	struct fnode **kid; /* FN_AND, FN_OR: two or more; FN_NOT: one */
 	uint32_t nkid;
@@ -175,6 +177,7 @@ struct filter {
 	bool compat029;
 	bool looks_back;
 	struct fnode *root;
+	uint32_t ntests; /* checks in the text */
 	/* owned outside the arena */
 	struct field_ref **refs;
 	uint32_t nrefs, refs_cap;

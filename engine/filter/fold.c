@@ -6,8 +6,7 @@
 
 #include <errno.h>
 
-/* ---- sameness
- * ------------------------------------------------------------------------------------------ */
+/* ---- sameness -------------------------------------------------------------------------------- */
 
 static bool same_bytes(const char *a, uint32_t al, const char *b, uint32_t bl)
 {
@@ -38,8 +37,7 @@ bool filter_expr_same(const struct fexpr *a, const struct fexpr *b)
 	return true;
 }
 
-/* ---- sets of event types
- * --------------------------------------------------------------------------------- */
+/* ---- sets of event types --------------------------------------------------------------------- */
 
 enum set_op { SET_AND, SET_OR, SET_NOT };
 
@@ -85,8 +83,7 @@ static bool is_types(const struct fnode *n)
 	return n->kind == FN_TEST && n->in.op == FI_TYPE_IN;
 }
 
-/* ---- single tests
- * ------------------------------------------------------------------------------------------- */
+/* ---- single tests ---------------------------------------------------------------------------- */
 
 /* One pass for the several texts of "contains anyof". */
 static int several_substrings(struct filter *f, struct fnode *n, struct fconst *c)
@@ -160,9 +157,7 @@ static int fold_test(struct filter *f, struct fnode *n, struct err *e)
 	return rc ? filter_nomem(e) : 0;
 }
 
-/* ---- chains
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- chains ---------------------------------------------------------------------------------- */
 
 /* Two tests of an or-chain that one test can make: x = a or x in (b, c); contains a or contains b.
  */
@@ -332,8 +327,7 @@ int filter_fold(struct filter *f, struct err *e)
 	return f->looks_back ? 0 : fold_node(f, f->root, e);
 }
 
-/* ---- the part that needs the event alone
- * -------------------------------------------------------------------------- */
+/* ---- the part that needs the event alone ----------------------------------------------------- */
 
 enum fslot_hdr filter_hdr(const struct fexpr *x)
 {
@@ -397,9 +391,7 @@ int filter_header_tree(struct filter *f, const struct fnode *n, struct fnode **o
 	return rc;
 }
 
-/* ---- by event type
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- by event type --------------------------------------------------------------------------- */
 
 static enum fknown known_chain(const struct fnode *n, unsigned code)
 {

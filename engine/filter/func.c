@@ -7,8 +7,7 @@ static struct value text_value(const char *s, uint32_t len, uint8_t type)
 	return (struct value){.type = type, .has = s != NULL, .len = len, .s = s};
 }
 
-/* ---- one text to one text
- * ------------------------------------------------------------------------------ */
+/* ---- one text to one text -------------------------------------------------------------------- */
 
 static struct value fold_case(const struct value *v, struct arena *a, char lo, char hi)
 {
@@ -85,8 +84,7 @@ static void map_list(unsigned func, const struct value_list *in, struct arena *a
 		*out = (struct value_list){v, in->n};
 }
 
-/* ---- the others
- * ------------------------------------------------------------------------------------------- */
+/* ---- the others ------------------------------------------------------------------------------ */
 
 static struct value join(const struct value *sep, const struct value_list *l, struct arena *a)
 {

@@ -99,11 +99,12 @@ static uint32_t bracket(const char *s, uint32_t i, uint32_t len, bool icase, uin
 {
 	uint32_t start = i++, used;
 	bool negate = i < len && (s[i] == '!' || s[i] == '^'), bad = false;
+	uint64_t classes[4] = {0};
 	uint8_t lo, hi;
 
 	i += negate;
 	for (bool first = true; i < len && (first || s[i] != ']'); first = false) {
-		used = class_name(s, i, len, set, &bad);
+		used = class_name(s, i, len, classes, &bad);
 		if (used) {
 			i += used;
 			continue;
@@ -116,6 +117,10 @@ static uint32_t bracket(const char *s, uint32_t i, uint32_t len, bool icase, uin
 			if (!bracket_char(s, &i, len, &hi))
 				return 0;
 		}
+		if (icase) {
+			lo = fold(lo);
+			hi = fold(hi);
+		}
 		if (lo == hi)
 			set_add(set, lo);
 		for (unsigned c = lo; lo < hi && c <= hi; c++)
@@ -123,13 +128,12 @@ static uint32_t bracket(const char *s, uint32_t i, uint32_t len, bool icase, uin
 	}
 	if (i >= len)
 		return 0;
+	/* Case is ignored for single characters and ranges, not for classes. */
 	for (unsigned c = 'A'; icase && c <= 'Z'; c++)
-		if (set_has(set, (uint8_t)c) || set_has(set, (uint8_t)(c | 0x20))) {
+		if (set_has(set, fold((uint8_t)c)))
 			set_add(set, (uint8_t)c);
-			set_add(set, (uint8_t)(c | 0x20));
-		}
-	for (unsigned k = 0; negate && k < 4; k++)
-		set[k] = ~set[k];
+	for (unsigned k = 0; k < 4; k++)
+		set[k] = negate ? ~(set[k] | classes[k]) : set[k] | classes[k];
 	*never = bad;
 	return i + 1 - start;
 }
@@ -152,8 +156,13 @@ static uint32_t parse_item(const char *s, uint32_t i, uint32_t len, bool icase, 
 			return i + used;
 		}
 	}
-	if (s[i] == '\\' && i + 1 < len)
-		i++;
+	if (s[i] == '\\') {
+		if (++i == len) { /* nothing to escape: fits nothing, as fnmatch has it */
+			it->kind = G_SET;
+			memset(set, 0, 4 * sizeof(*set));
+			return i;
+		}
+	}
 	it->c = icase ? fold((uint8_t)s[i]) : (uint8_t)s[i];
 	return i + 1;
 }

@@ -93,7 +93,7 @@ static int compile(struct fregex *r, const struct fexpr *x, struct err *e)
 				&code, &off, NULL);
 	if (!r->code) {
 		pcre2_get_error_message(code, msg, sizeof(msg));
-		return err_set(e, ERR_SYNTAX, x->span.pos + MIN(off, x->span.len),
+		return err_set(e, ERR_SYNTAX, x->span.pos + x->quoted + MIN(off, x->span.len),
 			       "regular expression: %s", (char *)msg);
 	}
 	pcre2_pattern_info(r->code, PCRE2_INFO_BACKREFMAX, &refs);
@@ -112,7 +112,8 @@ int fregex_new(struct filter *f, const struct fregex **out, const struct fexpr *
 	int rc;
 
 	if (why)
-		return err_set(e, ERR_SYNTAX, x->span.pos + at, "regular expression: %s", why);
+		return err_set(e, ERR_SYNTAX, x->span.pos + x->quoted + at,
+			       "regular expression: %s", why);
 	if (x->len > PATTERN_MAX)
 		return err_set(e, ERR_SYNTAX, x->span.pos,
 			       "regular expression: %u bytes, expected at most %d", x->len,
@@ -167,8 +168,7 @@ void fregex_data_free(struct fregex_data *d)
 	free(d);
 }
 
-/* ---- texts
- * ------------------------------------------------------------------------------------------ */
+/* ---- texts ----------------------------------------------------------------------------------- */
 
 static bool all_ascii(const char *s, uint32_t len)
 {

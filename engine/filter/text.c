@@ -85,8 +85,7 @@ bool text_icontains(const char *h, uint32_t hl, const char *n, uint32_t nl)
 	return false;
 }
 
-/* ---- leading paths
- * -------------------------------------------------------------------------------- */
+/* ---- leading paths --------------------------------------------------------------------------- */
 
 uint32_t text_path_clean(char *out, const char *s, uint32_t len)
 {
@@ -143,8 +142,7 @@ bool text_pmatch(const struct fpaths *p, const char *s, uint32_t len)
 	return len > from && fset_has_text(p->set, s + from, len - from);
 }
 
-/* ---- several substrings: a dense automaton over byte classes
- * --------------------------------------- */
+/* ---- several substrings: a dense automaton over byte classes --------------------------------- */
 
 /* next[state * nclass + class] is the next state; states from "accept" on are hits. Sizes are
  * bounded by FSUBSTR_MAX_CELLS; beyond that the substrings are searched one after another. */

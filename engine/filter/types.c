@@ -107,8 +107,7 @@ int ftypes_whole(const struct ftypes *t, unsigned code)
 	return n == 0 ? 0 : n == FILTER_SC_MAX + 1 ? 1 : -1;
 }
 
-/* ---- names
- * ------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 typedef bool (*name_fn)(void *ctx, const char *name);
 

@@ -5,8 +5,7 @@
 
 #include <strings.h>
 
-/* ---- values
- * ------------------------------------------------------------------------------------------ */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static NO_INLINE void slot_fill(struct filter_run *r, struct field_env *env, uint32_t i)
 {
@@ -43,8 +42,7 @@ const struct value_list *slot_list(struct filter_run *r, struct field_env *env, 
 	return &r->slots[i].l;
 }
 
-/* ---- single tests
- * -------------------------------------------------------------------------------------- */
+/* ---- single tests ---------------------------------------------------------------------------- */
 
 static ALWAYS_INLINE bool text_eq(const struct value *v, const struct ftext *c)
 {
@@ -205,8 +203,7 @@ bool insn_test(const struct insn *in, struct fregex_data *rd, const struct value
 	}
 }
 
-/* ---- two slots
- * ------------------------------------------------------------------------------------------- */
+/* ---- two slots ------------------------------------------------------------------------------- */
 
 static bool icontains(const struct value *a, const struct value *b)
 {
@@ -218,7 +215,7 @@ static bool icontains(const struct value *a, const struct value *b)
 
 bool insn_compare(unsigned sub, const struct value *a, const struct value *b)
 {
-	struct fconst c;
+	struct fconst c = {0};
 
 	if (sub == FI_GLOB || sub == FI_IGLOB)
 		return glob_match_text(b->s, b->len, sub == FI_IGLOB, a->s, a->len);
@@ -287,9 +284,7 @@ static bool cmp_slot(struct filter_run *r, struct field_env *env, const struct i
 	return b->has && insn_compare(in->sub, a, b);
 }
 
-/* ---- lists
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 static NO_INLINE bool several(struct filter_run *r, struct field_env *env, const struct insn *in)
 {
@@ -313,9 +308,7 @@ static bool around(const struct fconst *c, uint64_t ts)
 	return (ts > c->around.ts ? ts - c->around.ts : c->around.ts - ts) <= c->around.dist_ns;
 }
 
-/* ---- the loop
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 bool fprog_run(const struct fprog *p, struct filter_run *r, struct field_env *env)
 {

@@ -6,8 +6,7 @@
 
 #include "field/field_int.h"
 
-/* ---- the table, without extractors
- * ---------------------------------------------------------------- */
+/* ---- the table, without extractors ----------------------------------------------------------- */
 
 static struct field_info fields[] = {
 #define F(name_, cls_, type_, fmt_, arg_, since, flags_, demand_, getter, sel_, lister, help_) \
@@ -32,6 +31,13 @@ const struct field_info *field_table(unsigned *n)
 	return fields;
 }
 
+/* Only the listings ask for them. */
+const struct field_class *field_classes(unsigned *n)
+{
+	*n = 0;
+	return NULL;
+}
+
 const struct field_info *field_find(const char *name, size_t len)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(fields); i++)
@@ -52,8 +58,7 @@ const struct field_info *field_find_prefix(const char *text, size_t len)
 	return best;
 }
 
-/* ---- values
- * ------------------------------------------------------------------------------------------ */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static void ref_arg(const struct field_ref *r, char out[32])
 {
@@ -158,8 +163,7 @@ void field_get_list(const struct field_ref *r, struct field_env *env, struct val
 	*l = fv ? (struct value_list){fv->v, fv->n} : (struct value_list){NULL, 0};
 }
 
-/* ---- making events
- * --------------------------------------------------------------------------------------- */
+/* ---- making events --------------------------------------------------------------------------- */
 
 void fake_event_init(struct fake_event *fe)
 {

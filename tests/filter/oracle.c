@@ -47,8 +47,7 @@ void oracle_free(struct oracle *o)
 	free(o);
 }
 
-/* ---- expressions
- * ------------------------------------------------------------------------------------- */
+/* ---- expressions ----------------------------------------------------------------------------- */
 
 static void eval(struct oracle *o, const struct fexpr *x, struct field_env *env, struct ovals *out);
 
@@ -257,8 +256,7 @@ static void eval(struct oracle *o, const struct fexpr *x, struct field_env *env,
 	}
 }
 
-/* ---- tests on one value
- * -------------------------------------------------------------------------------- */
+/* ---- tests on one value ---------------------------------------------------------------------- */
 
 static bool is_text_type(uint8_t t)
 {
@@ -313,27 +311,47 @@ static bool occurs(const struct value *v, const char *s, uint32_t len, bool icas
 	return false;
 }
 
+/* A NUL inside (decoded base64) is a character like any other; the C library would stop there. */
 static bool shell(const struct value *v, const char *pat, uint32_t len, bool icase)
 {
-	char text[4200], p[1024];
+	char bytes[4200], p[1024];
+	uint32_t n = MIN(v->len, (uint32_t)sizeof(bytes) - 1);
 
-	snprintf(text, sizeof(text), "%.*s", (int)v->len, v->s);
+	for (uint32_t i = 0; i < n; i++)
+		bytes[i] = v->s[i] ? v->s[i] : '\x01';
+	bytes[n] = '\0';
 	snprintf(p, sizeof(p), "%.*s", (int)len, pat);
-	return !fnmatch(p, text, icase ? FNM_CASEFOLD : 0);
+	return !fnmatch(p, bytes, icase ? FNM_CASEFOLD : 0);
+}
+
+/* Every character beyond ASCII becomes one byte that no pattern of the tests names. Two-byte characters and
+ * single bytes that are none are all the tests use. */
+static void to_chars(const struct value *v, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < v->len && n + 1 < cap; i++) {
+		unsigned char c = (unsigned char)v->s[i];
+		bool two = c >= 0xc2 && c < 0xe0 && i + 1 < v->len && (v->s[i + 1] & 0xc0) == 0x80;
+
+		out[n++] = c && c < 0x80 ? (char)c : '\x01';
+		i += two;
+	}
+	out[n] = '\0';
 }
 
 static bool posix_regex(const struct value *v, const char *pat, uint32_t len)
 {
-	char text[4200], p[1024];
+	char chars[4200], p[1024];
 	regex_t re;
 	bool yes;
 	regmatch_t m;
 
-	snprintf(text, sizeof(text), "%.*s", (int)v->len, v->s);
+	to_chars(v, chars, sizeof(chars));
 	snprintf(p, sizeof(p), "^(%.*s)$", (int)len, pat);
 	if (regcomp(&re, p, REG_EXTENDED))
 		return false;
-	yes = !regexec(&re, text, 1, &m, 0) && m.rm_so == 0 && (size_t)m.rm_eo == strlen(text);
+	yes = !regexec(&re, chars, 1, &m, 0) && m.rm_so == 0 && (size_t)m.rm_eo == strlen(chars);
 	regfree(&re);
 	return yes;
 }
@@ -484,9 +502,7 @@ static bool against_literals(struct oracle *o, const struct fnode *n, const stru
 				    : hits > 0;
 }
 
-/* ---- tests
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static bool same_value(const struct value *a, const struct value *b)
 {

@@ -1,0 +1,344 @@
+/* The parts under the virtual machine, each against something simple: searching, patterns, sets, dates. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "filter/filter_int.h"
+
+static uint64_t rng = 88172645463325252ull;
+
+static uint32_t rnd(uint32_t n)
+{
+	rng ^= rng << 13;
+	rng ^= rng >> 7;
+	rng ^= rng << 17;
+	return (uint32_t)((rng >> 16) % n);
+}
+
+static struct filter *scratch_new(void)
+{
+	struct filter *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	arena_init(&f->arena);
+	return f;
+}
+
+static uint32_t random_text(char *out, uint32_t max, const char *alphabet)
+{
+	uint32_t n = rnd(max + 1), letters = (uint32_t)strlen(alphabet);
+
+	for (uint32_t i = 0; i < n; i++)
+		out[i] = alphabet[rnd(letters)];
+	out[n] = '\0';
+	return n;
+}
+
+/* ---- searching ------------------------------------------------------------------------------- */
+
+static void test_contains(void **state)
+{
+	for (unsigned i = 0; i < 300000; i++) {
+		/* exactly as long as needed, so that a sanitizer sees reads beyond */
+		uint32_t hl = rnd(80), nl = rnd(rnd(4) ? 5 : 40);
+		char *h = malloc(hl ? hl : 1), *n = malloc(nl ? nl : 1);
+		bool want;
+
+		for (uint32_t k = 0; k < hl; k++)
+			h[k] = "abAB"[rnd(4)];
+		for (uint32_t k = 0; k < nl; k++)
+			n[k] = "ab"[rnd(2)];
+		want = !nl || memmem(h, hl, n, nl);
+		if (text_contains(h, hl, n, nl) != want)
+			fail_msg("%.*s in %.*s", (int)nl, n, (int)hl, h);
+		want |= text_icontains(h, hl, n, nl);
+		for (uint32_t k = 0; k < hl; k++)
+			h[k] |= 0x20;
+		assert_int_equal(want, !nl || memmem(h, hl, n, nl));
+		free(h);
+		free(n);
+	}
+}
+
+static void test_substrings(void **state)
+{
+	for (unsigned i = 0; i < 3000; i++) {
+		struct filter *f = scratch_new();
+		struct ftext v[20];
+		char store[20][16], h[100];
+		uint32_t n = 1 + rnd(20);
+		struct fsubstr *m;
+
+		for (uint32_t k = 0; k < n; k++)
+			v[k] = (struct ftext){store[k], random_text(store[k], 12, "abc")};
+		assert_int_equal(fsubstr_new(f, &m, v, n), 0);
+		for (unsigned t = 0; t < 50; t++) {
+			uint32_t hl = random_text(h, 90, "abcd");
+			bool want = false;
+
+			for (uint32_t k = 0; k < n; k++)
+				want |= !v[k].len || memmem(h, hl, v[k].s, v[k].len);
+			assert_int_equal(fsubstr_find(m, h, hl), want);
+		}
+		arena_fini(&f->arena);
+		free(f);
+	}
+}
+
+/* All 256 byte values, and more text than the automaton may hold. */
+static void test_substrings_big(void **state)
+{
+	struct filter *f = scratch_new();
+	struct ftext v[256];
+	char bytes[256], *big = malloc(1 << 20);
+	struct fsubstr *m;
+
+	for (unsigned i = 0; i < 256; i++) {
+		bytes[i] = (char)i;
+		v[i] = (struct ftext){&bytes[i], 1};
+	}
+	assert_int_equal(fsubstr_new(f, &m, v, 256), 0);
+	assert_true(fsubstr_find(m, "\xff", 1));
+	assert_false(fsubstr_find(m, "", 0));
+	memset(big, 'x', 1 << 20);
+	v[0] = (struct ftext){big, 1 << 20};
+	v[1] = (struct ftext){"needle", 6};
+	assert_int_equal(fsubstr_new(f, &m, v, 2), 0);
+	assert_true(fsubstr_find(m, "a needle here", 13));
+	assert_false(fsubstr_find(m, "a needl", 7));
+	free(big);
+	arena_fini(&f->arena);
+	free(f);
+}
+
+/* ---- patterns -------------------------------------------------------------------------------- */
+
+static void test_glob(void **state)
+{
+	static const char *const alphabets[] = {"ab*?", "aA[]b*", "ab[]!-^", "a\\*[]b", "[:alph]ab*", "/.a*"};
+	static const char *const classes[] = {"[[:upper:]]*", "[![:lower:]b]", "[[:alpha:][:digit:]]?", "[[:nosuch:]]",
+					      "[[:punct:]-a]", "[[:space:]", "[[:upper:]-z]"};
+
+	for (unsigned i = 0; i < 400000; i++) {
+		struct filter *f = scratch_new();
+		char pat[32], s[16];
+		uint32_t pl = random_text(pat, 10, alphabets[rnd(ARRAY_SIZE(alphabets))]);
+		uint32_t sl = random_text(s, 10, "aAb/.-[]*\\");
+		if (rnd(16) == 0)
+			pl = (uint32_t)strlen(strcpy(pat, classes[rnd(ARRAY_SIZE(classes))]));
+		bool icase = rnd(4) == 0, want = !fnmatch(pat, s, icase ? FNM_CASEFOLD : 0);
+		struct fglob *g;
+
+		assert_int_equal(fglob_new(f, &g, pat, pl, icase), 0);
+		if (fglob_match(g, s, sl) != want)
+			fail_msg("pattern %s, text %s: expected %d", pat, s, want);
+		if (glob_match_text(pat, pl, icase, s, sl) != want)
+			fail_msg("uncompiled pattern %s, text %s: expected %d", pat, s, want);
+		arena_fini(&f->arena);
+		free(f);
+	}
+}
+
+static double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
+}
+
+/* Patterns that take other matchers years. */
+static void test_bounded_time(void **state)
+{
+	static const char *const hostile[] = {
+		"proc.name regex \"(a*)*b\"", "proc.name regex \"(a|aa)+b\"", "proc.name regex \"(a|a?)+b\"",
+		"proc.name regex \"(.*)(.*)(.*)(.*)(.*)(.*)b\"", "proc.name glob *a*a*a*a*a*a*a*a*a*a*b",
+	};
+	char *text = malloc(4001);
+	double t0 = seconds();
+
+	memset(text, 'a', 4000);
+	text[4000] = '\0';
+	for (unsigned i = 0; i < ARRAY_SIZE(hostile); i++) {
+		struct value v = {.type = PT_CHARBUF, .has = true, .len = 4000, .s = text};
+		struct fregex_data *rd;
+		struct filter *f;
+
+		assert_int_equal(filter_compile(&f, hostile[i], false, NULL), 0);
+		assert_int_equal(fregex_data_new(&rd), 0);
+		assert_false(insn_test(&f->prog.code[0], rd, &v));
+		text[3999] = 'b'; /* the last byte makes it fit */
+		assert_true(insn_test(&f->prog.code[0], rd, &v));
+		text[3999] = 'a';
+		fregex_data_free(rd);
+		filter_free(f);
+	}
+	free(text);
+	if (seconds() - t0 > 20)
+		fail_msg("%.1f s", seconds() - t0);
+}
+
+/* ---- sets ------------------------------------------------------------------------------------ */
+
+static void test_sets(void **state)
+{
+	for (unsigned round = 0; round < 300; round++) {
+		struct filter *f = scratch_new();
+		uint32_t n = rnd(200);
+		uint64_t *num = calloc(n + 1, sizeof(*num));
+		struct ftext *text = calloc(n + 1, sizeof(*text));
+		char (*store)[24] = calloc(n + 1, sizeof(*store));
+		struct fset *a, *b;
+
+		for (uint32_t i = 0; i < n; i++) {
+			num[i] = rnd(3) ? rnd(400) : (uint64_t)rnd(1000) << 40;
+			text[i] = (struct ftext){store[i], random_text(store[i], 20, rnd(2) ? "ab" : "abcdefgh")};
+		}
+		assert_int_equal(fset_new_num(f, &a, num, n), 0);
+		assert_int_equal(fset_new_text(f, &b, text, n), 0);
+		for (uint32_t i = 0; i < n; i++) {
+			assert_true(fset_has_num(a, num[i]));
+			assert_true(fset_has_text(b, text[i].s, text[i].len));
+		}
+		for (unsigned t = 0; t < 100; t++) {
+			uint64_t v = rnd(500);
+			char s[24];
+			uint32_t len = random_text(s, 20, "ab");
+			bool has_num = false, has_text = false;
+
+			for (uint32_t i = 0; i < n; i++) {
+				has_num |= num[i] == v;
+				has_text |= text[i].len == len && !memcmp(text[i].s, s, len);
+			}
+			assert_int_equal(fset_has_num(a, v), has_num);
+			assert_int_equal(fset_has_text(b, s, len), has_text);
+		}
+		free(num);
+		free(text);
+		free(store);
+		arena_fini(&f->arena);
+		free(f);
+	}
+}
+
+/* ---- times ----------------------------------------------------------------------------------- */
+
+static void test_dates(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ns; /* 0 = refused */
+	} dates[] = {
+		{"1970-01-01T00:00:01Z", 1000000000ull},
+		{"2023-11-14 22:13:20", 1700000000000000000ull},
+		{"2023-11-14 22:13:20.123456789", 1700000000123456789ull},
+		{"2023-11-14 22:13:20.5", 1700000000500000000ull},
+		{"2023-11-14 22:13", 1699999980000000000ull},
+		{"2023-11-14", 1699920000000000000ull},
+		{"2023-11-14T22:13:20Z", 1700000000000000000ull},
+		{"2023-11-14T23:13:20+01:00", 1700000000000000000ull},
+		{"2023-11-14T20:13:20-0200", 1700000000000000000ull},
+		{"2023-11-14 22:13:20 +00", 1700000000000000000ull},
+		{"2024-02-29", 1709164800000000000ull},
+		{"2023-02-29", 0},
+		{"2023-13-01", 0},
+		{"2023-00-01", 0},
+		{"2023-01-32", 0},
+		{"2023-01-01 24:00:00", 0},
+		{"2023-01-01 00:60:00", 0},
+		{"2023-01-01 00:00:61", 0},
+		{"2023-01-01 00:00:00.", 0},
+		{"2023-01-01 00:00:00.1234567890", 0},
+		{"2023-1-1", 0},
+		{"2023-01-01x", 0},
+		{"2023-01-01 ", 0},
+		{"1969-12-31", 0},
+		{"22:13:20", 0},
+		{"", 0},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(dates); i++) {
+		uint64_t ns = 0;
+		bool ok = filter_date(dates[i].text, (uint32_t)strlen(dates[i].text), &ns);
+
+		if (ok != (dates[i].ns != 0) || ns != dates[i].ns)
+			fail_msg("%s: %d %llu", dates[i].text, ok, (unsigned long long)ns);
+	}
+}
+
+static void test_local_dates(void **state)
+{
+	uint64_t ns;
+
+	setenv("TZ", "Europe/Berlin", 1);
+	tzset();
+	assert_true(filter_date("2023-07-01 12:00:00", 19, &ns));
+	assert_int_equal(ns, 1688205600000000000ull); /* summer time: 10:00 UTC */
+	assert_true(filter_date("2023-01-01 12:00:00", 19, &ns));
+	assert_int_equal(ns, 1672570800000000000ull);
+	setenv("TZ", "UTC", 1);
+	tzset();
+}
+
+static void test_durations(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ns;
+		bool ok;
+	} durations[] = {
+		{"1s", 1000000000, true},
+		{"1.5s", 1500000000, true},
+		{"0.000000001s", 1, true},
+		{"10ms", 10000000, true},
+		{"3us", 3000, true},
+		{"7ns", 7, true},
+		{"2m", 120000000000, true},
+		{"2min", 120000000000, true},
+		{"1h30m", 5400000000000, true},
+		{"1d", 86400000000000, true},
+		{"0s", 0, true},
+		{"1.5", 0, false},
+		{"", 0, false},
+		{"s", 0, false},
+		{"1 s", 0, false},
+		{"1x", 0, false},
+		{"-1s", 0, false},
+		{"1.s", 0, false},
+		{"999999999999d", 0, false},
+		{"99999999999999999999s", 0, false},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(durations); i++) {
+		uint64_t ns = 0;
+		bool ok = filter_duration(durations[i].text, (uint32_t)strlen(durations[i].text), &ns);
+
+		if (ok != durations[i].ok || (ok && ns != durations[i].ns))
+			fail_msg("%s: %d %llu", durations[i].text, ok, (unsigned long long)ns);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_contains),
+		cmocka_unit_test(test_substrings),
+		cmocka_unit_test(test_substrings_big),
+		cmocka_unit_test(test_glob),
+		cmocka_unit_test(test_bounded_time),
+		cmocka_unit_test(test_sets),
+		cmocka_unit_test(test_dates),
+		cmocka_unit_test(test_local_dates),
+		cmocka_unit_test(test_durations),
+	};
+
+	setenv("TZ", "UTC", 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
