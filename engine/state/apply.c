@@ -1,6 +1,7 @@
 /* The apply step: numbers a batch, resolves its threads, runs the handlers of its rows in order. */
 #include <errno.h>
 
+#include "state/container.h"
 #include "state/state_priv.h"
 
 /* ---- one row ------------------------------------------------------------------------------------- */
@@ -173,6 +174,8 @@ static void apply_number(struct state *st, struct batch *b)
 		st->origin_ts = b->first_ts;
 		st->have_origin = true;
 	}
+	if (UNLIKELY(st->leading) && b->kind == BATCH_EVENTS)
+		st->leading = container_hide_leading(b);
 	b->origin_ts = st->origin_ts;
 	b->root = st->root;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "state/container.h"
 #include "state/state_priv.h"
 
 /* What the digest does for an event type under the present demand: one lookup per event. */
@@ -22,6 +23,7 @@ enum digest_flags {
 	DG_FCNTL = 1 << 12,
 	DG_PROCEXIT = 1 << 13,
 	DG_CLONE = 1 << 14,  /* clone, fork ... exit */
+	DG_CONTAINER = 1 << 15, /* tells of a container */
 };
 
 struct digest_type {
@@ -112,6 +114,7 @@ static void digest_types(struct digest *g)
 		unsigned traits = type_traits(g->d, i);
 
 		*t = (struct digest_type){.flags = demand_type(g->d, i) ? DG_SELECT : 0, .fd_param = -1};
+		t->flags |= container_event(i) ? DG_CONTAINER : 0;
 		type_row(t, &ae[i], g->d);
 		if (!(traits & TT_THREAD))
 			continue;
@@ -356,6 +359,21 @@ static void digest_bad(struct batch *b, uint32_t off, const char *why)
 	err_set(&b->bad, ERR_FORMAT, b->file_off + off, "%s", why);
 }
 
+/* False: the trace ends before this event, because its record is damaged. */
+static bool digest_container(struct batch *b, struct event *e, struct ev_rec *r)
+{
+	struct err why;
+	bool hidden;
+
+	if (container_event_check(e, &hidden, &why) < 0) {
+		digest_bad(b, r->off, why.msg);
+		return false;
+	}
+	if (hidden)
+		r->flags |= ER_HIDDEN;
+	return true;
+}
+
 static int digest_alloc(struct batch *b, bool rows)
 {
 	if (b->ev_cap < b->nblk) {
@@ -402,6 +420,8 @@ static ALWAYS_INLINE int digest_loop(struct digest *g, const bool pairs)
 		*r = (struct ev_rec){.off = off, .type = e.type, .slot = NO_SLOT, .fd = EV_FD_NONE};
 		if (UNLIKELY(e.hidden))
 			r->flags = ER_HIDDEN;
+		if (UNLIKELY(t->flags & DG_CONTAINER) && !digest_container(b, &e, r))
+			break;
 		if ((t->flags & DG_SELECT) && (!g->pred->fn || g->pred->fn(g->pred->ctx, &e))) {
 			r->flags |= ER_SELECTED;
 			b->nselected++;

@@ -41,6 +41,7 @@ int state_new(struct state **out, const struct state_opts *o)
 	st->workers = o->workers;
 	st->next_ord = 1;
 	st->next_num = 1;
+	st->leading = true;
 	pools_init(st);
 	rc = root_new(st, &st->root);
 	if (rc < 0) {
@@ -69,6 +70,7 @@ void state_begin_file(struct state *st)
 {
 	st->next_num = 1;
 	st->have_origin = false;
+	st->leading = true;
 }
 
 int root_new(struct state *st, struct state_root **out)
