@@ -288,9 +288,10 @@ static void connect_tuple(struct apply *a, struct fd_table *ft, int64_t fd, stru
 	char name[SOCK_TEXT_MAX];
 	struct sock_ends e;
 
-	if (sock_ends_parse(&e, p, len)) {
+	if (sock_ends_parse(&e, p, len, a->d->compat029)) {
 		sock_become(&d->f, e.v6, false);
-		if (sock_set_ends(&d->f, &e, !a->d->compat029) && d->f.l4proto == L4_UDP &&
+		/* sysdig asks for the protocol of ipv4 sockets only. */
+		if (sock_set_ends(&d->f, &e, !a->d->compat029) && !e.v6 && d->f.l4proto == L4_UDP &&
 		    (d->f.flags & FDF_ROLE_SERVER))
 			sock_swap(&d->f);
 		d->tuple_name = true;
@@ -360,7 +361,7 @@ void apply_accept(struct apply *a)
 
 	if (fd < 0 || !a->t || !event_param(&a->ev, 1, &p, &len) || len == 0)
 		return;
-	bool inet = sock_ends_parse(&e, p, len);
+	bool inet = sock_ends_parse(&e, p, len, a->d->compat029);
 	if (!inet && (p[0] != SOCK_UNIX || len < SOCK_TUPLE_UNIX_MIN))
 		return;
 	struct fd_ver *f = fd_add(a, a->t, fd);
@@ -469,6 +470,39 @@ static void transfer_inet(struct apply *a, struct draft *d, bool incoming)
 	d->tuple_name = true;
 }
 
+/* Does the name of a listening socket already show this conversation? By the comparisons of 0.29.3:
+ * the source alone for ipv6 sockets, both ends for others. Its overlaid storage is why. */
+static bool server_shows(const struct fd_ver *old, const struct sock_ends *e, const char *text,
+			 size_t len)
+{
+	struct fd_ver turned = {
+		.kind = FDK_IPV6, .l4proto = L4_UDP, .sport = e->dport, .dport = e->sport};
+	char swapped[SOCK_TEXT_MAX];
+
+	if (old->kind == FDK_IPV6_SERV) {
+		size_t n = (size_t)(strstr(text, "->") - text) + 2;
+		uint32_t old_len;
+		const char *name = fd_ver_name(old, true, &old_len);
+		return old_len >= n && memcmp(name, text, n) == 0;
+	}
+	memcpy(turned.sip, e->dip, 16);
+	memcpy(turned.dip, e->sip, 16);
+	return same_name(old, text, len, true) ||
+	       same_name(old, swapped, fd_tuple_text(swapped, sizeof(swapped), &turned), true);
+}
+
+/* An ipv6 conversation of a listening socket: it stays one, only its name tells whom it talks to.
+ */
+static void retuple_server(struct apply *a, struct fd_table *ft, int64_t fd, struct draft *d,
+			   const struct sock_ends *e, const uint8_t *p, uint32_t len)
+{
+	char text[SOCK_TEXT_MAX];
+	size_t n = sock_tuple_text(text, sizeof(text), p, len);
+
+	if (!a->d->compat029 || !server_shows(d->old, e, text, n))
+		draft_commit_named(a, ft, fd, d, text, n);
+}
+
 /* New addresses of a socket, as an event of data sent or received shows them. */
 static void retuple(struct apply *a, struct fd_table *ft, int64_t fd, const struct fd_ver *old,
 		    const uint8_t *p, uint32_t len, bool incoming)
@@ -478,7 +512,11 @@ static void retuple(struct apply *a, struct fd_table *ft, int64_t fd, const stru
 	struct draft d;
 
 	draft_begin(&d, old);
-	if (sock_ends_parse(&e, p, len)) {
+	if (sock_ends_parse(&e, p, len, a->d->compat029)) {
+		if (e.v6 && (old->kind == FDK_IPV4_SERV || old->kind == FDK_IPV6_SERV)) {
+			retuple_server(a, ft, fd, &d, &e, p, len);
+			return;
+		}
 		sock_become(&d.f, e.v6, false);
 		if (sock_set_ends(&d.f, &e, false))
 			transfer_inet(a, &d, incoming);

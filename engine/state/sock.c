@@ -9,13 +9,21 @@ static bool is_mapped(const uint8_t *ip)
 	return memcmp(ip, mapped_prefix, 12) == 0 || memcmp(ip, zero16, 16) == 0;
 }
 
+/* Two times "::" says nothing about the protocol, except to 0.29.3. */
+static bool pair_is_v6(const uint8_t *sip, const uint8_t *dip, bool compat029)
+{
+	if (!is_mapped(sip) || !is_mapped(dip))
+		return true;
+	return !compat029 && memcmp(sip, zero16, 16) == 0 && memcmp(dip, zero16, 16) == 0;
+}
+
 static void set4(uint8_t *to, const uint8_t *ip)
 {
 	memcpy(to, ip, 4);
 	memset(to + 4, 0, 12);
 }
 
-bool sock_ends_parse(struct sock_ends *e, const uint8_t *tuple, uint32_t len)
+bool sock_ends_parse(struct sock_ends *e, const uint8_t *tuple, uint32_t len, bool compat029)
 {
 	if (len == SOCK_TUPLE4_LEN && tuple[0] == SOCK_INET) {
 		e->v6 = false;
@@ -27,7 +35,7 @@ bool sock_ends_parse(struct sock_ends *e, const uint8_t *tuple, uint32_t len)
 	}
 	if (len != SOCK_TUPLE6_LEN || tuple[0] != SOCK_INET6)
 		return false;
-	e->v6 = !is_mapped(tuple + 1) || !is_mapped(tuple + 19);
+	e->v6 = pair_is_v6(tuple + 1, tuple + 19, compat029);
 	if (e->v6) {
 		memcpy(e->sip, tuple + 1, 16);
 		memcpy(e->dip, tuple + 19, 16);

@@ -31,8 +31,8 @@ struct sock_ends {
 };
 
 /* From SOCKTUPLE wire bytes; false when they are not a well-formed inet tuple. Two ipv4-mapped (or
- * unspecified) ipv6 addresses become ipv4, as 0.29.3 has it. */
-bool sock_ends_parse(struct sock_ends *e, const uint8_t *tuple, uint32_t len);
+ * unspecified) ipv6 addresses become ipv4; two unspecified ones only in 0.29.3. */
+bool sock_ends_parse(struct sock_ends *e, const uint8_t *tuple, uint32_t len, bool compat029);
 /* The same for SOCKADDR: fills dip and dport. */
 bool sock_addr_parse(struct sock_ends *e, const uint8_t *addr, uint32_t len);
 void sock_ends_get(struct sock_ends *e, const struct fd_ver *f);

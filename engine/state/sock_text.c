@@ -126,7 +126,7 @@ size_t sock_tuple_text(char *out, size_t cap, const uint8_t *tuple, uint32_t len
 		cut_unix_tuple(&c, tuple, len);
 	else if (tuple[0] != SOCK_INET && tuple[0] != SOCK_INET6)
 		cut_family(&c, tuple[0]);
-	else if (sock_ends_parse(&e, tuple, len))
+	else if (sock_ends_parse(&e, tuple, len, true))
 		cut_tuple(&c, &e, true);
 	else
 		cut_put(&c, tuple[0] == SOCK_INET ? "INVALID IPv4" : "INVALID IPv6", 12);

@@ -51,7 +51,7 @@ static struct sock_ends ends(const char *text)
 
 	assert_int_equal(sscanf(text, "%63[^#]#%u>%63[^#]#%u", sip, &sport, dip, &dport), 4);
 	struct wire w = tuple(sip, (uint16_t)sport, dip, (uint16_t)dport);
-	assert_true(sock_ends_parse(&e, w.b, w.n));
+	assert_true(sock_ends_parse(&e, w.b, w.n, true));
 	return e;
 }
 
