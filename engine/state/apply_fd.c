@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- open
- * ------------------------------------------------------------------------------------------- */
+/* ---- open ---- */
 
 /* Where the events of the open family keep what we need; -1 = not there. e_*: in the enter event.
  */
@@ -172,8 +171,7 @@ void apply_open(struct apply *a)
 		rstr_put(a->st, base);
 }
 
-/* ---- close
- * ------------------------------------------------------------------------------------------ */
+/* ---- close ---- */
 
 /* The entry stays visible to the close event itself. */
 static void close_one(struct apply *a)
@@ -249,8 +247,7 @@ void apply_close(struct apply *a)
 		close_one(a);
 }
 
-/* ---- copies
- * ----------------------------------------------------------------------------------------- */
+/* ---- copies ---- */
 
 enum { FCNTL_DUPFD = 1, FCNTL_SETFD = 3, FCNTL_DUPFD_CLOEXEC = 26, FD_CLOEXEC_BIT = 1 };
 
@@ -314,8 +311,7 @@ void apply_dup(struct apply *a)
 		a->ev.type == EV_SYSCALL_DUP3_X && (row_i64(a, 3, 0) & PPM_O_CLOEXEC));
 }
 
-/* ---- pipes and anonymous descriptors
- * ----------------------------------------------------------------- */
+/* ---- pipes and anonymous descriptors ---- */
 
 void apply_pipe(struct apply *a)
 {

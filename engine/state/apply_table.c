@@ -31,6 +31,16 @@
 	[EV_SOCKET_SENDMSG_X] = {apply_transfer, F, ROW_OK, 0}, \
 	[EV_SOCKET_RECVFROM_X] = {apply_transfer, F, ROW_ADDR, 2}, \
 	[EV_SOCKET_RECVMSG_X] = {apply_transfer, F, ROW_ADDR, 3}, \
+	[EV_SYSCALL_READ_X] = {apply_data, DEMAND_CONNECTED, ROW_OK, 0}, \
+	[EV_SYSCALL_WRITE_X] = {apply_data, DEMAND_CONNECTED, ROW_OK, 0}, \
+	[EV_SOCKET_SEND_X] = {apply_data, DEMAND_CONNECTED, ROW_OK, 0}, \
+	[EV_SOCKET_RECV_X] = {apply_data, DEMAND_CONNECTED, ROW_OK, 0}, \
+	[EV_SYSCALL_PREAD_X] = {apply_data, DEMAND_CONNECTED, ROW_OK, 0}, \
+	[EV_SYSCALL_PWRITE_X] = {apply_data, DEMAND_CONNECTED, ROW_OK, 0}, \
+	[EV_SYSCALL_READV_X] = {apply_data, DEMAND_CONNECTED, ROW_OK, 0}, \
+	[EV_SYSCALL_WRITEV_X] = {apply_data, DEMAND_CONNECTED, ROW_OK, 0}, \
+	[EV_SYSCALL_PREADV_X] = {apply_data, DEMAND_CONNECTED, ROW_OK, 0}, \
+	[EV_SYSCALL_PWRITEV_X] = {apply_data, DEMAND_CONNECTED, ROW_OK, 0}, \
 	[EV_SYSCALL_CLONE_11_X] = {apply_clone_exit, T, ROW_OK, 0}, \
 	[EV_SYSCALL_CLONE_16_X] = {apply_clone_exit, T, ROW_OK, 0}, \
 	[EV_SYSCALL_CLONE_17_X] = {apply_clone_exit, T, ROW_OK, 0}, \

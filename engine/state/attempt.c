@@ -34,8 +34,7 @@ static bool failed(struct evctx *c)
 	return evctx_rawres(c, &res) && res < 0;
 }
 
-/* ---- open
- * ------------------------------------------------------------------------------------------- */
+/* ---- open ---- */
 
 static bool enter_args(struct evctx *c, struct open_args *o)
 {
@@ -100,8 +99,7 @@ static bool attempted_path(struct evctx *c, char *out, size_t cap, size_t *len)
 		out, cap, len);
 }
 
-/* ---- sockets
- * ------------------------------------------------------------------------------------------ */
+/* ---- sockets ---- */
 
 static bool tuple_name(struct evctx *c, char *out, size_t cap, size_t *len)
 {

@@ -26,8 +26,7 @@ static unsigned hash_id(const char *id)
 	return h % BUCKETS;
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static struct entry *find_entry(const struct container_table *t, const char *id)
 {
@@ -94,8 +93,7 @@ const char *container_label(const struct container *c, const char *key, size_t k
 	return NULL;
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static void free_value(struct state *st, void *p)
 {
@@ -163,8 +161,7 @@ static void put_container(struct apply *a, struct container_table *t, struct con
 	state_retire(a->st, free_value, c->prev);
 }
 
-/* ---- events
- * --------------------------------------------------------------------------------------------- */
+/* ---- events ---- */
 
 bool container_event(unsigned type)
 {
@@ -279,8 +276,7 @@ bool container_event_id(struct event *e, char *out, size_t cap)
 	return true;
 }
 
-/* ---- users and groups
- * ------------------------------------------------------------------------------------- */
+/* ---- users and groups ---- */
 
 static struct text text_param(struct apply *a, unsigned i)
 {

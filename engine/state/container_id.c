@@ -70,8 +70,7 @@ static bool match_name_after(struct span path, const char *prefix, struct contai
 	return take_name(m, at, slash ? (size_t)(slash - at) : left);
 }
 
-/* ---- one engine each
- * ---------------------------------------------------------------------------------- */
+/* ---- one engine each ---- */
 
 static bool match_podman(struct span path, bool compat029, struct container_match *m)
 {

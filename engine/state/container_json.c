@@ -69,8 +69,7 @@ static bool member_bool(struct parse *p, const char *key)
 	return json_is_true(json_object_get(p->obj, key));
 }
 
-/* ---- arrays and objects
- * -------------------------------------------------------------------------------- */
+/* ---- arrays and objects ---- */
 
 static void read_mounts(struct parse *p)
 {
@@ -198,8 +197,7 @@ static void read_texts_and_numbers(struct parse *p)
 	c->cpuset_cpu_count = member_int(p, "cpuset_cpu_count", 0);
 }
 
-/* ---- whole records
- * ---------------------------------------------------------------------------------------- */
+/* ---- whole records ---- */
 
 /* Length of the UTF-8 sequence at p, 0 if it is none. */
 static size_t utf8_len(const uint8_t *p, size_t left)

@@ -15,6 +15,7 @@ enum demand_bits {
 	DEMAND_USERS = 1 << 4,	    /* user and group tables */
 	DEMAND_CONTAINERS = 1 << 5, /* container table, container id of threads (implies THREADS) */
 	DEMAND_CPU = 1 << 6,	    /* procinfo cpu counters (implies THREADS) */
+	DEMAND_CONNECTED = 1 << 7,  /* sockets that data went through count as connected (implies FDS) */
 };
 
 struct demand {

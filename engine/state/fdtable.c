@@ -5,6 +5,7 @@
  * After a fork both processes hold the same blocks; whoever changes one first takes a copy. A closed descriptor is a
  * tombstone version, so that older batches still find what was there. Apply turn, except the readers at the end. */
 #include <errno.h>
+#include <stddef.h>
 
 #include "state/state_priv.h"
 
@@ -282,7 +283,7 @@ struct fd_ver *fd_edit(struct apply *a, struct fd_table *ft, int64_t fd)
 		a->st->failed = true;
 		return NULL;
 	}
-	memcpy(n, f, sizeof(*n));
+	memcpy(n, f, offsetof(struct fd_ver, name)); /* another worker may be building the name */
 	n->ord = a->ord;
 	n->ref = 1;
 	if (n->base)
@@ -320,7 +321,7 @@ void fd_copy_value(struct apply *a, struct fd_ver *dst, const struct fd_ver *src
 	rstr_get(src->raw);
 	rstr_put(a->st, dst->base);
 	rstr_put(a->st, dst->raw);
-	memcpy(dst, src, sizeof(*dst));
+	memcpy(dst, src, offsetof(struct fd_ver, name));
 	dst->ord = keep.ord;
 	dst->prev = keep.prev;
 	dst->id = keep.id;

@@ -70,8 +70,7 @@ static size_t join_compat(char *out, size_t n, const char *path, size_t path_len
 	return c.n;
 }
 
-/* ---- by components
- * --------------------------------------------------------------------------------- */
+/* ---- by components ---- */
 
 /* Appends the components of text to out[0..n), which holds none that end in a slash. root: length
  * of the part that ".." may not remove (1 = "/", 0 = relative). */

@@ -102,6 +102,13 @@ void sock_set_server(struct fd_ver *f, const struct sock_ends *e)
 	f->sport = e->dport;
 }
 
+void sock_set_unix(struct fd_ver *f, const uint8_t *tuple)
+{
+	f->kind = FDK_UNIX;
+	f->unix_source = load_u64(tuple + 1);
+	f->unix_dest = load_u64(tuple + 9);
+}
+
 static bool same_end(const uint8_t *ip, uint16_t port, const uint8_t *ip2, uint16_t port2)
 {
 	return port == port2 && memcmp(ip, ip2, 16) == 0;

@@ -55,6 +55,8 @@ static inline bool fd_has_name(const struct fd_ver *f)
 void sock_become(struct fd_ver *f, bool v6, bool serv);
 void sock_set_dest(struct fd_ver *f, const struct sock_ends *e);
 void sock_set_server(struct fd_ver *f, const struct sock_ends *e);
+/* tuple: a unix SOCKTUPLE of SOCK_TUPLE_UNIX_MIN bytes or more. */
+void sock_set_unix(struct fd_ver *f, const uint8_t *tuple);
 /* Takes the ends of e over: the source always, each part of the destination only where it is zero
  * (force_dest: always). False and no change when f has these ends already, straight or swapped. */
 bool sock_set_ends(struct fd_ver *f, const struct sock_ends *e, bool force_dest);

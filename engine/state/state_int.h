@@ -100,6 +100,7 @@ void apply_bind(struct apply *a);
 void apply_connect(struct apply *a);	/* enter and exit */
 void apply_accept(struct apply *a);
 void apply_transfer(struct apply *a);	/* sendto, sendmsg, recvfrom, recvmsg, recvmmsg, sendmmsg: re-tuple, SCM_RIGHTS */
+void apply_data(struct apply *a);	/* read, write and the like: fd.connected */
 void apply_container(struct apply *a);	/* container.c */
 void apply_user_event(struct apply *a);	/* user/group added and deleted */
 
