@@ -194,107 +194,19 @@ void text_ipv6(struct buf *b, const uint8_t *addr)
 		buf_puts(b, tmp);
 }
 
-static void put_port(struct buf *b, const uint8_t *p)
-{
-	buf_putc(b, ':');
-	buf_u64(b, load_u16(p));
-}
-
-/* Text up to the first NUL. */
-static void put_text(struct buf *b, const uint8_t *p, uint32_t len)
-{
-	buf_put(b, p, strnlen((const char *)p, len));
-}
-
-enum { PPM_AF_UNIX = 1, PPM_AF_INET = 2, PPM_AF_INET6 = 10 };
-
-static void put_family(struct buf *b, unsigned family)
-{
-	buf_lit(b, "family ");
-	buf_u64(b, family);
-}
+/* Longest text of an address: a path of the file system with what stands before it. */
+enum { SOCK_ROOM = 1200 };
 
 void text_sockaddr(struct buf *b, const uint8_t *p, uint32_t len)
 {
-	switch (p[0]) {
-	case PPM_AF_INET:
-		if (len != 7) {
-			buf_lit(b, "INVALID IPv4");
-			return;
-		}
-		text_ipv4(b, p + 1);
-		put_port(b, p + 5);
-		return;
-	case PPM_AF_INET6:
-		if (len != 19) {
-			buf_lit(b, "INVALID IPv6");
-			return;
-		}
-		text_ipv6(b, p + 1);
-		put_port(b, p + 17);
-		return;
-	case PPM_AF_UNIX:
-		put_text(b, p + 1, len - 1);
-		return;
-	default:
-		put_family(b, p[0]);
-	}
-}
-
-/* ::ffff:a.b.c.d or ::, which stands for 0.0.0.0. */
-static bool v4_mapped(const uint8_t *a)
-{
-	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff}, none[16];
-
-	return !memcmp(a, prefix, 12) || !memcmp(a, none, 16);
-}
-
-static void tuple_ipv6(struct buf *b, const uint8_t *p)
-{
-	bool mapped = v4_mapped(p) && v4_mapped(p + 18);
-
-	mapped ? text_ipv4(b, p + 12) : text_ipv6(b, p);
-	put_port(b, p + 16);
-	buf_lit(b, "->");
-	mapped ? text_ipv4(b, p + 30) : text_ipv6(b, p + 18);
-	put_port(b, p + 34);
+	if (buf_room(b, SOCK_ROOM))
+		b->len += sock_addr_text(b->p + b->len, SOCK_ROOM, p, len);
 }
 
 void text_socktuple(struct buf *b, const uint8_t *p, uint32_t len)
 {
-	switch (p[0]) {
-	case PPM_AF_INET:
-		if (len != 13) {
-			buf_lit(b, "INVALID IPv4");
-			return;
-		}
-		text_ipv4(b, p + 1);
-		put_port(b, p + 5);
-		buf_lit(b, "->");
-		text_ipv4(b, p + 7);
-		put_port(b, p + 11);
-		return;
-	case PPM_AF_INET6:
-		if (len != 37) {
-			buf_lit(b, "INVALID IPv6");
-			return;
-		}
-		tuple_ipv6(b, p + 1);
-		return;
-	case PPM_AF_UNIX:
-		if (len < 17) {
-			buf_lit(b, "INVALID unix");
-			return;
-		}
-		buf_hex(b, load_u64(p + 1), false);
-		buf_lit(b, "->");
-		buf_hex(b, load_u64(p + 9), false);
-		buf_putc(b, ' ');
-		put_text(b, p + 17, len - 17);
-		return;
-	default:
-		put_family(b, p[0]);
-	}
+	if (buf_room(b, SOCK_ROOM))
+		b->len += sock_tuple_text(b->p + b->len, SOCK_ROOM, p, len);
 }
 
 /* ---- time
@@ -443,7 +355,8 @@ static void render_dotted(struct buf *out, const uint8_t *p, uint32_t len, bool 
 		memcpy(out->p + out->len - 3, "...", 3);
 }
 
-/* A line end comes first, in place of one that the data starts with. CR, LF and CR LF are line ends. */
+/* A line end comes first, in place of one that the data starts with. CR, LF and CR LF are line
+ * ends. */
 static void render_printable(struct buf *out, const uint8_t *p, uint32_t len)
 {
 	if (!buf_room(out, (size_t)len + 1))
