@@ -16,7 +16,7 @@ void summary_init(struct summary *s);
 /* Counts event idx of a digested batch. compat029: system calls by 0.29.3's names. */
 void summary_count(struct summary *s, const struct batch *b, uint32_t idx, bool compat029);
 void summary_add(struct summary *into, const struct summary *from);
-/* Descending by count, then by event name, enter before exit; 100 rows at most. */
+/* Descending by count, then by event name, enter before exit; 100 rows at most, names cut at 16 bytes. */
 void summary_print(const struct summary *s, struct buf *out);
 
 #endif
