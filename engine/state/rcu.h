@@ -60,16 +60,14 @@ static inline void state_rcu_call(struct rcu_head *h, void (*fn)(struct rcu_head
 	RCU_TSAN_RELEASE(obj);
 	urcu_qsbr_call_rcu(h, fn);
 }
-/* First thing in such a callback. */
-static inline void state_rcu_called(void *obj, char *sync)
+/* First things in such a callback: what the caller of state_rcu_call wrote, and what the readers have read. */
+static inline void state_rcu_called(void *obj)
 {
 	RCU_TSAN_ACQUIRE(obj);
-	RCU_TSAN_ACQUIRE(sync);
 }
-/* Waits until every callback queued so far has run. */
-static inline void state_rcu_barrier(void)
+static inline void state_rcu_grace(char *sync)
 {
-	urcu_qsbr_barrier();
+	RCU_TSAN_ACQUIRE(sync);
 }
 
 #endif

@@ -134,6 +134,9 @@ void slots_end(struct state *st, struct batch *b)
 		if (s->ends)
 			continue;
 		s->thread = table_newest(b->root, s->tid);
+		/* One that was dead before this batch may go while the batch is still read. */
+		if (s->thread && atomic_load_explicit(&s->thread->death, memory_order_relaxed) <= b->first_ord)
+			s->thread = NULL;
 		if (!s->thread || !thread_alive(s->thread)) {
 			if ((st->d->bits & DEMAND_THREADS) || !(s->last_enter || s->last_fd_set))
 				continue;

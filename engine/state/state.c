@@ -42,6 +42,7 @@ int state_new(struct state **out, const struct state_opts *o)
 	st->next_ord = 1;
 	st->next_num = 1;
 	st->leading = true;
+	sem_init(&st->ripened, 0, 0);
 	pools_init(st);
 	rc = root_new(st, &st->root);
 	if (rc < 0) {
@@ -62,6 +63,7 @@ void state_free(struct state *st)
 		root_free(st, st->roots);
 	retire_drain(st);
 	pools_fini(st);
+	sem_destroy(&st->ripened);
 	free(st->extra);
 	free(st);
 }

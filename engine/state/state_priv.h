@@ -5,6 +5,8 @@
 #ifndef BURIN_STATE_STATE_PRIV_H
 #define BURIN_STATE_STATE_PRIV_H
 
+#include <semaphore.h>
+
 #include "state/pool.h"
 #include "state/state_int.h"
 
@@ -89,7 +91,8 @@ struct state {
 	struct retire_chunk *spare_chunks;
 	struct limbo *limbo;		/* filling */
 	struct limbo *_Atomic ripe;	/* grace period over: pushed by liburcu's thread */
-	bool rcu_used;
+	sem_t ripened;			/* posted for every list that becomes ripe */
+	uint64_t sealed;		/* lists handed to RCU: as many posts must come before the end */
 	char rcu_sync;			/* address only: see rcu.h */
 	/* rows that apply adds while it runs: indices in ev[] of events that must see a placeholder */
 	uint32_t *extra;
