@@ -237,6 +237,15 @@ static bool put_list(const struct format_step *s, struct field_env *env, struct 
 	return true;
 }
 
+static void put_quoted(struct buf *out, const char *s, size_t n, const struct render_opts *ro)
+{
+	buf_putc(out, '"');
+	size_t start = out->len;
+	buf_put(out, s, n);
+	escape_tail(out, start, ro->compat029);
+	buf_putc(out, '"');
+}
+
 static void put_rendered(struct buf *out, struct field_env *env,
 			 void (*render)(struct buf *out, struct field_env *env))
 {
@@ -247,7 +256,50 @@ static void put_rendered(struct buf *out, struct field_env *env,
 	buf_putc(out, '"');
 }
 
-static bool put_step(const struct format_step *s, struct field_env *env, struct buf *out)
+/* The fields of nearly every line, without the way through struct value; false: not one of them, or
+ * not in this event. */
+static ALWAYS_INLINE bool put_special(const struct format *f, const struct format_step *s,
+				      struct field_env *env, struct buf *out)
+{
+	struct evctx *c = env->c;
+	const struct thread_ver *v = NULL;
+
+	switch (s->op) {
+	case FO_NUM:
+		buf_u64(out, c->num);
+		return true;
+	case FO_CPU:
+		buf_u64(out, c->ev.cpu);
+		return true;
+	case FO_TID:
+		buf_i64(out, c->ev.tid);
+		return true;
+	case FO_DIR:
+		event_table[c->ev.type].is_exit ? buf_lit(out, "\"<\"") : buf_lit(out, "\">\"");
+		return true;
+	case FO_TYPE:
+		if (!f->names[c->ev.type].len)
+			return false;
+		put_quoted(out, f->names[c->ev.type].text, f->names[c->ev.type].len, env->ro);
+		return true;
+	case FO_COMM:
+		if (!evctx_thread(c, &v) || !v)
+			return false;
+		put_quoted(out, v->comm->s, v->comm->len, env->ro);
+		return true;
+	case FO_INFO:
+		put_rendered(out, env, render_info);
+		return true;
+	case FO_ARGS:
+		put_rendered(out, env, render_args);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool put_step(const struct format *f, const struct format_step *s, struct field_env *env,
+		     struct buf *out)
 {
 	struct value v;
 
@@ -255,18 +307,13 @@ static bool put_step(const struct format_step *s, struct field_env *env, struct 
 		buf_u64(out, env->c->ev.ts);
 		return true;
 	}
-	if (s->op == FO_NUM) {
-		buf_u64(out, env->c->num);
+	if (put_special(f, s, env, out))
 		return true;
-	}
-	if (s->op == FO_INFO || s->op == FO_ARGS) {
-		put_rendered(out, env, s->op == FO_INFO ? render_info : render_args);
-		return true;
-	}
 	if (s->ref.info->flags & FF_LIST)
 		return put_list(s, env, out);
 	field_get(&s->ref, env, &v);
-	/* 0.29.3 evaluates every field twice here, so that the distance to the evaluation before is 0. */
+	/* 0.29.3 evaluates every field twice here, so that the distance to the evaluation before is
+	 * 0. */
 	if (env->ro->compat029 && (s->ref.info->flags & FF_LOOKS_BACK))
 		field_get(&s->ref, env, &v);
 	if (v.has)
@@ -285,7 +332,7 @@ bool format_json(const struct format *f, struct field_env *env, struct buf *out)
 		if (i)
 			buf_putc(out, ',');
 		buf_put(out, s->key, s->key_len);
-		if (put_step(s, env, out))
+		if (put_step(f, s, env, out))
 			continue;
 		if (!f->star) {
 			out->len = start;
