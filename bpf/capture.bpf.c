@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Kernel side of live capture: turns system calls and a few other tracepoints into events of the trace
+ * format (capture.h) and puts them into the ring of the cpu they happen on. */
+#include "task.bpf.h"
+
+enum { TS_COMPAT = 2, NR_RT_SIGRETURN = 15, NR_EXECVE = 59, NR_EXECVEAT = 322, NR_NONE = CAP_MAX_NR - 1 };
+
+/* ---- which tasks ------------------------------------------------------------------------------------- */
+
+INLINE bool in_tree(struct task_struct *task, bool at_exec)
+{
+	uint32_t *state = bpf_task_storage_get(&tasks, task, NULL, 0);
+
+	if (!state)
+		return false;
+	if (*state == CAP_TASK_AT_EXEC && at_exec)
+		*state = CAP_TASK_WATCHED;
+	return *state == CAP_TASK_WATCHED;
+}
+
+INLINE bool right_comm(void)
+{
+	char comm[16] = {};
+
+	bpf_get_current_comm(comm, sizeof(comm));
+	return *(uint64_t *)comm == *(const volatile uint64_t *)&config.comm[0] &&
+	       *(uint64_t *)(comm + 8) == *(const volatile uint64_t *)&config.comm[8];
+}
+
+/* Is the current task one whose events are wanted? at_exec: it is about to run a new program. */
+INLINE bool wanted(bool at_exec)
+{
+	if (config.own_tgid && bpf_get_current_pid_tgid() >> 32 == config.own_tgid)
+		return false;
+	if (config.filter & CAP_BY_TREE && !in_tree(bpf_get_current_task_btf(), at_exec))
+		return false;
+	if (config.filter & CAP_BY_CGROUP &&
+	    bpf_get_current_ancestor_cgroup_id(config.cgroup_level) != config.cgroup)
+		return false;
+	if (config.filter & CAP_BY_UID && BPF_CORE_READ(me(), cred, euid.val) != config.uid)
+		return false;
+	if (config.filter & CAP_BY_COMM && !right_comm())
+		return false;
+	return true;
+}
+
+/* ---- system calls ------------------------------------------------------------------------------------ */
+
+/* The work area of the cpu, taken; NULL if a program is using it. Tracepoints run with preemption off, so
+ * that does not happen today; if it ever does the event is counted as lost. */
+INLINE struct work *work_take(uint32_t cpu)
+{
+	struct work *w = work_get(cpu);
+	struct cap_counts *c;
+
+	if (w && !w->busy) {
+		w->busy = 1;
+		return w;
+	}
+	c = counts_get(cpu);
+	if (c)
+		c->nested++;
+	return NULL;
+}
+
+INLINE void load_args(struct work *w, struct pt_regs *regs)
+{
+#if defined(__TARGET_ARCH_arm64)
+	w->args[0] = regs->orig_x0;
+	w->args[1] = regs->regs[1];
+	w->args[2] = regs->regs[2];
+	w->args[3] = regs->regs[3];
+	w->args[4] = regs->regs[4];
+	w->args[5] = regs->regs[5];
+#else
+	w->args[0] = regs->di;
+	w->args[1] = regs->si;
+	w->args[2] = regs->dx;
+	w->args[3] = regs->r10;
+	w->args[4] = regs->r8;
+	w->args[5] = regs->r9;
+#endif
+}
+
+/* A generic event: id of the call and, on enter, its number. */
+INLINE uint32_t fill_generic(struct work *w, const volatile struct cap_call *call, long nr, bool leave)
+{
+	uint32_t n = leave && !config.all_params ? 1 : 2;
+	uint8_t *p = w->buf + CAP_HEADER;
+
+	w->idx = n;
+	*(uint16_t *)p = 2;
+	*(uint16_t *)(p + 2) = 2;
+	p += 2 * n;
+	*(uint16_t *)p = config.compat_029 && !call->known_029 ? 0 : call->sc;
+	*(uint16_t *)(p + 2) = nr;
+	return CAP_HEADER + 4 * n;
+}
+
+INLINE void emit_call(uint32_t cpu, struct work *w, uint32_t nr, long raw, bool leave)
+{
+	const volatile struct cap_call *call = &calls[nr & (CAP_MAX_NR - 1)];
+	const volatile struct cap_event *ev = leave ? &call->exit : &call->enter;
+	uint16_t type = ev->type;
+	uint32_t len;
+
+	if (type == CAP_NO_EVENT)
+		return;
+	w->nr = nr;
+	if (type <= 1 || (config.compat_029 && call->generic_029)) {
+		type = EV_GENERIC_E + leave;
+		len = fill_generic(w, call, raw, leave);
+	} else if (ev->filler == CAP_FILL_CLONE) {
+		len = fill_clone(cpu);
+		w->idx = CLONE_N029 + config.all_params;
+	} else if (ev->filler == CAP_FILL_EXECVE) {
+		len = fill_execve(cpu);
+	} else {
+		len = fill_table(cpu, leave);
+	}
+	if (!len || len > CAP_EVENT_MAX)
+		len = 0;
+	header(w->buf, now(), bpf_get_current_pid_tgid(), len, type, w->idx);
+	if (len)
+		send(cpu, w->buf, len & BUF_MASK, type);
+}
+
+INLINE uint32_t call_number(long id, bool leave)
+{
+	/* sigreturn restores the registers of the interrupted call, number included. */
+	if (leave && id == -1)
+		return NR_RT_SIGRETURN;
+	return (unsigned long)id < NR_NONE ? id : NR_NONE;
+}
+
+INLINE int on_call(struct pt_regs *regs, long id, long ret, bool leave)
+{
+	uint32_t cpu = bpf_get_smp_processor_id(), nr = call_number(id, leave);
+	struct work *w;
+
+	if (!(call_on[nr & (CAP_MAX_NR - 1)] & (leave ? 2 : 1)))
+		return 0;
+	if (!wanted(!leave && (nr == NR_EXECVE || nr == NR_EXECVEAT)))
+		return 0;
+	w = work_take(cpu);
+	if (!w)
+		return 0;
+	load_args(w, regs);
+	w->args[ARG_RET] = ret;
+	emit_call(cpu, w, nr, id, leave);
+	w->busy = 0;
+	return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(call_enter, struct pt_regs *regs, long id)
+{
+	return on_call(regs, id, 0, false);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(call_exit, struct pt_regs *regs, long ret)
+{
+	return on_call(regs, (int)regs->orig_ax, ret, true);
+}
+
+/* ---- processes --------------------------------------------------------------------------------------- */
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(task_fork, struct task_struct *parent, struct task_struct *child)
+{
+	uint32_t *state = bpf_task_storage_get(&tasks, parent, NULL, 0);
+	uint32_t copy;
+
+	if (!state)
+		return 0;
+	copy = *state;
+	bpf_task_storage_get(&tasks, child, &copy, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return 0;
+}
+
+/* Where a short event with n parameters is put together; its parameters come behind the length array. */
+INLINE uint8_t *small_get(uint32_t cpu, uint32_t slot)
+{
+	struct work *w = work_get(cpu);
+
+	return w ? w->small[slot & 1] : NULL;
+}
+
+INLINE void small_send(uint32_t cpu, uint8_t *p, uint32_t len, uint16_t type, uint32_t nparams)
+{
+	header(p, now(), bpf_get_current_pid_tgid(), len, type, nparams);
+	send(cpu, p, len, type);
+}
+
+INLINE void small_lens(uint8_t *p, uint64_t first, uint64_t more)
+{
+	*(uint64_t *)(p + CAP_HEADER) = first;
+	*(uint32_t *)(p + CAP_HEADER + 8) = more;
+}
+
+/* status, return value, signal, core */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(task_exit, struct task_struct *task)
+{
+	uint32_t cpu = bpf_get_smp_processor_id();
+	uint8_t *p;
+	int status;
+
+	if (!type_on[EV_PROCEXIT_1_E] || !wanted(false))
+		return 0;
+	p = small_get(cpu, 0);
+	if (!p)
+		return 0;
+	status = BPF_CORE_READ(task, exit_code);
+	small_lens(p, 0x0001000100080008, 0);
+	*(int64_t *)(p + 34) = status;
+	*(int64_t *)(p + 42) = status & 0x7f ? 0 : status >> 8 & 0xff;
+	p[50] = status & 0x7f;
+	p[51] = status & 0x80 ? 1 : 0;
+	small_send(cpu, p, CAP_HEADER + 8 + 18, EV_PROCEXIT_1_E, 4);
+	return 0;
+}
+
+/* The thread that runs next, page faults and memory of the one that ran. */
+SEC("tp_btf/sched_switch")
+int BPF_PROG(task_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	uint32_t cpu = bpf_get_smp_processor_id();
+	uint8_t *p;
+	struct mm_struct *mm;
+
+	if (!type_on[EV_SCHEDSWITCH_6_E] || !wanted(false))
+		return 0;
+	p = small_get(cpu, 0);
+	if (!p)
+		return 0;
+	mm = BPF_CORE_READ(prev, mm);
+	small_lens(p, 0x0004000800080008, 0x00040004);
+	/* A capture of some processes tells nothing about the others. */
+	if (config.filter & CAP_BY_TREE && !in_tree(next, false))
+		*(int64_t *)(p + 38) = -1;
+	else
+		*(int64_t *)(p + 38) = BPF_CORE_READ(next, pid);
+	*(uint64_t *)(p + 46) = BPF_CORE_READ(prev, maj_flt);
+	*(uint64_t *)(p + 54) = BPF_CORE_READ(prev, min_flt);
+	*(uint32_t *)(p + 62) = vm_kb(mm, 0);
+	*(uint32_t *)(p + 66) = vm_kb(mm, 1);
+	*(uint32_t *)(p + 70) = vm_kb(mm, 2);
+	small_send(cpu, p, CAP_HEADER + 12 + 36, EV_SCHEDSWITCH_6_E, 6);
+	return 0;
+}
+
+/* Sender of a signal: known for kill and its kin and for SIGCHLD. */
+INLINE int64_t signal_sender(struct kernel_siginfo *info, int sig)
+{
+	int code = BPF_CORE_READ(info, si_code), pid = 0;
+
+	if (code == 0 || code == -1 || code == -6 || sig == 17)
+		bpf_probe_read_kernel(&pid, sizeof(pid), (char *)info + 16);
+	return pid;
+}
+
+SEC("tp_btf/signal_deliver")
+int BPF_PROG(signal_deliver, int sig, struct kernel_siginfo *info)
+{
+	uint32_t cpu = bpf_get_smp_processor_id();
+	uint8_t *p;
+
+	if (!type_on[EV_SIGNALDELIVER_E] || !wanted(false))
+		return 0;
+	p = small_get(cpu, 0);
+	if (!p)
+		return 0;
+	small_lens(p, 0x0000000100080008, 0);
+	*(int64_t *)(p + 32) = signal_sender(info, sig);
+	*(int64_t *)(p + 40) = (uint32_t)bpf_get_current_pid_tgid();
+	p[48] = sig;
+	small_send(cpu, p, CAP_HEADER + 6 + 17, EV_SIGNALDELIVER_E, 3);
+	return 0;
+}
+
+INLINE int on_fault(unsigned long addr, struct pt_regs *regs, unsigned long error)
+{
+	uint32_t cpu = bpf_get_smp_processor_id(), flags;
+	uint8_t *p;
+
+	if (!type_on[EV_PAGE_FAULT_E] || !wanted(false))
+		return 0;
+	p = small_get(cpu, 1);
+	if (!p)
+		return 0;
+	flags = (error & 1 ? 1 : 2) | (error & 2 ? 4 : 8) | (error & 4 ? 0x10 : 0x20);
+	flags |= (error & 8 ? 0x40 : 0) | (error & 16 ? 0x80 : 0);
+	small_lens(p, 0x0000000400080008, 0);
+	*(uint64_t *)(p + 32) = addr;
+#if !defined(__TARGET_ARCH_arm64)
+	*(uint64_t *)(p + 40) = regs->ip;
+#endif
+	*(uint32_t *)(p + 48) = flags;
+	small_send(cpu, p, CAP_HEADER + 6 + 20, EV_PAGE_FAULT_E, 3);
+	return 0;
+}
+
+SEC("tp_btf/page_fault_user")
+int BPF_PROG(fault_user, unsigned long addr, struct pt_regs *regs, unsigned long error)
+{
+	return on_fault(addr, regs, error);
+}
+
+SEC("tp_btf/page_fault_kernel")
+int BPF_PROG(fault_kernel, unsigned long addr, struct pt_regs *regs, unsigned long error)
+{
+	return on_fault(addr, regs, error);
+}
+
+/* Run once by user space to learn its own process id in the initial namespace. */
+SEC("raw_tp")
+int whoami(void *ctx)
+{
+	seen_tgid = bpf_get_current_pid_tgid() >> 32;
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,110 @@
+/* What the kernel programs (capture.bpf.c) and their user space (engine/live) share.
+ *
+ * A record in a ring is one event of the trace format, version 2, little-endian, unaligned:
+ *
+ *     0  u64 time stamp, ns since the epoch
+ *     8  u64 thread id (initial pid namespace)
+ *    16  u32 length: header, length array and parameters
+ *    20  u16 event type
+ *    22  u32 number of parameters n
+ *    26  u16 length of each parameter, n times
+ *   ...  the parameters, back to back
+ *
+ * so that a record becomes an event block by putting a frame around it. The tables and the configuration
+ * are written before the programs are loaded and are constants for them. */
+#ifndef BURIN_CAPTURE_H
+#define BURIN_CAPTURE_H
+
+#ifndef __bpf__
+#include <stdint.h>
+#else
+typedef unsigned char uint8_t;
+typedef signed char int8_t;
+typedef unsigned short uint16_t;
+typedef unsigned int uint32_t;
+typedef int int32_t;
+typedef unsigned long long uint64_t;
+typedef long long int64_t;
+#endif
+
+#include "call_ops.h"
+
+enum {
+	CAP_MAX_NR = 512,     /* system call numbers */
+	CAP_MAX_OPS = 20,     /* parameters of one event that the table describes */
+	CAP_MAX_TYPES = 512,  /* event types */
+	CAP_MAX_CPUS = 1024,  /* possible cpus */
+	CAP_HEADER = 26,      /* bytes before the length array */
+	CAP_EVENT_MAX = 65400, /* bytes of one record: a block holds 64 KiB with its frame */
+	CAP_TEXT_MAX = 4096,  /* bytes of one text: path, arguments, environment, cgroups */
+	CAP_NO_EVENT = 0xffff, /* struct cap_event.type: the call has no such event */
+	CAP_CHOICE = 128,     /* struct cap_op.map: from here on cap_choice_maps */
+};
+
+/* Where one parameter comes from. */
+struct cap_op {
+	uint8_t op;   /* enum cap_op_code */
+	uint8_t a[4]; /* operands; arguments: 0..5, 6 = return value, 7 = zero */
+	uint8_t size; /* bytes of a number; 0 = not a number */
+	uint8_t map;  /* 0: as it is; 1..: cap_bit_maps[map - 1]; CAP_CHOICE..: cap_choice_maps */
+};
+
+struct cap_event {
+	uint16_t type;	/* enum event_code, CAP_NO_EVENT */
+	uint8_t n029;	/* parameters that sysdig 0.29.3 knows; all, if it does not know the event */
+	uint8_t n;	/* all */
+	uint8_t filler; /* CAP_FILL_*; 0 = the table below, or the generic event */
+	struct cap_op op[CAP_MAX_OPS];
+};
+
+struct cap_call {
+	uint16_t sc;	      /* enum ppm_sc, the id of generic events */
+	uint8_t known_029;    /* 0.29.3 knows the call */
+	uint8_t generic_029;  /* ... but as a generic event only, or not at all */
+	struct cap_event enter, exit;
+};
+
+/* By choice_slot(): 0..255 as they are, greater ones folded. */
+struct cap_choice_map {
+	uint32_t other; /* value of what is not listed */
+	struct { uint32_t from, to; } to[512];
+};
+
+/* enum of struct cap_config.filter: an event is wanted if all that are set agree. */
+enum {
+	CAP_BY_TREE = 1 << 0,	/* processes started by ours (map tasks) */
+	CAP_BY_CGROUP = 1 << 1, /* below the cgroup */
+	CAP_BY_UID = 1 << 2,	/* effective user id */
+	CAP_BY_COMM = 1 << 3,
+};
+
+/* State of a task in the map tasks. */
+enum {
+	CAP_TASK_WATCHED = 1, /* its events and those of its children */
+	CAP_TASK_AT_EXEC = 2, /* the same from its next execve on */
+};
+
+struct cap_config {
+	uint64_t epoch_offset; /* ns to add to the boot clock */
+	uint32_t own_tgid;     /* never seen; 0 = none */
+	uint32_t filter;       /* CAP_BY_* */
+	uint32_t snaplen;      /* payload bytes */
+	uint32_t uid;	       /* CAP_BY_UID */
+	uint64_t cgroup;       /* CAP_BY_CGROUP: id of the cgroup */
+	uint32_t cgroup_level; /* its depth, root 0 */
+	char comm[16];	       /* CAP_BY_COMM */
+	uint8_t all_params;    /* send all parameters of the newest schema, not only 0.29.3's */
+	uint8_t compat_029;    /* only events 0.29.3 knows; unknown calls get id 0 */
+	uint8_t stopped;       /* unused by the programs' fast path: see cap_on */
+	uint8_t exits_only;    /* no enter events of system calls */
+};
+
+/* Counters of one cpu. Written by the programs of that cpu only; a type is counted by one program. */
+struct cap_counts {
+	uint64_t sent[CAP_MAX_TYPES];
+	uint64_t dropped[CAP_MAX_TYPES]; /* ring full */
+	uint64_t nested;		 /* work area was busy: counted as lost, never seen so far */
+	uint64_t bytes;
+};
+
+#endif
