@@ -30,7 +30,7 @@ INLINE bool right_comm(void)
 /* Is the current task one whose events are wanted? at_exec: it is about to run a new program. */
 INLINE bool wanted(bool at_exec)
 {
-	if (config.own_tgid && bpf_get_current_pid_tgid() >> 32 == config.own_tgid)
+	if (bpf_get_current_pid_tgid() >> 32 == own_tgid)
 		return false;
 	if (config.filter & CAP_BY_TREE && !in_tree(bpf_get_current_task_btf(), at_exec))
 		return false;
@@ -314,11 +314,12 @@ int BPF_PROG(fault_kernel, unsigned long addr, struct pt_regs *regs, unsigned lo
 	return on_fault(addr, regs, error);
 }
 
-/* Run once by user space to learn its own process id in the initial namespace. */
+/* Run once by user space so that the process is never seen: it may not know its id in the initial
+ * namespace. */
 SEC("raw_tp")
 int whoami(void *ctx)
 {
-	seen_tgid = bpf_get_current_pid_tgid() >> 32;
+	own_tgid = bpf_get_current_pid_tgid() >> 32;
 	return 0;
 }
 

@@ -86,7 +86,6 @@ enum {
 
 struct cap_config {
 	uint64_t epoch_offset; /* ns to add to the boot clock */
-	uint32_t own_tgid;     /* never seen; 0 = none */
 	uint32_t filter;       /* CAP_BY_* */
 	uint32_t snaplen;      /* payload bytes */
 	uint32_t uid;	       /* CAP_BY_UID */
@@ -95,8 +94,6 @@ struct cap_config {
 	char comm[16];	       /* CAP_BY_COMM */
 	uint8_t all_params;    /* send all parameters of the newest schema, not only 0.29.3's */
 	uint8_t compat_029;    /* only events 0.29.3 knows; unknown calls get id 0 */
-	uint8_t stopped;       /* unused by the programs' fast path: see cap_on */
-	uint8_t exits_only;    /* no enter events of system calls */
 };
 
 /* Counters of one cpu. Written by the programs of that cpu only; a type is counted by one program. */

@@ -44,15 +44,19 @@ INLINE uint64_t timespec_ns(uint64_t p)
 	return t.s * 1000000000 + t.ns;
 }
 
-/* Some kB, from pages of 4 KiB. */
+/* Counter i of a process: 0 file, 1 anonymous, 2 swapped, 3 shared pages. The kernel sums up per-cpu parts
+ * only now and then, so it may lag, even below zero. */
 INLINE uint64_t rss_count(struct mm_struct *mm, int i)
 {
 	int64_t n = 0;
 
+	/* An index that is not a constant is not put right by CO-RE: the size of an element is. */
 	if (bpf_core_field_exists(mm->rss_stat[0].count))
-		bpf_core_read(&n, 8, &mm->rss_stat[i].count);
+		bpf_probe_read_kernel(&n, 8, (char *)__builtin_preserve_access_index(&mm->rss_stat[0].count) +
+					     i * bpf_core_type_size(struct percpu_counter));
 	else
-		bpf_core_read(&n, 8, &((struct mm_struct___old *)mm)->rss_stat.count[i].counter);
+		bpf_probe_read_kernel(&n, 8, (char *)__builtin_preserve_access_index(
+						     &((struct mm_struct___old *)mm)->rss_stat.count[0]) + 8 * i);
 	return n > 0 ? n : 0;
 }
 

@@ -1,0 +1,285 @@
+#include "live/probe.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "capture.h"
+#include "capture.skel.h"
+#include "event/event.h"
+#include "event/syscalls.h"
+
+extern const struct cap_call cap_calls[CAP_MAX_NR];
+extern const uint32_t cap_bit_maps[CAP_BIT_MAPS][1024];
+extern const struct cap_choice_map cap_choice_maps[CAP_CHOICE_MAPS];
+
+struct probe {
+	struct capture *skel;
+	unsigned ncpus;	      /* possible */
+	struct ring *rings;   /* one per online cpu */
+	unsigned nrings;
+	struct cap_counts *counts; /* mapped, by cpu */
+	size_t counts_bytes;
+};
+
+static _Thread_local char last_said[256];
+
+/* libbpf explains failures only here; the last line is part of our error. */
+static int on_libbpf_text(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	if (level == LIBBPF_WARN) {
+		vsnprintf(last_said, sizeof(last_said), fmt, ap);
+		last_said[strcspn(last_said, "\n")] = 0;
+	}
+	return 0;
+}
+
+static int load_error(struct err *e, int code)
+{
+	if (code == -EPERM || code == -EACCES)
+		return err_set(e, code, ERR_NO_POS,
+			       "the kernel refuses to load the capture programs: %s (CAP_BPF and CAP_PERFMON are "
+			       "needed, or root)", last_said);
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		return err_set(e, code, ERR_NO_POS,
+			       "this kernel has no type information (/sys/kernel/btf/vmlinux): live capture "
+			       "needs one built with CONFIG_DEBUG_INFO_BTF");
+	return err_set(e, code, ERR_NO_POS, "can't load the capture programs: %s", last_said);
+}
+
+/* ---- tables ---------------------------------------------------------------------------------------- */
+
+static void fill_tables(struct capture__bss *bss)
+{
+	memcpy(bss->calls, cap_calls, sizeof(bss->calls));
+	memcpy(bss->bit_maps, cap_bit_maps, sizeof(bss->bit_maps));
+	memcpy(bss->choice_maps, cap_choice_maps, sizeof(bss->choice_maps));
+	for (unsigned nr = 0; nr < CAP_MAX_NR; nr++) {
+		struct cap_call *c = (struct cap_call *)&bss->calls[nr];
+
+		/* A call without a name: what a newer kernel has, or a wrong number. */
+		if (nr >= syscall_table_count || !syscall_table[nr].name) {
+			c->sc = SC_UNKNOWN;
+			c->enter.type = EV_GENERIC_E;
+			c->exit.type = EV_GENERIC_X;
+		}
+	}
+	memset(bss->call_on, 3, sizeof(bss->call_on));
+	memset(bss->type_on, 1, sizeof(bss->type_on));
+}
+
+static void fill_config(struct probe *p, const struct probe_opts *o)
+{
+	struct cap_config *c = (struct cap_config *)&p->skel->rodata->config;
+
+	c->epoch_offset = o->epoch_offset;
+	c->snaplen = o->snaplen;
+	c->compat_029 = o->compat_029;
+	c->all_params = o->all_params;
+	c->filter = (o->by_tree ? CAP_BY_TREE : 0) | (o->cgroup ? CAP_BY_CGROUP : 0) |
+		    (o->by_uid ? CAP_BY_UID : 0) | (o->by_comm ? CAP_BY_COMM : 0);
+	c->cgroup = o->cgroup;
+	c->cgroup_level = o->cgroup_level;
+	c->uid = o->uid;
+	memcpy(c->comm, o->comm, sizeof(c->comm));
+	bpf_program__set_autoload(p->skel->progs.fault_user, o->page_faults);
+	bpf_program__set_autoload(p->skel->progs.fault_kernel, o->page_faults);
+	bpf_program__set_autoload(p->skel->progs.task_fork, o->by_tree);
+}
+
+/* ---- rings ----------------------------------------------------------------------------------------- */
+
+static bool cpu_online(unsigned cpu)
+{
+	char path[64];
+	char c = '1';
+	FILE *f;
+
+	/* cpu 0 often has no such file: it cannot go offline */
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
+	f = fopen(path, "re");
+	if (f) {
+		c = (char)fgetc(f);
+		fclose(f);
+	}
+	return c == '1';
+}
+
+static size_t ring_size(size_t bytes)
+{
+	size_t n = (size_t)sysconf(_SC_PAGESIZE);
+
+	while (n < bytes && n < (size_t)1 << 30)
+		n *= 2;
+	return n;
+}
+
+static int open_rings(struct probe *p, size_t bytes, struct err *e)
+{
+	int outer = bpf_map__fd(p->skel->maps.rings);
+
+	p->rings = calloc(p->ncpus, sizeof(*p->rings));
+	if (!p->rings)
+		return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
+	for (unsigned cpu = 0; cpu < p->ncpus; cpu++) {
+		int fd, rc;
+
+		if (!cpu_online(cpu))
+			continue;
+		fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, (uint32_t)bytes, NULL);
+		if (fd < 0)
+			return err_errno(e, "can't make a ring of %zu bytes for cpu %u", bytes, cpu);
+		rc = ring_open(&p->rings[p->nrings], fd, (uint16_t)cpu, bytes, e);
+		if (rc)
+			return rc;
+		p->nrings++;
+		if (bpf_map_update_elem(outer, &cpu, &fd, BPF_ANY))
+			return err_errno(e, "can't install the ring of cpu %u", cpu);
+	}
+	return 0;
+}
+
+static int map_counts(struct probe *p, struct err *e)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *m;
+
+	p->counts_bytes = (sizeof(struct cap_counts) * p->ncpus + page - 1) / page * page;
+	m = mmap(NULL, p->counts_bytes, PROT_READ, MAP_SHARED, bpf_map__fd(p->skel->maps.counts), 0);
+	if (m == MAP_FAILED)
+		return err_errno(e, "can't map the counters");
+	p->counts = m;
+	return 0;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------ */
+
+static int load(struct probe *p, const struct probe_opts *o, struct err *e)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run);
+	int rc;
+
+	libbpf_set_print(on_libbpf_text);
+	p->skel = capture__open();
+	if (!p->skel)
+		return load_error(e, -errno);
+	bpf_map__set_max_entries(p->skel->maps.works, p->ncpus);
+	bpf_map__set_max_entries(p->skel->maps.counts, p->ncpus);
+	bpf_map__set_max_entries(p->skel->maps.rings, p->ncpus);
+	fill_config(p, o);
+	rc = capture__load(p->skel);
+	if (rc)
+		return load_error(e, rc);
+	fill_tables(p->skel->bss);
+	if (bpf_prog_test_run_opts(bpf_program__fd(p->skel->progs.whoami), &run) || !p->skel->bss->own_tgid)
+		return err_errno(e, "can't find out the id of this process");
+	return 0;
+}
+
+int probe_open(struct probe **out, const struct probe_opts *o, struct err *e)
+{
+	struct probe *p = calloc(1, sizeof(*p));
+	int rc, n = libbpf_num_possible_cpus();
+
+	if (!p)
+		return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
+	if (n < 1 || n > CAP_MAX_CPUS) {
+		free(p);
+		return err_set(e, -ENOTSUP, ERR_NO_POS, "%d possible cpus: at most %d are supported", n, CAP_MAX_CPUS);
+	}
+	p->ncpus = (unsigned)n;
+	rc = load(p, o, e);
+	if (!rc)
+		rc = open_rings(p, ring_size(o->ring_bytes), e);
+	if (!rc)
+		rc = map_counts(p, e);
+	if (rc) {
+		probe_close(p);
+		return rc;
+	}
+	*out = p;
+	return 0;
+}
+
+void probe_close(struct probe *p)
+{
+	if (!p)
+		return;
+	if (p->counts)
+		munmap(p->counts, p->counts_bytes);
+	for (unsigned i = 0; i < p->nrings; i++)
+		ring_close(&p->rings[i]);
+	free(p->rings);
+	capture__destroy(p->skel);
+	free(p);
+}
+
+int probe_watch(struct probe *p, int pidfd, bool at_exec, struct err *e)
+{
+	uint32_t state = at_exec ? CAP_TASK_AT_EXEC : CAP_TASK_WATCHED;
+
+	if (bpf_map_update_elem(bpf_map__fd(p->skel->maps.tasks), &pidfd, &state, BPF_ANY))
+		return err_errno(e, "can't follow the process");
+	return 0;
+}
+
+int probe_attach(struct probe *p, struct err *e)
+{
+	int rc = capture__attach(p->skel);
+
+	return rc ? err_set(e, rc, ERR_NO_POS, "can't attach the capture programs: %s", last_said) : 0;
+}
+
+void probe_detach(struct probe *p)
+{
+	capture__detach(p->skel);
+}
+
+unsigned probe_ring_count(const struct probe *p)
+{
+	return p->nrings;
+}
+
+struct ring *probe_ring(struct probe *p, unsigned i)
+{
+	return &p->rings[i];
+}
+
+/* ---- counters -------------------------------------------------------------------------------------- */
+
+static void count_type(struct probe_count *c, const struct cap_counts *k, unsigned type)
+{
+	c->sent += k->sent[type];
+	c->dropped += k->dropped[type];
+}
+
+struct probe_count probe_counts_cpu(const struct probe *p, unsigned cpu)
+{
+	const struct cap_counts *k = &p->counts[cpu];
+	struct probe_count c = {.dropped = k->nested, .bytes = k->bytes};
+
+	for (unsigned t = 0; t < CAP_MAX_TYPES; t++)
+		count_type(&c, k, t);
+	return c;
+}
+
+struct probe_count probe_counts(const struct probe *p, int type)
+{
+	struct probe_count sum = {0};
+
+	for (unsigned cpu = 0; cpu < p->ncpus; cpu++) {
+		struct probe_count c = {0};
+
+		if (type < 0)
+			c = probe_counts_cpu(p, cpu);
+		else
+			count_type(&c, &p->counts[cpu], (unsigned)type);
+		sum.sent += c.sent;
+		sum.dropped += c.dropped;
+		sum.bytes += c.bytes;
+	}
+	return sum;
+}

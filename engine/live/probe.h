@@ -1,0 +1,50 @@
+/* The kernel programs (bpf/): loading, attaching, what they select, what they count, their rings.
+ * One owner; all functions from one thread. */
+#ifndef BURIN_LIVE_PROBE_H
+#define BURIN_LIVE_PROBE_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "live/ring.h"
+
+struct probe;
+
+struct probe_opts {
+	size_t ring_bytes;   /* per cpu; rounded up to a power of two */
+	uint32_t snaplen;    /* payload bytes */
+	bool compat_029;     /* only events that sysdig 0.29.3 knows */
+	bool all_params;     /* all parameters of the newest schema */
+	bool page_faults;
+	bool by_tree;	     /* only what probe_watch names, and its children */
+	bool by_uid, by_comm;
+	uint64_t cgroup;     /* id of a cgroup (v2), 0 = any */
+	uint32_t cgroup_level;
+	uint32_t uid;
+	char comm[16];
+	uint64_t epoch_offset; /* ns from the boot clock to the epoch */
+};
+
+/* Loads the programs; nothing is attached yet. e says what is missing (permission, BTF, kernel). */
+int probe_open(struct probe **out, const struct probe_opts *o, struct err *e);
+void probe_close(struct probe *p);
+
+/* Names a process to follow; at_exec: only from its next execve on. Needs by_tree. */
+int probe_watch(struct probe *p, int pidfd, bool at_exec, struct err *e);
+
+int probe_attach(struct probe *p, struct err *e);
+/* Afterwards nothing new enters the rings. */
+void probe_detach(struct probe *p);
+
+unsigned probe_ring_count(const struct probe *p);
+struct ring *probe_ring(struct probe *p, unsigned i);
+
+struct probe_count {
+	uint64_t sent, dropped, bytes;
+};
+/* Sums over all cpus, of one event type or (type < 0) of all. Dropped includes what was lost otherwise. */
+struct probe_count probe_counts(const struct probe *p, int type);
+/* The same of one cpu. */
+struct probe_count probe_counts_cpu(const struct probe *p, unsigned cpu);
+
+#endif

@@ -1,0 +1,211 @@
+#include "live/scan.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <grp.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "live/metaenc.h"
+#include "live/scan_int.h"
+
+static struct text text_of(const char *s)
+{
+	return (struct text){s, s ? (uint32_t)strlen(s) : 0};
+}
+
+static uint64_t boot_time_ns(void)
+{
+	struct timespec wall, boot;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	return (uint64_t)(wall.tv_sec - boot.tv_sec) * 1000000000u + (uint64_t)wall.tv_nsec - (uint64_t)boot.tv_nsec;
+}
+
+static void machine(struct buf *out)
+{
+	struct meta_machine m = {.num_cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN), .boot_ts = boot_time_ns()};
+	char pid_max[32];
+	struct sysinfo si;
+
+	if (!sysinfo(&si))
+		m.memory_bytes = (uint64_t)si.totalram * si.mem_unit;
+	if (proc_read("/proc/sys/kernel/pid_max", pid_max, sizeof(pid_max)) > 0)
+		m.max_pid = strtoull(pid_max, NULL, 10);
+	gethostname(m.hostname, sizeof(m.hostname) - 1);
+	metaenc_machine(out, &m);
+}
+
+/* ---- interfaces ------------------------------------------------------------------------------------- */
+
+static void copy_addr(uint8_t *to, const struct sockaddr *sa, bool v6)
+{
+	if (!sa)
+		return;
+	if (v6)
+		memcpy(to, &((const struct sockaddr_in6 *)sa)->sin6_addr, 16);
+	else
+		memcpy(to, &((const struct sockaddr_in *)sa)->sin_addr, 4);
+}
+
+static void add_ifaces(struct buf *out, const struct ifaddrs *list, bool v6)
+{
+	for (const struct ifaddrs *i = list; i; i = i->ifa_next) {
+		struct meta_iface m = {.v6 = v6, .name = text_of(i->ifa_name)};
+
+		if (!i->ifa_addr || i->ifa_addr->sa_family != (v6 ? AF_INET6 : AF_INET))
+			continue;
+		copy_addr(m.addr, i->ifa_addr, v6);
+		copy_addr(m.mask, i->ifa_netmask, v6);
+		if (i->ifa_flags & IFF_BROADCAST)
+			copy_addr(m.bcast, i->ifa_broadaddr, v6);
+		metaenc_iface(out, &m);
+	}
+}
+
+static void interfaces(struct buf *out)
+{
+	struct ifaddrs *list;
+	size_t begin;
+
+	if (getifaddrs(&list))
+		return;
+	begin = metaenc_begin(out, META_IFACES);
+	add_ifaces(out, list, false);
+	add_ifaces(out, list, true);
+	metaenc_end(out, begin);
+	freeifaddrs(list);
+}
+
+/* ---- users ------------------------------------------------------------------------------------------- */
+
+/* The local files only: a name service on the network could hold the start up. */
+static void users(struct buf *out)
+{
+	FILE *f = fopen("/etc/passwd", "re");
+	size_t begin = metaenc_begin(out, META_USERS);
+	struct passwd *pw;
+	struct group *gr;
+
+	while (f && (pw = fgetpwent(f))) {
+		struct meta_user u = {.uid = pw->pw_uid, .gid = pw->pw_gid, .name = text_of(pw->pw_name),
+				      .home = text_of(pw->pw_dir), .shell = text_of(pw->pw_shell)};
+
+		metaenc_user(out, &u);
+	}
+	if (f)
+		fclose(f);
+	f = fopen("/etc/group", "re");
+	while (f && (gr = fgetgrent(f))) {
+		struct meta_user u = {.is_group = true, .gid = gr->gr_gid, .name = text_of(gr->gr_name)};
+
+		metaenc_user(out, &u);
+	}
+	if (f)
+		fclose(f);
+	metaenc_end(out, begin);
+}
+
+/* ---- processes --------------------------------------------------------------------------------------- */
+
+struct lists {
+	struct buf threads; /* entries of the process list */
+	struct buf fds;	    /* whole blocks, one per thread, in the same order */
+	struct net_table *nets;
+};
+
+static void add_thread(struct lists *l, pid_t pid, pid_t tid)
+{
+	size_t begin;
+
+	if (!proc_thread(&l->threads, pid, tid))
+		return;
+	begin = metaenc_begin(&l->fds, META_FDS);
+	metaenc_fds_of(&l->fds, (uint64_t)tid);
+	if (pid == tid)
+		proc_fds(&l->fds, &l->nets, pid);
+	metaenc_end(&l->fds, begin);
+}
+
+static void add_process(struct lists *l, pid_t pid)
+{
+	char path[64];
+	struct dirent *de;
+	DIR *d;
+
+	add_thread(l, pid, pid);
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	d = opendir(path);
+	if (!d)
+		return;
+	while ((de = readdir(d))) {
+		pid_t tid = atoi(de->d_name);
+
+		if (tid > 0 && tid != pid)
+			add_thread(l, pid, tid);
+	}
+	closedir(d);
+}
+
+static int all_processes(struct lists *l, struct err *e)
+{
+	struct dirent *de;
+	DIR *d = opendir("/proc");
+
+	if (!d)
+		return err_errno(e, "can't read /proc");
+	while ((de = readdir(d)))
+		if (isdigit((unsigned char)de->d_name[0]))
+			add_process(l, atoi(de->d_name));
+	closedir(d);
+	return 0;
+}
+
+static int processes(struct buf *out, const struct scan_opts *o, struct err *e)
+{
+	struct lists l = {.nets = NULL};
+	size_t begin;
+	int rc = 0;
+
+	buf_init(&l.threads);
+	buf_init(&l.fds);
+	if (o->all)
+		rc = all_processes(&l, e);
+	for (unsigned i = 0; !o->all && i < o->npids; i++)
+		add_process(&l, o->pids[i]);
+	if (!rc && l.threads.len) {
+		begin = metaenc_begin(out, META_THREADS);
+		buf_put(out, l.threads.p, l.threads.len);
+		metaenc_end(out, begin);
+		buf_put(out, l.fds.p, l.fds.len);
+	}
+	if (!rc && (buf_failed(&l.threads) || buf_failed(&l.fds)))
+		rc = err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
+	buf_fini(&l.threads);
+	buf_fini(&l.fds);
+	net_tables_free(l.nets);
+	return rc;
+}
+
+int scan_machine(struct buf *out, const struct scan_opts *o, struct err *e)
+{
+	int rc;
+
+	metaenc_section(out);
+	machine(out);
+	interfaces(out);
+	users(out);
+	rc = processes(out, o, e);
+	if (!rc && buf_failed(out))
+		rc = err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
+	return rc;
+}

@@ -1,0 +1,21 @@
+/* Facts about the machine and its processes as of now, from /proc: the metadata a trace begins with. */
+#ifndef BURIN_LIVE_SCAN_H
+#define BURIN_LIVE_SCAN_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct scan_opts {
+	bool all;	   /* every process */
+	const pid_t *pids; /* or only these */
+	unsigned npids;
+};
+
+/* Appends section header, machine, interfaces, users, threads and descriptors. Processes that end while
+ * they are read are left out. */
+int scan_machine(struct buf *out, const struct scan_opts *o, struct err *e);
+
+#endif

@@ -1,0 +1,93 @@
+/* Captures one command and its children into a trace file: live capture without the rest of the engine.
+ *
+ * usage: capture_cmd [-c] [-r RING_KB] [-s SNAPLEN] FILE CMD [ARG...]
+ *        -c  only events that sysdig 0.29.3 knows
+ *
+ * Prints "sent N dropped N bytes N fill N of N" and, per type that lost events, "lost TYPE N", to
+ * standard error. Exit code: that of the command, 125 if the capture failed. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "live/live.h"
+
+static struct live *capture;
+
+static void on_signal(int sig)
+{
+	live_stop(capture);
+}
+
+static int fail(const struct err *e)
+{
+	fprintf(stderr, "capture_cmd: %s\n", e->msg);
+	return 125;
+}
+
+static int copy(FILE *out, struct err *e)
+{
+	struct batch b;
+	int rc;
+
+	batch_init(&b);
+	do {
+		rc = live_read(capture, &b, e);
+		if (!rc && b.len && fwrite(b.data, 1, b.len, out) != b.len)
+			rc = err_errno(e, "can't write");
+		if (!rc && !b.last)
+			live_release(capture, &b);
+	} while (!rc && !b.last);
+	batch_fini(&b);
+	return rc;
+}
+
+static void report(void)
+{
+	struct live_stats s;
+
+	live_stats(capture, &s);
+	fprintf(stderr, "sent %llu dropped %llu bytes %llu fill %zu of %zu\n", (unsigned long long)s.sent,
+		(unsigned long long)s.dropped, (unsigned long long)s.bytes, s.most_fill, s.ring_bytes);
+	for (unsigned t = 0; s.dropped && t < EV_CODE_COUNT; t++)
+		if (live_dropped(capture, t))
+			fprintf(stderr, "lost %s %llu\n", event_table[t].enum_name,
+				(unsigned long long)live_dropped(capture, t));
+}
+
+int main(int argc, char **argv)
+{
+	struct live_opts o = {0};
+	struct err e = {0};
+	int opt, rc, status;
+	FILE *out;
+
+	while ((opt = getopt(argc, argv, "+cr:s:")) != -1) {
+		if (opt == 'c')
+			o.compat_029 = true;
+		else if (opt == 'r')
+			o.ring_bytes = strtoul(optarg, NULL, 10) << 10;
+		else if (opt == 's')
+			o.snaplen = (uint32_t)strtoul(optarg, NULL, 10);
+		else
+			return 125;
+	}
+	if (argc - optind < 2)
+		return 125;
+	out = fopen(argv[optind], "we");
+	o.argv = argv + optind + 1;
+	if (!out || live_open(&capture, &o, &e))
+		return out ? fail(&e) : (perror(argv[optind]), 125);
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
+	rc = copy(out, &e);
+	if (!rc && fclose(out))
+		rc = err_errno(&e, "can't write %s", argv[optind]);
+	report();
+	status = live_command_status(capture);
+	live_close(capture);
+	if (rc)
+		return fail(&e);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 126;
+}
