@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Kernel side of live capture: turns system calls and a few other tracepoints into events of the trace
- * format (capture.h) and puts them into the ring of the cpu they happen on. */
+/* Kernel side of live capture: turns system calls and a few other tracepoints into events of the
+ * trace format (capture.h) and puts them into the ring of the cpu they happen on. */
 #include "task.bpf.h"
 
-enum { TS_COMPAT = 2, NR_RT_SIGRETURN = 15, NR_EXECVE = 59, NR_EXECVEAT = 322, NR_NONE = CAP_MAX_NR - 1 };
+enum {
+	TS_COMPAT = 2,
+	NR_RT_SIGRETURN = 15,
+	NR_EXECVE = 59,
+	NR_EXECVEAT = 322,
+	NR_NONE = CAP_MAX_NR - 1
+};
 
-/* ---- which tasks ------------------------------------------------------------------------------------- */
+/* ---- which tasks ------------------------------------------------------------------------------ */
 
 INLINE bool in_tree(struct task_struct *task, bool at_exec)
 {
@@ -44,10 +50,10 @@ INLINE bool wanted(bool at_exec)
 	return true;
 }
 
-/* ---- system calls ------------------------------------------------------------------------------------ */
+/* ---- system calls ----------------------------------------------------------------------------- */
 
-/* The work area of the cpu, taken; NULL if a program is using it. Tracepoints run with preemption off, so
- * that does not happen today; if it ever does the event is counted as lost. */
+/* The work area of the cpu, taken; NULL if a program is using it. Tracepoints run with preemption
+ * off, so that does not happen today; if it ever does the event is counted as lost. */
 INLINE struct work *work_take(uint32_t cpu)
 {
 	struct work *w = work_get(cpu);
@@ -83,7 +89,8 @@ INLINE void load_args(struct work *w, struct pt_regs *regs)
 }
 
 /* A generic event: id of the call and, on enter, its number. */
-INLINE uint32_t fill_generic(struct work *w, const volatile struct cap_call *call, long nr, bool leave)
+INLINE uint32_t fill_generic(struct work *w, const volatile struct cap_call *call, long nr,
+			     bool leave)
 {
 	uint32_t n = leave && !config.all_params ? 1 : 2;
 	uint8_t *p = w->buf + CAP_HEADER;
@@ -164,7 +171,7 @@ int BPF_PROG(call_exit, struct pt_regs *regs, long ret)
 	return on_call(regs, (int)regs->orig_ax, ret, true);
 }
 
-/* ---- processes --------------------------------------------------------------------------------------- */
+/* ---- processes -------------------------------------------------------------------------------- */
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(task_fork, struct task_struct *parent, struct task_struct *child)
@@ -179,7 +186,8 @@ int BPF_PROG(task_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-/* Where a short event with n parameters is put together; its parameters come behind the length array. */
+/* Where a short event with n parameters is put together; its parameters come behind the length
+ * array. */
 INLINE uint8_t *small_get(uint32_t cpu, uint32_t slot)
 {
 	struct work *w = work_get(cpu);

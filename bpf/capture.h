@@ -10,8 +10,8 @@
  *    26  u16 length of each parameter, n times
  *   ...  the parameters, back to back
  *
- * so that a record becomes an event block by putting a frame around it. The tables and the configuration
- * are written before the programs are loaded and are constants for them. */
+ * so that a record becomes an event block by putting a frame around it. The tables and the
+ * configuration are written before the programs are loaded and are constants for them. */
 #ifndef BURIN_CAPTURE_H
 #define BURIN_CAPTURE_H
 
@@ -30,15 +30,15 @@ typedef long long int64_t;
 #include "call_ops.h"
 
 enum {
-	CAP_MAX_NR = 512,     /* system call numbers */
-	CAP_MAX_OPS = 20,     /* parameters of one event that the table describes */
-	CAP_MAX_TYPES = 512,  /* event types */
-	CAP_MAX_CPUS = 1024,  /* possible cpus */
-	CAP_HEADER = 26,      /* bytes before the length array */
+	CAP_MAX_NR = 512,      /* system call numbers */
+	CAP_MAX_OPS = 20,      /* parameters of one event that the table describes */
+	CAP_MAX_TYPES = 512,   /* event types */
+	CAP_MAX_CPUS = 1024,   /* possible cpus */
+	CAP_HEADER = 26,       /* bytes before the length array */
 	CAP_EVENT_MAX = 65400, /* bytes of one record: a block holds 64 KiB with its frame */
-	CAP_TEXT_MAX = 4096,  /* bytes of one text: path, arguments, environment, cgroups */
+	CAP_TEXT_MAX = 4096,   /* bytes of one text: path, arguments, environment, cgroups */
 	CAP_NO_EVENT = 0xffff, /* struct cap_event.type: the call has no such event */
-	CAP_CHOICE = 128,     /* struct cap_op.map: from here on cap_choice_maps */
+	CAP_CHOICE = 128,      /* struct cap_op.map: from here on cap_choice_maps */
 };
 
 /* Where one parameter comes from. */
@@ -50,24 +50,26 @@ struct cap_op {
 };
 
 struct cap_event {
-	uint16_t type;	/* enum event_code, CAP_NO_EVENT */
-	uint8_t n029;	/* parameters that sysdig 0.29.3 knows; all, if it does not know the event */
-	uint8_t n;	/* all */
+	uint16_t type; /* enum event_code, CAP_NO_EVENT */
+	uint8_t n029;  /* parameters that sysdig 0.29.3 knows; all, if it does not know the event */
+	uint8_t n;     /* all */
 	uint8_t filler; /* CAP_FILL_*; 0 = the table below, or the generic event */
 	struct cap_op op[CAP_MAX_OPS];
 };
 
 struct cap_call {
-	uint16_t sc;	      /* enum ppm_sc, the id of generic events */
-	uint8_t known_029;    /* 0.29.3 knows the call */
-	uint8_t generic_029;  /* ... but as a generic event only, or not at all */
+	uint16_t sc;	     /* enum ppm_sc, the id of generic events */
+	uint8_t known_029;   /* 0.29.3 knows the call */
+	uint8_t generic_029; /* ... but as a generic event only, or not at all */
 	struct cap_event enter, exit;
 };
 
 /* By choice_slot(): 0..255 as they are, greater ones folded. */
 struct cap_choice_map {
 	uint32_t other; /* value of what is not listed */
-	struct { uint32_t from, to; } to[512];
+	struct {
+		uint32_t from, to;
+	} to[512];
 };
 
 /* enum of struct cap_config.filter: an event is wanted if all that are set agree. */
@@ -96,11 +98,12 @@ struct cap_config {
 	uint8_t compat_029;    /* only events 0.29.3 knows; unknown calls get id 0 */
 };
 
-/* Counters of one cpu. Written by the programs of that cpu only; a type is counted by one program. */
+/* Counters of one cpu. Written by the programs of that cpu only; a type is counted by one program.
+ */
 struct cap_counts {
 	uint64_t sent[CAP_MAX_TYPES];
 	uint64_t dropped[CAP_MAX_TYPES]; /* ring full */
-	uint64_t nested;		 /* work area was busy: counted as lost, never seen so far */
+	uint64_t nested; /* work area was busy: counted as lost, never seen so far */
 	uint64_t bytes;
 };
 

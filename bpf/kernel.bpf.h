@@ -1,6 +1,7 @@
-/* Kernel types, as far as the programs look at them. Offsets and sizes are put right when the programs
- * are loaded (CO-RE), so no kernel headers are needed to build. A name with three underscores is another
- * shape of the same type: which one the running kernel has is asked with bpf_core_*_exists. */
+/* Kernel types, as far as the programs look at them. Offsets and sizes are put right when the
+ * programs are loaded (CO-RE), so no kernel headers are needed to build. A name with three
+ * underscores is another shape of the same type: which one the running kernel has is asked with
+ * bpf_core_*_exists. */
 #ifndef BURIN_KERNEL_BPF_H
 #define BURIN_KERNEL_BPF_H
 
@@ -36,8 +37,12 @@ struct timespec64 {
 	long long tv_sec;
 	long tv_nsec;
 };
-typedef struct { unsigned int val; } kuid_t;
-typedef struct { unsigned int val; } kgid_t;
+typedef struct {
+	unsigned int val;
+} kuid_t;
+typedef struct {
+	unsigned int val;
+} kgid_t;
 struct inode {
 	unsigned short i_mode;
 	kuid_t i_uid;
@@ -83,7 +88,9 @@ struct files_struct {
 struct percpu_counter {
 	long long count;
 };
-typedef struct { long counter; } atomic_long_t;
+typedef struct {
+	long counter;
+} atomic_long_t;
 struct mm_rss_stat {
 	atomic_long_t count[4];
 };
@@ -121,7 +128,9 @@ struct signal_struct {
 	struct tty_struct *tty;
 	struct rlimit rlim[16];
 };
-typedef struct { unsigned long long val; } kernel_cap_t;
+typedef struct {
+	unsigned long long val;
+} kernel_cap_t;
 struct cred {
 	kuid_t uid, euid, fsuid;
 	kgid_t gid, egid, fsgid;
@@ -146,7 +155,11 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 enum cgroup_subsys_id {
-	cpuset_cgrp_id, cpu_cgrp_id, cpuacct_cgrp_id, io_cgrp_id, memory_cgrp_id,
+	cpuset_cgrp_id,
+	cpu_cgrp_id,
+	cpuacct_cgrp_id,
+	io_cgrp_id,
+	memory_cgrp_id,
 };
 
 struct nsproxy {
@@ -181,7 +194,9 @@ struct sock_common {
 	unsigned int skc_daddr, skc_rcv_saddr;
 	unsigned short skc_dport, skc_num;
 	unsigned short skc_family;
-	struct { unsigned char b[16]; } skc_v6_daddr, skc_v6_rcv_saddr;
+	struct {
+		unsigned char b[16];
+	} skc_v6_daddr, skc_v6_rcv_saddr;
 };
 struct sock {
 	struct sock_common __sk_common;

@@ -37,26 +37,32 @@ INLINE uint64_t mapped(uint32_t map, uint64_t v)
 
 INLINE uint64_t timespec_ns(uint64_t p)
 {
-	struct { uint64_t s, ns; } t;
+	struct {
+		uint64_t s, ns;
+	} t;
 
 	if (!p || bpf_probe_read_user(&t, sizeof(t), (void *)p))
 		return ~0ull;
 	return t.s * 1000000000 + t.ns;
 }
 
-/* Counter i of a process: 0 file, 1 anonymous, 2 swapped, 3 shared pages. The kernel sums up per-cpu parts
- * only now and then, so it may lag, even below zero. */
+/* Counter i of a process: 0 file, 1 anonymous, 2 swapped, 3 shared pages. The kernel sums up
+ * per-cpu parts only now and then, so it may lag, even below zero. */
 INLINE uint64_t rss_count(struct mm_struct *mm, int i)
 {
 	int64_t n = 0;
 
 	/* An index that is not a constant is not put right by CO-RE: the size of an element is. */
 	if (bpf_core_field_exists(mm->rss_stat[0].count))
-		bpf_probe_read_kernel(&n, 8, (char *)__builtin_preserve_access_index(&mm->rss_stat[0].count) +
-					     i * bpf_core_type_size(struct percpu_counter));
+		bpf_probe_read_kernel(
+			&n, 8,
+			(char *)__builtin_preserve_access_index(&mm->rss_stat[0].count) +
+				i * bpf_core_type_size(struct percpu_counter));
 	else
-		bpf_probe_read_kernel(&n, 8, (char *)__builtin_preserve_access_index(
-						     &((struct mm_struct___old *)mm)->rss_stat.count[0]) + 8 * i);
+		bpf_probe_read_kernel(&n, 8,
+				      (char *)__builtin_preserve_access_index(
+					      &((struct mm_struct___old *)mm)->rss_stat.count[0]) +
+					      8 * i);
 	return n > 0 ? n : 0;
 }
 
@@ -65,9 +71,12 @@ INLINE uint32_t vm_kb(struct mm_struct *mm, uint32_t what)
 	if (!mm)
 		return 0;
 	switch (what) {
-	case 0: return BPF_CORE_READ(mm, total_vm) << 2;
-	case 1: return (rss_count(mm, 0) + rss_count(mm, 1) + rss_count(mm, 3)) << 2;
-	default: return rss_count(mm, 2) << 2;
+	case 0:
+		return BPF_CORE_READ(mm, total_vm) << 2;
+	case 1:
+		return (rss_count(mm, 0) + rss_count(mm, 1) + rss_count(mm, 3)) << 2;
+	default:
+		return rss_count(mm, 2) << 2;
 	}
 }
 
@@ -105,38 +114,61 @@ __noinline uint64_t value_slow(uint32_t cpu, uint32_t op, uint32_t operands)
 	va = w->args[a & 7];
 	vb = w->args[b & 7];
 	switch (op) {
-	case CAP_OP_IMM: return (int64_t)(int8_t)a;
-	case CAP_OP_OMODE: return va & (O_CREAT | O_TMPFILE) ? vb : 0;
+	case CAP_OP_IMM:
+		return (int64_t)(int8_t)a;
+	case CAP_OP_OMODE:
+		return va & (O_CREAT | O_TMPFILE) ? vb : 0;
 	case CAP_OP_U32:
 		if ((int64_t)w->args[ARG_RET] < 0)
 			return -1;
 		return (int64_t)(int)user_u32(va + 4 * b, -1);
-	case CAP_OP_S64: return (int64_t)w->args[ARG_RET] < 0 ? -1 : user_u64(va ? va + 8 * b : 0, -1);
-	case CAP_OP_IN64: return user_u64(va ? va + 8 * b : 0, -1);
-	case CAP_OP_IN32: return user_u32(va ? va + 4 * b : 0, 0);
-	case CAP_OP_OPT64: return user_u64(va, 0);
-	case CAP_OP_TIMESPEC: return timespec_ns(va);
-	case CAP_OP_SIGSET: return user_u32(va, 0);
+	case CAP_OP_S64:
+		return (int64_t)w->args[ARG_RET] < 0 ? -1 : user_u64(va ? va + 8 * b : 0, -1);
+	case CAP_OP_IN64:
+		return user_u64(va ? va + 8 * b : 0, -1);
+	case CAP_OP_IN32:
+		return user_u32(va ? va + 4 * b : 0, 0);
+	case CAP_OP_OPT64:
+		return user_u64(va, 0);
+	case CAP_OP_TIMESPEC:
+		return timespec_ns(va);
+	case CAP_OP_SIGSET:
+		return user_u32(va, 0);
 	case CAP_OP_VM:
 		task = (struct task_struct *)bpf_get_current_task();
 		return vm_kb(BPF_CORE_READ(task, mm), a);
-	case CAP_OP_DEV: return file_fact(va, false);
-	case CAP_OP_INO: return file_fact(va, true);
+	case CAP_OP_DEV:
+		return file_fact(va, false);
+	case CAP_OP_INO:
+		return file_fact(va, true);
 	case CAP_OP_PIPEINO:
 		return (int64_t)w->args[ARG_RET] < 0 ? 0 : file_fact(user_u32(va, -1), true);
-	case CAP_OP_IOVSIZE: return iov_size(va, vb);
-	case CAP_OP_MSGSIZE: return msg_size(va);
-	case CAP_OP_BACKLOG: return accept_queue(va, b);
-	case CAP_OP_UNIXPTR: return (int64_t)w->args[ARG_RET] < 0 ? 0 : unix_pointer(va, b);
-	case CAP_OP_SOCKLEVEL: return sock_level(va);
-	case CAP_OP_SOCKOPT: return sock_option(va, vb);
-	case CAP_OP_SEMBUF: return sem_field(va, vb, c);
-	case CAP_OP_SEMVAL: return va == 16 ? vb : 0;
-	case CAP_OP_QUOTA: return quota_field(w, a);
-	case CAP_OP_PRCTLINT: return prctl_int(w);
-	case CAP_OP_CAPS: return cap_set(va, b);
-	case CAP_OP_HOW: return open_how(va, b);
-	case CAP_OP_MOUNTFLAGS: return (uint32_t)va >> 16 == 0xc0ed ? va & 0xffff : va;
+	case CAP_OP_IOVSIZE:
+		return iov_size(va, vb);
+	case CAP_OP_MSGSIZE:
+		return msg_size(va);
+	case CAP_OP_BACKLOG:
+		return accept_queue(va, b);
+	case CAP_OP_UNIXPTR:
+		return (int64_t)w->args[ARG_RET] < 0 ? 0 : unix_pointer(va, b);
+	case CAP_OP_SOCKLEVEL:
+		return sock_level(va);
+	case CAP_OP_SOCKOPT:
+		return sock_option(va, vb);
+	case CAP_OP_SEMBUF:
+		return sem_field(va, vb, c);
+	case CAP_OP_SEMVAL:
+		return va == 16 ? vb : 0;
+	case CAP_OP_QUOTA:
+		return quota_field(w, a);
+	case CAP_OP_PRCTLINT:
+		return prctl_int(w);
+	case CAP_OP_CAPS:
+		return cap_set(va, b);
+	case CAP_OP_HOW:
+		return open_how(va, b);
+	case CAP_OP_MOUNTFLAGS:
+		return (uint32_t)va >> 16 == 0xc0ed ? va & 0xffff : va;
 	}
 	return 0;
 }
@@ -157,10 +189,18 @@ INLINE uint32_t put_value(struct work *w, uint32_t off, uint32_t size, uint64_t 
 	uint8_t *to = at(w, off);
 
 	switch (size) {
-	case 1: *to = v; return 1;
-	case 2: *(uint16_t *)to = v; return 2;
-	case 4: *(uint32_t *)to = v; return 4;
-	default: *(uint64_t *)to = v; return 8;
+	case 1:
+		*to = v;
+		return 1;
+	case 2:
+		*(uint16_t *)to = v;
+		return 2;
+	case 4:
+		*(uint32_t *)to = v;
+		return 4;
+	default:
+		*(uint64_t *)to = v;
+		return 8;
 	}
 }
 
@@ -175,7 +215,8 @@ INLINE uint32_t fd_out(uint64_t fd)
 	return (uint32_t)fd << 1;
 }
 
-INLINE uint32_t put_connected(uint32_t cpu, struct work *w, uint32_t off, uint64_t fd, uint64_t p, uint64_t len)
+INLINE uint32_t put_connected(uint32_t cpu, struct work *w, uint32_t off, uint64_t fd, uint64_t p,
+			      uint64_t len)
 {
 	int64_t ret = w->args[ARG_RET];
 
@@ -185,8 +226,9 @@ INLINE uint32_t put_connected(uint32_t cpu, struct work *w, uint32_t off, uint64
 
 INLINE uint32_t put_bpf_result(struct work *w, uint32_t off)
 {
-	static const uint64_t fds = 1ull << 0 | 1ull << 5 | 1ull << 7 | 1ull << 13 | 1ull << 14 | 1ull << 17 |
-				    1ull << 18 | 1ull << 19 | 1ull << 28 | 1ull << 30 | 1ull << 32 | 1ull << 33;
+	static const uint64_t fds = 1ull << 0 | 1ull << 5 | 1ull << 7 | 1ull << 13 | 1ull << 14 |
+				    1ull << 17 | 1ull << 18 | 1ull << 19 | 1ull << 28 | 1ull << 30 |
+				    1ull << 32 | 1ull << 33;
 	uint64_t cmd = w->args[0];
 
 	return put_dyn_u64(w, off, cmd < 64 && fds >> cmd & 1 ? 0 : 1, w->args[ARG_RET]);
@@ -209,40 +251,62 @@ __noinline uint32_t put_slow(uint32_t cpu, uint32_t off, uint32_t op, uint32_t o
 	ret = w->args[ARG_RET];
 	done = (int64_t)ret < 0 ? 0 : ret; /* bytes moved */
 	switch (op) {
-	case CAP_OP_IOV: return put_iov(cpu, off, va, vb, (int64_t)ret < 0 ? ~0ull : ret);
-	case CAP_OP_IOVOUT: return put_iov(cpu, off, va, vb, done);
-	case CAP_OP_MSGIOV: return put_msg_iov(cpu, off, va, (int64_t)ret < 0 ? ~0ull : ret);
-	case CAP_OP_MSGIOVOUT: return put_msg_iov(cpu, off, va, done);
-	case CAP_OP_MSGCONTROL: return (int64_t)ret < 0 ? 0 : put_msg_control(cpu, off, va);
+	case CAP_OP_IOV:
+		return put_iov(cpu, off, va, vb, (int64_t)ret < 0 ? ~0ull : ret);
+	case CAP_OP_IOVOUT:
+		return put_iov(cpu, off, va, vb, done);
+	case CAP_OP_MSGIOV:
+		return put_msg_iov(cpu, off, va, (int64_t)ret < 0 ? ~0ull : ret);
+	case CAP_OP_MSGIOVOUT:
+		return put_msg_iov(cpu, off, va, done);
+	case CAP_OP_MSGCONTROL:
+		return (int64_t)ret < 0 ? 0 : put_msg_control(cpu, off, va);
 	case CAP_OP_PATH:
 		f = file_of_fd(va);
 		return f ? path_of_file(cpu, off, (uint64_t)f) : 0;
-	case CAP_OP_POLLED: return put_poll(cpu, off, va, vb, 0);
-	case CAP_OP_POLLRES: return put_poll(cpu, off, va, vb, 1);
-	case CAP_OP_SOCKADDR: return put_sockaddr(cpu, off, va, vb);
-	case CAP_OP_CONNECTED: return put_connected(cpu, w, off, va, vb, vc);
-	case CAP_OP_ACCEPTED: return (int64_t)va < 0 ? 0 : put_tuple(cpu, fd_in(va), off, 0, 0);
-	case CAP_OP_SENDTO: return put_tuple(cpu, fd_out(va), off, vb, vc);
+	case CAP_OP_POLLED:
+		return put_poll(cpu, off, va, vb, 0);
+	case CAP_OP_POLLRES:
+		return put_poll(cpu, off, va, vb, 1);
+	case CAP_OP_SOCKADDR:
+		return put_sockaddr(cpu, off, va, vb);
+	case CAP_OP_CONNECTED:
+		return put_connected(cpu, w, off, va, vb, vc);
+	case CAP_OP_ACCEPTED:
+		return (int64_t)va < 0 ? 0 : put_tuple(cpu, fd_in(va), off, 0, 0);
+	case CAP_OP_SENDTO:
+		return put_tuple(cpu, fd_out(va), off, vb, vc);
 	case CAP_OP_RECVFROM:
 		/* The kernel leaves the caller's address alone for connected streams: length 0. */
 		return done ? put_tuple(cpu, fd_in(va), off, vb, user_u32(vc, 0)) : 0;
-	case CAP_OP_MSGTO: return put_msg_tuple(cpu, fd_out(va), off, vb);
-	case CAP_OP_MSGFROM: return done ? put_msg_tuple(cpu, fd_in(va), off, vb) : 0;
-	case CAP_OP_SOCKIN: return put_sockval(w, off, (va & 255) | vb << 8, vc, vd);
-	case CAP_OP_SOCKOUT: return put_sockval(w, off, (va & 255) | vb << 8, vc, user_u32(vd, 0));
-	case CAP_OP_PTRACEADDR: return put_dyn_u64(w, off, 0, (int64_t)ret < 0 ? 0 : va);
-	case CAP_OP_PTRACEDATA: return put_ptrace_data(w, off);
+	case CAP_OP_MSGTO:
+		return put_msg_tuple(cpu, fd_out(va), off, vb);
+	case CAP_OP_MSGFROM:
+		return done ? put_msg_tuple(cpu, fd_in(va), off, vb) : 0;
+	case CAP_OP_SOCKIN:
+		return put_sockval(w, off, (va & 255) | vb << 8, vc, vd);
+	case CAP_OP_SOCKOUT:
+		return put_sockval(w, off, (va & 255) | vb << 8, vc, user_u32(vd, 0));
+	case CAP_OP_PTRACEADDR:
+		return put_dyn_u64(w, off, 0, (int64_t)ret < 0 ? 0 : va);
+	case CAP_OP_PTRACEDATA:
+		return put_ptrace_data(w, off);
 	case CAP_OP_QUOTAPATH:
 		return (uint32_t)w->args[0] >> 8 == Q_QUOTAON ? put_text(w, off, w->args[3]) : 0;
-	case CAP_OP_PRCTLSTR: return put_prctl_str(w, off);
-	case CAP_OP_KEYCTL: return put_keyctl(w, off, a);
-	case CAP_OP_FSVALUE: return put_fsvalue(w, off, a);
-	case CAP_OP_BPFRES: return put_bpf_result(w, off);
+	case CAP_OP_PRCTLSTR:
+		return put_prctl_str(w, off);
+	case CAP_OP_KEYCTL:
+		return put_keyctl(w, off, a);
+	case CAP_OP_FSVALUE:
+		return put_fsvalue(w, off, a);
+	case CAP_OP_BPFRES:
+		return put_bpf_result(w, off);
 	}
 	return 0;
 }
 
-INLINE uint32_t put_buffer(struct work *w, uint32_t cpu, uint32_t off, const volatile struct cap_op *d)
+INLINE uint32_t put_buffer(struct work *w, uint32_t cpu, uint32_t off,
+			   const volatile struct cap_op *d)
 {
 	uint64_t ret = w->args[ARG_RET];
 	uint32_t a = d->a[0], b = d->a[1];
@@ -265,8 +329,8 @@ INLINE const volatile struct cap_event *table_event(struct work *w, uint32_t lea
 	return leave ? &calls[nr].exit : &calls[nr].enter;
 }
 
-/* Fills one parameter at off. Returns its length. A function of its own for the verifier: it looks at it
- * once and not once per turn of the loop below. */
+/* Fills one parameter at off. Returns its length. A function of its own for the verifier: it looks
+ * at it once and not once per turn of the loop below. */
 __noinline uint32_t put_param(uint32_t cpu, uint32_t off, uint32_t leave, uint32_t i)
 {
 	struct work *w = work_get(cpu);
@@ -280,7 +344,8 @@ __noinline uint32_t put_param(uint32_t cpu, uint32_t off, uint32_t leave, uint32
 	return put_buffer(w, cpu, off, d);
 }
 
-/* Fills the event of call w->nr from the table. Returns its length; w->idx is the number of parameters. */
+/* Fills the event of call w->nr from the table. Returns its length; w->idx is the number of
+ * parameters. */
 __noinline uint32_t fill_table(uint32_t cpu, uint32_t leave)
 {
 	struct work *w = work_get(cpu);

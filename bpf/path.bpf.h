@@ -1,5 +1,5 @@
-/* Texts built from chains of names: paths of files and of cgroups. They are built from the end, in the
- * upper half of the temporary area, and are cut at the front when they are too long. */
+/* Texts built from chains of names: paths of files and of cgroups. They are built from the end, in
+ * the upper half of the temporary area, and are cut at the front when they are too long. */
 #ifndef BURIN_PATH_BPF_H
 #define BURIN_PATH_BPF_H
 
@@ -9,8 +9,8 @@ enum { PATH_DEPTH = 48 };
 
 enum { PATH_END = 2 * TMP_SIZE - 512, POS_MASK = 2 * TMP_SIZE - 1, NAME_MASK = 255 };
 
-/* Puts "/" and the name of len bytes that lies at tmp[0] before the text that begins at tmp[pos]. Returns
- * the new begin, or pos if there is no room. */
+/* Puts "/" and the name of len bytes that lies at tmp[0] before the text that begins at tmp[pos].
+ * Returns the new begin, or pos if there is no room. */
 __noinline uint32_t prepend(uint32_t cpu, uint32_t pos, uint32_t len)
 {
 	struct work *w = work_get(cpu);
@@ -57,7 +57,8 @@ __noinline uint32_t kernfs_name(uint32_t cpu, uint64_t node, uint32_t pos)
 
 	if (!w)
 		return pos;
-	n = bpf_probe_read_kernel_str(w->tmp, NAME_MASK + 1, BPF_CORE_READ((struct kernfs_node *)node, name));
+	n = bpf_probe_read_kernel_str(w->tmp, NAME_MASK + 1,
+				      BPF_CORE_READ((struct kernfs_node *)node, name));
 	return n > 0 ? prepend(cpu, pos, n - 1) : pos;
 }
 
@@ -104,7 +105,8 @@ __noinline uint32_t path_of_file(uint32_t cpu, uint32_t off, uint64_t file)
 
 	if (!w)
 		return 0;
-	mnt = (struct mount *)((char *)BPF_CORE_READ(f, f_path.mnt) - bpf_core_field_offset(struct mount, mnt));
+	mnt = (struct mount *)((char *)BPF_CORE_READ(f, f_path.mnt) -
+			       bpf_core_field_offset(struct mount, mnt));
 	for (int i = 0; i < PATH_DEPTH && d; i++) {
 		up = BPF_CORE_READ(d, d_parent);
 		if (d != BPF_CORE_READ(mnt, mnt.mnt_root) && d != up) {
@@ -121,7 +123,7 @@ __noinline uint32_t path_of_file(uint32_t cpu, uint32_t off, uint64_t file)
 	return path_out(w, off, pos);
 }
 
-/* ---- descriptors of the current process ---------------------------------------------------------- */
+/* ---- descriptors of the current process ------------------------------------------------------- */
 
 INLINE struct file *file_of_fd(int fd)
 {

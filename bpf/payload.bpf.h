@@ -49,8 +49,9 @@ __noinline uint64_t iov_size(uint64_t p, uint64_t n)
 
 enum { STOP = 0x80000000 };
 
-/* At most left bytes of the buffer that the entry at user address p describes. STOP if it cannot be read.
- * Bodies of loops are functions of their own here: the verifier looks at each once, not once per turn. */
+/* At most left bytes of the buffer that the entry at user address p describes. STOP if it cannot be
+ * read. Bodies of loops are functions of their own here: the verifier looks at each once, not once
+ * per turn. */
 __noinline uint32_t put_iov_entry(uint32_t cpu, uint32_t off, uint64_t p, uint32_t left)
 {
 	struct work *w = work_get(cpu);
@@ -128,13 +129,17 @@ __noinline uint32_t put_msg_control(uint32_t cpu, uint32_t off, uint64_t p)
 
 INLINE uint16_t poll_flags(uint16_t v)
 {
-	/* From the kernel's numbers: POLLERR, POLLHUP, ... move up by one, POLLRDHUP goes to bit 3. */
+	/* From the kernel's numbers: POLLERR, POLLHUP, ... move up by one, POLLRDHUP goes to bit 3.
+	 */
 	return (v & 7) | ((v & 0x3f8) << 1) | (v & 0x2000 ? 8 : 0);
 }
 
 __noinline uint32_t put_poll_entry(uint32_t cpu, uint32_t off, uint64_t p, uint32_t found)
 {
-	struct { int fd; uint16_t events, revents; } v;
+	struct {
+		int fd;
+		uint16_t events, revents;
+	} v;
 	struct work *w = work_get(cpu);
 	uint8_t *to;
 

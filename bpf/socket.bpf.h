@@ -1,8 +1,9 @@
 /* Socket addresses and tuples.
  *
  * Address: u8 family, then ip and u16 port (host order), or a path with its NUL.
- * Tuple:   u8 family, source ip and port, destination ip and port; unix: addresses of the sending and the
- *          receiving socket in the kernel, and a path. An incoming transfer has the peer as its source. */
+ * Tuple:   u8 family, source ip and port, destination ip and port; unix: addresses of the sending
+ * and the receiving socket in the kernel, and a path. An incoming transfer has the peer as its
+ * source. */
 #ifndef BURIN_SOCKET_BPF_H
 #define BURIN_SOCKET_BPF_H
 
@@ -10,7 +11,14 @@
 
 #include "path.bpf.h"
 
-enum { FAM_UNIX = 1, FAM_INET = 2, FAM_INET6 = 10, IFMT = 0170000, IFSOCK = 0140000, UNIX_PATH = 108 };
+enum {
+	FAM_UNIX = 1,
+	FAM_INET = 2,
+	FAM_INET6 = 10,
+	IFMT = 0170000,
+	IFSOCK = 0140000,
+	UNIX_PATH = 108
+};
 
 /* A user's socket address, copied to tmp. */
 enum { ADDR_AT = 0, ADDR_SIZE = 128 };
@@ -26,7 +34,8 @@ INLINE struct sock *sock_of_fd(int fd)
 	return BPF_CORE_READ(s, sk);
 }
 
-/* Copies the address at user address p (len bytes) to tmp, zero filled. Returns its family, 0 = none. */
+/* Copies the address at user address p (len bytes) to tmp, zero filled. Returns its family, 0 =
+ * none. */
 INLINE uint32_t addr_load(struct work *w, uint64_t p, uint64_t len)
 {
 	uint64_t *t = (uint64_t *)(w->tmp + ADDR_AT);
@@ -43,7 +52,8 @@ INLINE uint32_t addr_load(struct work *w, uint64_t p, uint64_t len)
 	return *(uint16_t *)(w->tmp + ADDR_AT);
 }
 
-/* Writes the unix path at tmp[from] (2 bytes behind the begin of an address); abstract names lose the leading NUL. */
+/* Writes the unix path at tmp[from] (2 bytes behind the begin of an address); abstract names lose
+ * the leading NUL. */
 INLINE uint32_t unix_path(struct work *w, uint32_t off)
 {
 	const uint8_t *p = w->tmp + ADDR_AT + 2;
@@ -172,9 +182,11 @@ INLINE uint32_t tuple_unix(struct work *w, uint32_t off, struct sock *sk, bool u
 	return 18;
 }
 
-/* Tuple of one transfer over socket fd. The other end is the address at user address p (len bytes) if
- * there is one, else the peer. flags: bit 0 incoming, bit 1 the address is loaded in tmp already. */
-__noinline uint32_t put_tuple(uint32_t cpu, uint32_t fd_flags, uint32_t off, uint64_t p, uint64_t len)
+/* Tuple of one transfer over socket fd. The other end is the address at user address p (len bytes)
+ * if there is one, else the peer. flags: bit 0 incoming, bit 1 the address is loaded in tmp
+ * already. */
+__noinline uint32_t put_tuple(uint32_t cpu, uint32_t fd_flags, uint32_t off, uint64_t p,
+			      uint64_t len)
 {
 	struct work *w = work_get(cpu);
 	struct sock *sk = sock_of_fd((int)fd_flags >> 1);

@@ -4,7 +4,14 @@
 
 #include "params.bpf.h"
 
-enum { PID_TGID = 1, PID_PGID = 2, PID_SID = 3, RLIMIT_NOFILE = 7, EXEC_N029 = 20, CLONE_N029 = 20 };
+enum {
+	PID_TGID = 1,
+	PID_PGID = 2,
+	PID_SID = 3,
+	RLIMIT_NOFILE = 7,
+	EXEC_N029 = 20,
+	CLONE_N029 = 20
+};
 enum { NR_CLONE3_X86 = 435, NR_FORK_X86 = 57, NR_VFORK_X86 = 58, NR_EXECVEAT_X86 = 322 };
 enum { EXE_WRITABLE = 1, CAP_DAC_OVERRIDE = 1, SB_RDONLY = 1 };
 enum { PPM_CHILD_IN_PIDNS = 0x20000000 };
@@ -23,7 +30,8 @@ INLINE int pid_vnr(struct pid *p)
 	bpf_core_read(&u, bpf_core_type_size(struct upid), &p->numbers[0]);
 	if (level)
 		bpf_probe_read_kernel(&u, bpf_core_type_size(struct upid) & 31,
-				      (char *)&p->numbers[0] + (level & 31) * bpf_core_type_size(struct upid));
+				      (char *)&p->numbers[0] +
+					      (level & 31) * bpf_core_type_size(struct upid));
 	return u.nr;
 }
 
@@ -32,7 +40,8 @@ INLINE int signal_pid_vnr(struct task_struct *t, int type)
 	return pid_vnr(BPF_CORE_READ(t, signal, pids[type]));
 }
 
-/* ---- arguments and environment ----------------------------------------------------------------- */
+/* ---- arguments and environment -----------------------------------------------------------------
+ */
 
 /* Text area [start, end) of user memory. */
 INLINE uint32_t put_area(struct work *w, uint32_t off, uint64_t start, uint64_t end)
@@ -81,7 +90,8 @@ __noinline uint32_t put_vector_entry(uint32_t cpu, uint32_t off, uint64_t p, uin
 	return n > 0 ? n : STOP;
 }
 
-/* The texts of a vector of pointers (argv, envp) in user memory from element first on, back to back. */
+/* The texts of a vector of pointers (argv, envp) in user memory from element first on, back to
+ * back. */
 __noinline uint32_t put_vector(uint32_t cpu, uint32_t off, uint64_t vector, uint32_t first)
 {
 	uint32_t got = 0, n;
@@ -111,16 +121,17 @@ INLINE void put_argv(struct work *w, uint32_t cpu, uint64_t argv)
 	param_end(w, put_vector(cpu, w->off, argv, 1));
 }
 
-/* ---- cgroups ------------------------------------------------------------------------------------- */
+/* ---- cgroups ---------------------------------------------------------------------------------- */
 
 INLINE uint32_t put_cgroup_name(uint8_t *p, uint32_t subsys)
 {
 	/* A text of at most eight bytes: little-endian. */
 	static const uint64_t names[5] = {
-		0x3d746573757063ull /* cpuset= */, 0x3d757063 /* cpu= */, 0x3d74636361757063ull /* cpuacct= */,
-		0x3d6f69 /* io= */, 0x3d79726f6d656dull /* memory= */,
+		0x3d746573757063ull /* cpuset= */,    0x3d757063 /* cpu= */,
+		0x3d74636361757063ull /* cpuacct= */, 0x3d6f69 /* io= */,
+		0x3d79726f6d656dull /* memory= */,
 	};
-	static const uint8_t lens[5] = { 7, 4, 8, 3, 7 };
+	static const uint8_t lens[5] = {7, 4, 8, 3, 7};
 
 	if (subsys >= 5)
 		return 0;
@@ -131,13 +142,20 @@ INLINE uint32_t put_cgroup_name(uint8_t *p, uint32_t subsys)
 INLINE int subsys_index(uint32_t subsys)
 {
 	switch (subsys) {
-#define ID(name) (bpf_core_enum_value_exists(enum cgroup_subsys_id, name##_cgrp_id) ? \
-		  (int)bpf_core_enum_value(enum cgroup_subsys_id, name##_cgrp_id) : -1)
-	case 0: return ID(cpuset);
-	case 1: return ID(cpu);
-	case 2: return ID(cpuacct);
-	case 3: return ID(io);
-	case 4: return ID(memory);
+#define ID(name)                                                                   \
+	(bpf_core_enum_value_exists(enum cgroup_subsys_id, name##_cgrp_id)         \
+		 ? (int)bpf_core_enum_value(enum cgroup_subsys_id, name##_cgrp_id) \
+		 : -1)
+	case 0:
+		return ID(cpuset);
+	case 1:
+		return ID(cpu);
+	case 2:
+		return ID(cpuacct);
+	case 3:
+		return ID(io);
+	case 4:
+		return ID(memory);
 #undef ID
 	}
 	return -1;
@@ -154,7 +172,8 @@ INLINE struct kernfs_node *cgroup_node(struct css_set *set, uint32_t subsys)
 	return BPF_CORE_READ(css, cgroup, kn);
 }
 
-/* "subsystem=path" texts, back to back. The v2 group comes last, and only if no controller is in it. */
+/* "subsystem=path" texts, back to back. The v2 group comes last, and only if no controller is in
+ * it. */
 __noinline uint32_t put_cgroups(uint32_t cpu, uint32_t off)
 {
 	struct work *w = work_get(cpu);
@@ -190,7 +209,7 @@ __noinline uint32_t put_cgroups(uint32_t cpu, uint32_t off)
 	return off - begin;
 }
 
-/* ---- parts that both kinds of events have --------------------------------------------------------- */
+/* ---- parts that both kinds of events have ----------------------------------------------------- */
 
 /* tid, pid, ptid, cwd, fdlimit, page faults, vm sizes, comm, cgroups */
 INLINE void put_common(struct work *w, uint32_t cpu, struct task_struct *t, struct mm_struct *mm)
@@ -213,16 +232,19 @@ INLINE void put_common(struct work *w, uint32_t cpu, struct task_struct *t, stru
 	param_end(w, put_cgroups(cpu, w->off));
 }
 
-/* ---- clone ------------------------------------------------------------------------------------------ */
+/* ---- clone ------------------------------------------------------------------------------------ */
 
 INLINE uint64_t clone_flags(struct work *w)
 {
 	switch (w->nr) {
 #ifdef __TARGET_ARCH_x86
-	case NR_FORK_X86: return 0;
-	case NR_VFORK_X86: return 0x4100; /* CLONE_VFORK | CLONE_VM */
+	case NR_FORK_X86:
+		return 0;
+	case NR_VFORK_X86:
+		return 0x4100; /* CLONE_VFORK | CLONE_VM */
 #endif
-	case NR_CLONE3_X86: return user_u64(w->args[0], 0);
+	case NR_CLONE3_X86:
+		return user_u64(w->args[0], 0);
 	}
 	return w->args[0] & 0xffffffff;
 }
@@ -261,7 +283,7 @@ __noinline uint32_t fill_clone(uint32_t cpu)
 	return w->off;
 }
 
-/* ---- execve ----------------------------------------------------------------------------------------- */
+/* ---- execve ----------------------------------------------------------------------------------- */
 
 /* May the process write its own program? As far as owner, mode and capabilities tell. */
 INLINE bool exe_writable(struct task_struct *t, struct inode *ino)
@@ -303,8 +325,10 @@ INLINE uint64_t inode_time(struct inode *ino, bool change)
 	struct timespec64 ts = {};
 
 	if (bpf_core_field_exists(ino->i_mtime_sec))
-		return change ? BPF_CORE_READ(ino, i_ctime_sec) * 1000000000 + BPF_CORE_READ(ino, i_ctime_nsec)
-			      : BPF_CORE_READ(ino, i_mtime_sec) * 1000000000 + BPF_CORE_READ(ino, i_mtime_nsec);
+		return change ? BPF_CORE_READ(ino, i_ctime_sec) * 1000000000 +
+					BPF_CORE_READ(ino, i_ctime_nsec)
+			      : BPF_CORE_READ(ino, i_mtime_sec) * 1000000000 +
+					BPF_CORE_READ(ino, i_mtime_nsec);
 	if (change)
 		bpf_core_read(&ts, sizeof(ts), &((struct inode___old *)ino)->i_ctime);
 	else
@@ -363,7 +387,8 @@ __noinline uint32_t fill_execve(uint32_t cpu)
 	if (failed)
 		param_end(w, put_vector(cpu, w->off, w->args[(2 + shift) & 7], 0));
 	else
-		param_end(w, put_area(w, w->off, BPF_CORE_READ(mm, env_start), BPF_CORE_READ(mm, env_end)));
+		param_end(w, put_area(w, w->off, BPF_CORE_READ(mm, env_start),
+				      BPF_CORE_READ(mm, env_end)));
 	put_u32(w, tty_number(t));
 	put_u64(w, signal_pid_vnr(t, PID_PGID));
 	put_u32(w, login_uid(t));

@@ -1,11 +1,11 @@
 /* Maps, configuration and the work area in which one event is put together.
  *
  * An event is written into the work area of its cpu and copied to the ring of that cpu in one
- * step. The alternative, reserving in the ring and filling there, needs the size beforehand (or wastes the
- * difference) and is not faster: the copy of an average event costs less than a second helper call.
- * The time stamp is taken right before the copy. A record can still become visible later than another
- * cpu's with a greater stamp (an interrupt in between); user space makes up for that, see
- * engine/live/ring.h. */
+ * step. The alternative, reserving in the ring and filling there, needs the size beforehand (or
+ * wastes the difference) and is not faster: the copy of an average event costs less than a second
+ * helper call. The time stamp is taken right before the copy. A record can still become visible
+ * later than another cpu's with a greater stamp (an interrupt in between); user space makes up for
+ * that, see engine/live/ring.h. */
 #ifndef BURIN_WORK_BPF_H
 #define BURIN_WORK_BPF_H
 
@@ -26,13 +26,14 @@ enum { ARG_RET = 6, ARG_ZERO = 7, BUF_MASK = 0xffff, TMP_SIZE = 8192 };
 
 /* Room behind every offset below 64 KiB for the longest single parameter. */
 struct work {
-	uint64_t args[8];   /* of the call; ARG_RET, ARG_ZERO */
-	uint32_t busy;	    /* a program is filling it */
-	uint32_t nr;	    /* system call */
-	uint32_t off, idx;  /* hand-written fillers: end of the parameters so far, their number */
+	uint64_t args[8];  /* of the call; ARG_RET, ARG_ZERO */
+	uint32_t busy;	   /* a program is filling it */
+	uint32_t nr;	   /* system call */
+	uint32_t off, idx; /* hand-written fillers: end of the parameters so far, their number */
 	uint8_t buf[2 * 65536];
 	uint8_t tmp[2 * TMP_SIZE];
-	/* Short events of other tracepoints. Page faults have their own: they happen inside the others. */
+	/* Short events of other tracepoints. Page faults have their own: they happen inside the
+	 * others. */
 	uint8_t small[2][128];
 };
 
@@ -73,14 +74,14 @@ struct {
 
 const volatile struct cap_config config = {};
 
-/* Filled before the capture starts and constant from then on. Not .rodata: that would put their 240 KB
- * into the program file. */
+/* Filled before the capture starts and constant from then on. Not .rodata: that would put their 240
+ * KB into the program file. */
 struct cap_call calls[CAP_MAX_NR];
 uint32_t bit_maps[CAP_BIT_MAPS][1024];
 struct cap_choice_map choice_maps[CAP_CHOICE_MAPS];
 
-/* What user space switches while the programs run: which calls are sent (bit 0 enter, bit 1 exit), and
- * which other events by type. */
+/* What user space switches while the programs run: which calls are sent (bit 0 enter, bit 1 exit),
+ * and which other events by type. */
 uint8_t call_on[CAP_MAX_NR];
 uint8_t type_on[CAP_MAX_TYPES];
 
@@ -107,7 +108,8 @@ INLINE uint64_t now(void)
 	return bpf_ktime_get_boot_ns() + config.epoch_offset;
 }
 
-INLINE void header(uint8_t *p, uint64_t ts, uint32_t tid, uint32_t len, uint16_t type, uint32_t nparams)
+INLINE void header(uint8_t *p, uint64_t ts, uint32_t tid, uint32_t len, uint16_t type,
+		   uint32_t nparams)
 {
 	*(uint64_t *)p = ts;
 	*(uint64_t *)(p + 8) = tid;
@@ -133,7 +135,8 @@ INLINE void send(uint32_t cpu, void *p, uint32_t len, uint16_t type)
 	}
 }
 
-/* ---- hand-written fillers: one parameter after the other --------------------------------------- */
+/* ---- hand-written fillers: one parameter after the other ---------------------------------------
+ */
 
 INLINE void params_begin(struct work *w, uint32_t n)
 {

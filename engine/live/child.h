@@ -9,11 +9,11 @@
 
 struct child {
 	pid_t pid;
-	int pidfd;     /* readable when it has ended */
-	int go;	       /* writing end of the pipe it waits at; -1 = let go */
-	int failed;    /* reading end of the pipe that tells why the program could not be run */
+	int pidfd;  /* readable when it has ended */
+	int go;	    /* writing end of the pipe it waits at; -1 = let go */
+	int failed; /* reading end of the pipe that tells why the program could not be run */
 	bool reaped;
-	int status;    /* as of waitpid, when reaped */
+	int status; /* as of waitpid, when reaped */
 };
 
 /* Starts the child; argv[0] is looked up in PATH. It waits. */

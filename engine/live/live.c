@@ -33,7 +33,7 @@ struct live {
 	bool has_child;
 	bool meta_done, ended;
 	_Atomic bool stop;
-	int wake;	   /* eventfd: live_stop interrupts a nap */
+	int wake; /* eventfd: live_stop interrupts a nap */
 	size_t batch_bytes, ring_bytes;
 	uint64_t epoch_offset;
 	unsigned nap_us;
@@ -46,7 +46,7 @@ bool live_supported(void)
 	return true;
 }
 
-/* ---- clocks ----------------------------------------------------------------------------------------- */
+/* ---- clocks ----------------------------------------------------------------------------------- */
 
 static uint64_t clock_ns(clockid_t id)
 {
@@ -56,7 +56,8 @@ static uint64_t clock_ns(clockid_t id)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Distance from the boot clock to the epoch: the tightest of some tries. Kept for the whole capture. */
+/* Distance from the boot clock to the epoch: the tightest of some tries. Kept for the whole
+ * capture. */
 static uint64_t measure_offset(void)
 {
 	uint64_t best = UINT64_MAX, offset = 0;
@@ -78,7 +79,7 @@ static uint64_t now_ns(const struct live *l)
 	return clock_ns(CLOCK_BOOTTIME) + l->epoch_offset;
 }
 
-/* ---- start ------------------------------------------------------------------------------------------ */
+/* ---- start ------------------------------------------------------------------------------------ */
 
 static int watch_pid(struct live *l, pid_t pid, struct err *e)
 {
@@ -194,7 +195,7 @@ void live_stop(struct live *l)
 		return; /* full: it is awake */
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------------- */
 
 static int reserve(struct batch *b, size_t bytes, size_t blocks)
 {
@@ -218,8 +219,14 @@ static int reserve(struct batch *b, size_t bytes, size_t blocks)
 	return 0;
 }
 
-static void put_u32(uint8_t *p, uint32_t v) { memcpy(p, &v, 4); }
-static void put_u16(uint8_t *p, uint16_t v) { memcpy(p, &v, 2); }
+static void put_u32(uint8_t *p, uint32_t v)
+{
+	memcpy(p, &v, 4);
+}
+static void put_u16(uint8_t *p, uint16_t v)
+{
+	memcpy(p, &v, 2);
+}
 
 /* Puts the frame of an event block around a record, behind what b has. */
 static int add_event(struct batch *b, const struct ring_record *rec, uint16_t cpu)
@@ -364,7 +371,8 @@ void live_stats(const struct live *l, struct live_stats *s)
 {
 	struct probe_count c = probe_counts(l->probe, -1);
 
-	*s = (struct live_stats){.sent = c.sent, .dropped = c.dropped, .bytes = c.bytes, .cpus = l->merge.n};
+	*s = (struct live_stats){
+		.sent = c.sent, .dropped = c.dropped, .bytes = c.bytes, .cpus = l->merge.n};
 	for (unsigned i = 0; i < l->merge.n; i++) {
 		s->most_fill = MAX(s->most_fill, l->merge.rings[i].most);
 		s->ring_bytes = l->merge.rings[i].size;

@@ -1,8 +1,9 @@
 /* Live capture as a source of batches: the same interface as that of a file (source/source.h).
  *
- * The first batch is BATCH_META: what a file has before its events (machine, interfaces, users, threads and
- * their descriptors), made from /proc. Then come runs of event blocks in the one order (merge.h), each what
- * was certain when it was asked for. All of it is what a written file holds, byte for byte.
+ * The first batch is BATCH_META: what a file has before its events (machine, interfaces, users,
+ * threads and their descriptors), made from /proc. Then come runs of event blocks in the one order
+ * (merge.h), each what was certain when it was asked for. All of it is what a written file holds,
+ * byte for byte.
  *
  * One thread at a time may call it; live_stop may be called from any thread or signal handler. */
 #ifndef BURIN_LIVE_LIVE_H
@@ -15,13 +16,13 @@
 struct live;
 
 struct live_opts {
-	size_t ring_bytes;     /* per cpu; 0 = default */
-	size_t batch_bytes;    /* aimed-at run length; 0 = default */
-	uint32_t snaplen;      /* payload bytes of one event; 0 = 80 */
-	char *const *argv;     /* command to run and capture with its children; NULL = none */
-	const pid_t *pids;     /* processes to capture, with their children from now on */
+	size_t ring_bytes;  /* per cpu; 0 = default */
+	size_t batch_bytes; /* aimed-at run length; 0 = default */
+	uint32_t snaplen;   /* payload bytes of one event; 0 = 80 */
+	char *const *argv;  /* command to run and capture with its children; NULL = none */
+	const pid_t *pids;  /* processes to capture, with their children from now on */
 	unsigned npids;
-	bool compat_029;       /* only events that sysdig 0.29.3 knows */
+	bool compat_029; /* only events that sysdig 0.29.3 knows */
 	bool page_faults;
 };
 
@@ -38,8 +39,8 @@ bool live_supported(void);
 int live_open(struct live **out, const struct live_opts *o, struct err *e);
 void live_close(struct live *l); /* NULL is fine; ends the command if it still runs */
 
-/* As source_read: waits until there are events (or the end). The capture ends with the command, or when
- * it is stopped. */
+/* As source_read: waits until there are events (or the end). The capture ends with the command, or
+ * when it is stopped. */
 int live_read(struct live *l, struct batch *b, struct err *e);
 void live_release(struct live *l, struct batch *b);
 void live_stop(struct live *l);

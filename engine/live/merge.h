@@ -1,16 +1,16 @@
 /* Brings the records of several rings into the one order: (time stamp, cpu, place in the ring).
  *
- * A record is given out when no ring can deliver a smaller one any more: when its stamp is below the
- * bound of every ring that has nothing (complete) to show. Equal to the bound is not enough: what comes may
- * have that very stamp and stand on a lower cpu. Looking at all rings again moves the bounds, so an idle
- * cpu holds nothing up. One thread at a time. */
+ * A record is given out when no ring can deliver a smaller one any more: when its stamp is below
+ * the bound of every ring that has nothing (complete) to show. Equal to the bound is not enough:
+ * what comes may have that very stamp and stand on a lower cpu. Looking at all rings again moves
+ * the bounds, so an idle cpu holds nothing up. One thread at a time. */
 #ifndef BURIN_LIVE_MERGE_H
 #define BURIN_LIVE_MERGE_H
 
 #include "live/ring.h"
 
 struct merge_head {
-	uint64_t ts;  /* of the front record, or lower bound of what comes */
+	uint64_t ts; /* of the front record, or lower bound of what comes */
 	uint32_t ring;
 	bool blocked; /* nothing to show: ts is a bound */
 };
@@ -29,8 +29,8 @@ void merge_fini(struct merge *m);
 void merge_look(struct merge *m, uint64_t now);
 /* From the next look on: the rings get nothing new. */
 void merge_finish(struct merge *m);
-/* The next record in order, with its ring; it is stepped over, but its bytes stay valid until the ring
- * is released. False: none is ready. */
+/* The next record in order, with its ring; it is stepped over, but its bytes stay valid until the
+ * ring is released. False: none is ready. */
 bool merge_next(struct merge *m, struct ring_record *rec, struct ring **ring);
 /* Gives everything stepped over back to the kernel. */
 void merge_release(struct merge *m);

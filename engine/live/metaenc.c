@@ -1,12 +1,33 @@
 #include "live/metaenc.h"
 
-enum { FD_FILE_V1 = 1, FD_DIR, FD_IPV4, FD_IPV6, FD_IPV4_SERVER, FD_IPV6_SERVER, FD_UNIX = 8, FD_FILE = 16 };
+enum {
+	FD_FILE_V1 = 1,
+	FD_DIR,
+	FD_IPV4,
+	FD_IPV6,
+	FD_IPV4_SERVER,
+	FD_IPV6_SERVER,
+	FD_UNIX = 8,
+	FD_FILE = 16
+};
 enum { BLK_SHB = 0x0A0D0D0A, BLK_MI = 0x201, SHB_MAGIC = 0x1A2B3C4D };
 
-static void u8(struct buf *b, uint8_t v) { buf_put(b, &v, 1); }
-static void u16(struct buf *b, uint16_t v) { buf_put(b, &v, 2); }
-static void u32(struct buf *b, uint32_t v) { buf_put(b, &v, 4); }
-static void u64(struct buf *b, uint64_t v) { buf_put(b, &v, 8); }
+static void u8(struct buf *b, uint8_t v)
+{
+	buf_put(b, &v, 1);
+}
+static void u16(struct buf *b, uint16_t v)
+{
+	buf_put(b, &v, 2);
+}
+static void u32(struct buf *b, uint32_t v)
+{
+	buf_put(b, &v, 4);
+}
+static void u64(struct buf *b, uint64_t v)
+{
+	buf_put(b, &v, 8);
+}
 
 static void str(struct buf *b, struct text t, uint32_t max)
 {
@@ -174,10 +195,18 @@ void metaenc_fd(struct buf *b, const struct meta_fd *f)
 	u64(b, f->ino);
 	u8(b, f->type);
 	switch (f->type) {
-	case FD_IPV4: inet_pair(b, f, 4); break;
-	case FD_IPV6: inet_pair(b, f, 16); break;
-	case FD_IPV4_SERVER: inet_server(b, f, 4); break;
-	case FD_IPV6_SERVER: inet_server(b, f, 16); break;
+	case FD_IPV4:
+		inet_pair(b, f, 4);
+		break;
+	case FD_IPV6:
+		inet_pair(b, f, 16);
+		break;
+	case FD_IPV4_SERVER:
+		inet_server(b, f, 4);
+		break;
+	case FD_IPV6_SERVER:
+		inet_server(b, f, 16);
+		break;
 	case FD_UNIX:
 		u64(b, f->unix_source);
 		u64(b, f->unix_dest);
@@ -188,7 +217,9 @@ void metaenc_fd(struct buf *b, const struct meta_fd *f)
 		str(b, f->name, META_TEXT_MAX);
 		u32(b, f->dev);
 		break;
-	default: str(b, f->name, META_TEXT_MAX); break;
+	default:
+		str(b, f->name, META_TEXT_MAX);
+		break;
 	}
 	patch_u32(b, begin, (uint32_t)(b->len - begin));
 }

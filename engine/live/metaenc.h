@@ -1,6 +1,6 @@
 /* Encoders of the metadata blocks a trace begins with: the counterpart of source/meta.h, with its
- * structs. Every function appends bytes to a buffer; its sticky flag tells when memory ran out. Lists
- * are blocks of several entries: begin, add entries, end. Any thread. */
+ * structs. Every function appends bytes to a buffer; its sticky flag tells when memory ran out.
+ * Lists are blocks of several entries: begin, add entries, end. Any thread. */
 #ifndef BURIN_LIVE_METAENC_H
 #define BURIN_LIVE_METAENC_H
 

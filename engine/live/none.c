@@ -11,13 +11,26 @@ bool live_supported(void)
 int live_open(struct live **out, const struct live_opts *o, struct err *e)
 {
 	return err_set(e, -ENOTSUP, ERR_NO_POS,
-		       "this build replays trace files only: clang, bpftool or libbpf was missing when it was made");
+		       "this build replays trace files only: clang, bpftool or libbpf was missing "
+		       "when it was made");
 }
 
 void live_close(struct live *l) {}
-int live_read(struct live *l, struct batch *b, struct err *e) { return -ENOTSUP; }
+int live_read(struct live *l, struct batch *b, struct err *e)
+{
+	return -ENOTSUP;
+}
 void live_release(struct live *l, struct batch *b) {}
 void live_stop(struct live *l) {}
-void live_stats(const struct live *l, struct live_stats *s) { *s = (struct live_stats){0}; }
-uint64_t live_dropped(const struct live *l, unsigned type) { return 0; }
-int live_command_status(struct live *l) { return -1; }
+void live_stats(const struct live *l, struct live_stats *s)
+{
+	*s = (struct live_stats){0};
+}
+uint64_t live_dropped(const struct live *l, unsigned type)
+{
+	return 0;
+}
+int live_command_status(struct live *l)
+{
+	return -1;
+}

@@ -18,8 +18,8 @@ extern const struct cap_choice_map cap_choice_maps[CAP_CHOICE_MAPS];
 
 struct probe {
 	struct capture *skel;
-	unsigned ncpus;	      /* possible */
-	struct ring *rings;   /* one per online cpu */
+	unsigned ncpus;	    /* possible */
+	struct ring *rings; /* one per online cpu */
 	unsigned nrings;
 	struct cap_counts *counts; /* mapped, by cpu */
 	size_t counts_bytes;
@@ -41,16 +41,19 @@ static int load_error(struct err *e, int code)
 {
 	if (code == -EPERM || code == -EACCES)
 		return err_set(e, code, ERR_NO_POS,
-			       "the kernel refuses to load the capture programs: %s (CAP_BPF and CAP_PERFMON are "
-			       "needed, or root)", last_said);
+			       "the kernel refuses to load the capture programs: %s (CAP_BPF and "
+			       "CAP_PERFMON are "
+			       "needed, or root)",
+			       last_said);
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
 		return err_set(e, code, ERR_NO_POS,
-			       "this kernel has no type information (/sys/kernel/btf/vmlinux): live capture "
+			       "this kernel has no type information (/sys/kernel/btf/vmlinux): "
+			       "live capture "
 			       "needs one built with CONFIG_DEBUG_INFO_BTF");
 	return err_set(e, code, ERR_NO_POS, "can't load the capture programs: %s", last_said);
 }
 
-/* ---- tables ---------------------------------------------------------------------------------------- */
+/* ---- tables ----------------------------------------------------------------------------------- */
 
 static void fill_tables(struct capture__bss *bss)
 {
@@ -90,7 +93,7 @@ static void fill_config(struct probe *p, const struct probe_opts *o)
 	bpf_program__set_autoload(p->skel->progs.task_fork, o->by_tree);
 }
 
-/* ---- rings ----------------------------------------------------------------------------------------- */
+/* ---- rings ------------------------------------------------------------------------------------ */
 
 static bool cpu_online(unsigned cpu)
 {
@@ -131,7 +134,8 @@ static int open_rings(struct probe *p, size_t bytes, struct err *e)
 			continue;
 		fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, (uint32_t)bytes, NULL);
 		if (fd < 0)
-			return err_errno(e, "can't make a ring of %zu bytes for cpu %u", bytes, cpu);
+			return err_errno(e, "can't make a ring of %zu bytes for cpu %u", bytes,
+					 cpu);
 		rc = ring_open(&p->rings[p->nrings], fd, (uint16_t)cpu, bytes, e);
 		if (rc)
 			return rc;
@@ -148,14 +152,15 @@ static int map_counts(struct probe *p, struct err *e)
 	void *m;
 
 	p->counts_bytes = (sizeof(struct cap_counts) * p->ncpus + page - 1) / page * page;
-	m = mmap(NULL, p->counts_bytes, PROT_READ, MAP_SHARED, bpf_map__fd(p->skel->maps.counts), 0);
+	m = mmap(NULL, p->counts_bytes, PROT_READ, MAP_SHARED, bpf_map__fd(p->skel->maps.counts),
+		 0);
 	if (m == MAP_FAILED)
 		return err_errno(e, "can't map the counters");
 	p->counts = m;
 	return 0;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------- */
 
 static int load(struct probe *p, const struct probe_opts *o, struct err *e)
 {
@@ -174,7 +179,8 @@ static int load(struct probe *p, const struct probe_opts *o, struct err *e)
 	if (rc)
 		return load_error(e, rc);
 	fill_tables(p->skel->bss);
-	if (bpf_prog_test_run_opts(bpf_program__fd(p->skel->progs.whoami), &run) || !p->skel->bss->own_tgid)
+	if (bpf_prog_test_run_opts(bpf_program__fd(p->skel->progs.whoami), &run) ||
+	    !p->skel->bss->own_tgid)
 		return err_errno(e, "can't find out the id of this process");
 	return 0;
 }
@@ -188,7 +194,8 @@ int probe_open(struct probe **out, const struct probe_opts *o, struct err *e)
 		return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
 	if (n < 1 || n > CAP_MAX_CPUS) {
 		free(p);
-		return err_set(e, -ENOTSUP, ERR_NO_POS, "%d possible cpus: at most %d are supported", n, CAP_MAX_CPUS);
+		return err_set(e, -ENOTSUP, ERR_NO_POS,
+			       "%d possible cpus: at most %d are supported", n, CAP_MAX_CPUS);
 	}
 	p->ncpus = (unsigned)n;
 	rc = load(p, o, e);
@@ -230,7 +237,8 @@ int probe_attach(struct probe *p, struct err *e)
 {
 	int rc = capture__attach(p->skel);
 
-	return rc ? err_set(e, rc, ERR_NO_POS, "can't attach the capture programs: %s", last_said) : 0;
+	return rc ? err_set(e, rc, ERR_NO_POS, "can't attach the capture programs: %s", last_said)
+		  : 0;
 }
 
 void probe_detach(struct probe *p)
@@ -248,7 +256,7 @@ struct ring *probe_ring(struct probe *p, unsigned i)
 	return &p->rings[i];
 }
 
-/* ---- counters -------------------------------------------------------------------------------------- */
+/* ---- counters --------------------------------------------------------------------------------- */
 
 static void count_type(struct probe_count *c, const struct cap_counts *k, unsigned type)
 {

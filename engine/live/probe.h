@@ -11,14 +11,14 @@
 struct probe;
 
 struct probe_opts {
-	size_t ring_bytes;   /* per cpu; rounded up to a power of two */
-	uint32_t snaplen;    /* payload bytes */
-	bool compat_029;     /* only events that sysdig 0.29.3 knows */
-	bool all_params;     /* all parameters of the newest schema */
+	size_t ring_bytes; /* per cpu; rounded up to a power of two */
+	uint32_t snaplen;  /* payload bytes */
+	bool compat_029;   /* only events that sysdig 0.29.3 knows */
+	bool all_params;   /* all parameters of the newest schema */
 	bool page_faults;
-	bool by_tree;	     /* only what probe_watch names, and its children */
+	bool by_tree; /* only what probe_watch names, and its children */
 	bool by_uid, by_comm;
-	uint64_t cgroup;     /* id of a cgroup (v2), 0 = any */
+	uint64_t cgroup; /* id of a cgroup (v2), 0 = any */
 	uint32_t cgroup_level;
 	uint32_t uid;
 	char comm[16];
@@ -42,7 +42,8 @@ struct ring *probe_ring(struct probe *p, unsigned i);
 struct probe_count {
 	uint64_t sent, dropped, bytes;
 };
-/* Sums over all cpus, of one event type or (type < 0) of all. Dropped includes what was lost otherwise. */
+/* Sums over all cpus, of one event type or (type < 0) of all. Dropped includes what was lost
+ * otherwise. */
 struct probe_count probe_counts(const struct probe *p, int type);
 /* The same of one cpu. */
 struct probe_count probe_counts_cpu(const struct probe *p, unsigned cpu);

@@ -45,8 +45,8 @@ void ring_close(struct ring *r)
 	*r = (struct ring){.fd = -1};
 }
 
-/* Length word of the record at the front. Acquire: pairs with the kernel's release when it submits the
- * record; without it the record's bytes could be read before they were written. */
+/* Length word of the record at the front. Acquire: pairs with the kernel's release when it submits
+ * the record; without it the record's bytes could be read before they were written. */
 static uint32_t front(const struct ring *r)
 {
 	const _Atomic uint32_t *len = (const void *)(r->data + (r->pos & (r->size - 1)));
@@ -56,9 +56,10 @@ static uint32_t front(const struct ring *r)
 
 void ring_look(struct ring *r, uint64_t now)
 {
-	/* Acquire: pairs with the kernel's release of the position; the busy marks of the records before it
-	 * are visible then. */
-	r->end = atomic_load_explicit((const _Atomic uint64_t *)r->producer_page, memory_order_acquire);
+	/* Acquire: pairs with the kernel's release of the position; the busy marks of the records
+	 * before it are visible then. */
+	r->end = atomic_load_explicit((const _Atomic uint64_t *)r->producer_page,
+				      memory_order_acquire);
 	r->looked = now;
 	if (r->end - r->pos > r->most)
 		r->most = r->end - r->pos;

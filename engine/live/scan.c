@@ -28,12 +28,14 @@ static uint64_t boot_time_ns(void)
 
 	clock_gettime(CLOCK_REALTIME, &wall);
 	clock_gettime(CLOCK_BOOTTIME, &boot);
-	return (uint64_t)(wall.tv_sec - boot.tv_sec) * 1000000000u + (uint64_t)wall.tv_nsec - (uint64_t)boot.tv_nsec;
+	return (uint64_t)(wall.tv_sec - boot.tv_sec) * 1000000000u + (uint64_t)wall.tv_nsec -
+	       (uint64_t)boot.tv_nsec;
 }
 
 static void machine(struct buf *out)
 {
-	struct meta_machine m = {.num_cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN), .boot_ts = boot_time_ns()};
+	struct meta_machine m = {.num_cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
+				 .boot_ts = boot_time_ns()};
 	char pid_max[32];
 	struct sysinfo si;
 
@@ -45,7 +47,7 @@ static void machine(struct buf *out)
 	metaenc_machine(out, &m);
 }
 
-/* ---- interfaces ------------------------------------------------------------------------------------- */
+/* ---- interfaces ------------------------------------------------------------------------------- */
 
 static void copy_addr(uint8_t *to, const struct sockaddr *sa, bool v6)
 {
@@ -86,7 +88,7 @@ static void interfaces(struct buf *out)
 	freeifaddrs(list);
 }
 
-/* ---- users ------------------------------------------------------------------------------------------- */
+/* ---- users ------------------------------------------------------------------------------------ */
 
 /* The local files only: a name service on the network could hold the start up. */
 static void users(struct buf *out)
@@ -97,8 +99,11 @@ static void users(struct buf *out)
 	struct group *gr;
 
 	while (f && (pw = fgetpwent(f))) {
-		struct meta_user u = {.uid = pw->pw_uid, .gid = pw->pw_gid, .name = text_of(pw->pw_name),
-				      .home = text_of(pw->pw_dir), .shell = text_of(pw->pw_shell)};
+		struct meta_user u = {.uid = pw->pw_uid,
+				      .gid = pw->pw_gid,
+				      .name = text_of(pw->pw_name),
+				      .home = text_of(pw->pw_dir),
+				      .shell = text_of(pw->pw_shell)};
 
 		metaenc_user(out, &u);
 	}
@@ -106,7 +111,8 @@ static void users(struct buf *out)
 		fclose(f);
 	f = fopen("/etc/group", "re");
 	while (f && (gr = fgetgrent(f))) {
-		struct meta_user u = {.is_group = true, .gid = gr->gr_gid, .name = text_of(gr->gr_name)};
+		struct meta_user u = {
+			.is_group = true, .gid = gr->gr_gid, .name = text_of(gr->gr_name)};
 
 		metaenc_user(out, &u);
 	}
@@ -115,7 +121,7 @@ static void users(struct buf *out)
 	metaenc_end(out, begin);
 }
 
-/* ---- processes --------------------------------------------------------------------------------------- */
+/* ---- processes -------------------------------------------------------------------------------- */
 
 struct lists {
 	struct buf threads; /* entries of the process list */

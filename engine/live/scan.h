@@ -1,4 +1,5 @@
-/* Facts about the machine and its processes as of now, from /proc: the metadata a trace begins with. */
+/* Facts about the machine and its processes as of now, from /proc: the metadata a trace begins
+ * with. */
 #ifndef BURIN_LIVE_SCAN_H
 #define BURIN_LIVE_SCAN_H
 
@@ -14,8 +15,8 @@ struct scan_opts {
 	unsigned npids;
 };
 
-/* Appends section header, machine, interfaces, users, threads and descriptors. Processes that end while
- * they are read are left out. */
+/* Appends section header, machine, interfaces, users, threads and descriptors. Processes that end
+ * while they are read are left out. */
 int scan_machine(struct buf *out, const struct scan_opts *o, struct err *e);
 
 #endif

@@ -8,7 +8,8 @@
 #include "base/buf.h"
 #include "live/metaenc.h"
 
-/* ---- sockets (scan_net.c) ---------------------------------------------------------------------- */
+/* ---- sockets (scan_net.c) ----------------------------------------------------------------------
+ */
 
 struct net_socket {
 	uint64_t ino;
@@ -18,21 +19,24 @@ struct net_socket {
 
 /* The sockets of one network namespace. */
 struct net_table {
-	uint64_t ns; /* inode of the namespace */
+	uint64_t ns;	      /* inode of the namespace */
 	struct net_socket *s; /* by inode */
 	size_t n, cap;
 	struct buf names;
 	struct net_table *next;
 };
 
-/* Table of the namespace that process pid lives in; read once per namespace and kept in *list. NULL: no memory. */
+/* Table of the namespace that process pid lives in; read once per namespace and kept in *list.
+ * NULL: no memory. */
 struct net_table *net_table_of(struct net_table **list, pid_t pid);
 const struct net_socket *net_find(const struct net_table *t, uint64_t ino);
 void net_tables_free(struct net_table *list);
 
-/* ---- /proc files (scan_proc.c) ----------------------------------------------------------------- */
+/* ---- /proc files (scan_proc.c) -----------------------------------------------------------------
+ */
 
-/* Reads the file into buf (at most cap - 1 bytes), NUL-terminated. Returns the length, -1 if unreadable. */
+/* Reads the file into buf (at most cap - 1 bytes), NUL-terminated. Returns the length, -1 if
+ * unreadable. */
 ssize_t proc_read(const char *path, char *buf, size_t cap);
 /* Writes the list entries of the thread and of its descriptors. false: it is gone. */
 bool proc_thread(struct buf *threads, pid_t pid, pid_t tid);

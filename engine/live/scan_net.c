@@ -69,7 +69,9 @@ static void read_inet(struct net_table *t, pid_t pid, const char *name, uint8_t 
 	while (fgets(line, sizeof(line), f)) {
 		struct net_socket *s;
 
-		if (sscanf(line, " %*d: %63s %63s %*s %*s %*s %*s %*s %*s %llu", local, peer, &ino) != 3 || !ino)
+		if (sscanf(line, " %*d: %63s %63s %*s %*s %*s %*s %*s %*s %llu", local, peer,
+			   &ino) != 3 ||
+		    !ino)
 			continue;
 		s = add(t);
 		if (!s)

@@ -11,7 +11,17 @@
 #include "live/scan_int.h"
 
 enum { TEXT_CAP = 4096 };
-enum { FD_DIR = 2, FD_PIPE = 7, FD_EVENT = 9, FD_OTHER, FD_SIGNAL, FD_EPOLL, FD_INOTIFY, FD_TIMER, FD_FILE = 16 };
+enum {
+	FD_DIR = 2,
+	FD_PIPE = 7,
+	FD_EVENT = 9,
+	FD_OTHER,
+	FD_SIGNAL,
+	FD_EPOLL,
+	FD_INOTIFY,
+	FD_TIMER,
+	FD_FILE = 16
+};
 enum { PPM_CLONE_FILES = 1, PPM_CLONE_THREAD = 0x2000 };
 
 ssize_t proc_read(const char *path, char *buf, size_t cap)
@@ -38,7 +48,8 @@ ssize_t proc_read(const char *path, char *buf, size_t cap)
 /* All texts of one thread entry, kept until it is encoded. */
 struct thread_texts {
 	char dir[64];
-	char status[TEXT_CAP], stat[1024], comm[64], cmdline[TEXT_CAP], env[TEXT_CAP], cgroup[TEXT_CAP];
+	char status[TEXT_CAP], stat[1024], comm[64], cmdline[TEXT_CAP], env[TEXT_CAP],
+		cgroup[TEXT_CAP];
 	char exe[1024], cwd[1025], root[1024], small[256], limits[TEXT_CAP];
 	struct buf cgroups;
 };
@@ -102,14 +113,16 @@ static int64_t status_last(const struct thread_texts *x, const char *key, int64_
 	}
 }
 
-/* state ppid pgrp session tty_nr tpgid flags minflt cminflt majflt: behind the name, which may hold anything */
+/* state ppid pgrp session tty_nr tpgid flags minflt cminflt majflt: behind the name, which may hold
+ * anything */
 static void parse_stat(const struct thread_texts *x, struct meta_thread *t)
 {
 	const char *p = strrchr(x->stat, ')');
 	unsigned long long minflt = 0, majflt = 0;
 	int tty = 0;
 
-	if (!p || sscanf(p + 1, " %*c %*d %*d %*d %d %*d %*u %llu %*u %llu", &tty, &minflt, &majflt) != 3)
+	if (!p ||
+	    sscanf(p + 1, " %*c %*d %*d %*d %d %*d %*u %llu %*u %llu", &tty, &minflt, &majflt) != 3)
 		return;
 	t->tty = (uint32_t)tty;
 	t->pfminor = minflt;
@@ -154,7 +167,8 @@ static void parse_cgroups(struct thread_texts *x)
 	bool unified_only = !strchr(x->cgroup, '\n') || !strchr(strchr(x->cgroup, '\n') + 1, '\n');
 
 	buf_reset(&x->cgroups);
-	for (char *line = strtok_r(x->cgroup, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+	for (char *line = strtok_r(x->cgroup, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
 		char *a = strchr(line, ':'), *b = a ? strchr(a + 1, ':') : NULL;
 
 		if (!b)
@@ -240,7 +254,8 @@ bool proc_thread(struct buf *threads, pid_t pid, pid_t tid)
 	if (ok) {
 		fill_numbers(x, &t, pid, tid);
 		snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-		t.exe_writable = t.exepath.len && !faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) && t.uid == geteuid();
+		t.exe_writable = t.exepath.len && !faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) &&
+				 t.uid == geteuid();
 		metaenc_thread(threads, &t);
 	}
 	buf_fini(&x->cgroups);
@@ -248,14 +263,18 @@ bool proc_thread(struct buf *threads, pid_t pid, pid_t tid)
 	return ok;
 }
 
-/* ---- descriptors ----------------------------------------------------------------------------------- */
+/* ---- descriptors ------------------------------------------------------------------------------ */
 
 /* Open flags of the kernel -> those of the format (engine/event/flags.def, file_flags). */
 static uint32_t ppm_open_flags(unsigned long f)
 {
-	static const struct { unsigned long from; uint32_t to; } map[] = {
-		{O_CREAT, 4}, {O_APPEND, 8}, {O_DSYNC, 0x10}, {O_EXCL, 0x20}, {O_NONBLOCK, 0x40},
-		{O_SYNC & ~O_DSYNC, 0x80}, {O_TRUNC, 0x100}, {O_DIRECT, 0x200}, {O_DIRECTORY, 0x400},
+	static const struct {
+		unsigned long from;
+		uint32_t to;
+	} map[] = {
+		{O_CREAT, 4},	  {O_APPEND, 8},       {O_DSYNC, 0x10},
+		{O_EXCL, 0x20},	  {O_NONBLOCK, 0x40},  {O_SYNC & ~O_DSYNC, 0x80},
+		{O_TRUNC, 0x100}, {O_DIRECT, 0x200},   {O_DIRECTORY, 0x400},
 		{0100000, 0x800}, {O_CLOEXEC, 0x1000}, {O_TMPFILE & ~O_DIRECTORY, 0x2000},
 	};
 	uint32_t v = (f & O_ACCMODE) == O_WRONLY ? 2 : (f & O_ACCMODE) == O_RDWR ? 3 : 1;
@@ -287,7 +306,10 @@ static uint32_t file_dev(const struct stat *st)
 
 static uint8_t anon_type(const char *name)
 {
-	static const struct { const char *name; uint8_t type; } kinds[] = {
+	static const struct {
+		const char *name;
+		uint8_t type;
+	} kinds[] = {
 		{"[eventfd]", FD_EVENT}, {"[signalfd]", FD_SIGNAL}, {"[eventpoll]", FD_EPOLL},
 		{"inotify", FD_INOTIFY}, {"[timerfd]", FD_TIMER},
 	};
@@ -328,7 +350,8 @@ static void socket_entry(struct meta_fd *f, const struct net_table *t, uint64_t 
 	*f = s->fd;
 	f->fd = own.fd;
 	f->ino = ino;
-	f->name = (struct text){t->names.p + s->name_off, (uint32_t)strlen(t->names.p + s->name_off)};
+	f->name =
+		(struct text){t->names.p + s->name_off, (uint32_t)strlen(t->names.p + s->name_off)};
 }
 
 static void fd_entry(struct buf *out, struct net_table **nets, pid_t pid, int fd)

@@ -1,4 +1,5 @@
-/* Captures one command and its children into a trace file: live capture without the rest of the engine.
+/* Captures one command and its children into a trace file: live capture without the rest of the
+ * engine.
  *
  * usage: capture_cmd [-c] [-r RING_KB] [-s SNAPLEN] FILE CMD [ARG...]
  *        -c  only events that sysdig 0.29.3 knows
@@ -48,8 +49,9 @@ static void report(void)
 	struct live_stats s;
 
 	live_stats(capture, &s);
-	fprintf(stderr, "sent %llu dropped %llu bytes %llu fill %zu of %zu\n", (unsigned long long)s.sent,
-		(unsigned long long)s.dropped, (unsigned long long)s.bytes, s.most_fill, s.ring_bytes);
+	fprintf(stderr, "sent %llu dropped %llu bytes %llu fill %zu of %zu\n",
+		(unsigned long long)s.sent, (unsigned long long)s.dropped,
+		(unsigned long long)s.bytes, s.most_fill, s.ring_bytes);
 	for (unsigned t = 0; s.dropped && t < EV_CODE_COUNT; t++)
 		if (live_dropped(capture, t))
 			fprintf(stderr, "lost %s %llu\n", event_table[t].enum_name,
