@@ -11,7 +11,7 @@ enum {
 	NR_NONE = CAP_MAX_NR - 1
 };
 
-/* ---- which tasks ------------------------------------------------------------------------------ */
+/* ---- which tasks ----------------------------------------------------------------------------- */
 
 INLINE bool in_tree(struct task_struct *task, bool at_exec)
 {
@@ -50,7 +50,7 @@ INLINE bool wanted(bool at_exec)
 	return true;
 }
 
-/* ---- system calls ----------------------------------------------------------------------------- */
+/* ---- system calls ---------------------------------------------------------------------------- */
 
 /* The work area of the cpu, taken; NULL if a program is using it. Tracepoints run with preemption
  * off, so that does not happen today; if it ever does the event is counted as lost. */
@@ -171,7 +171,7 @@ int BPF_PROG(call_exit, struct pt_regs *regs, long ret)
 	return on_call(regs, (int)regs->orig_ax, ret, true);
 }
 
-/* ---- processes -------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(task_fork, struct task_struct *parent, struct task_struct *child)

@@ -123,7 +123,7 @@ __noinline uint32_t path_of_file(uint32_t cpu, uint32_t off, uint64_t file)
 	return path_out(w, off, pos);
 }
 
-/* ---- descriptors of the current process ------------------------------------------------------- */
+/* ---- descriptors of the current process ------------------------------------------------------ */
 
 INLINE struct file *file_of_fd(int fd)
 {

@@ -121,7 +121,7 @@ INLINE void put_argv(struct work *w, uint32_t cpu, uint64_t argv)
 	param_end(w, put_vector(cpu, w->off, argv, 1));
 }
 
-/* ---- cgroups ---------------------------------------------------------------------------------- */
+/* ---- cgroups --------------------------------------------------------------------------------- */
 
 INLINE uint32_t put_cgroup_name(uint8_t *p, uint32_t subsys)
 {
@@ -209,7 +209,7 @@ __noinline uint32_t put_cgroups(uint32_t cpu, uint32_t off)
 	return off - begin;
 }
 
-/* ---- parts that both kinds of events have ----------------------------------------------------- */
+/* ---- parts that both kinds of events have ---------------------------------------------------- */
 
 /* tid, pid, ptid, cwd, fdlimit, page faults, vm sizes, comm, cgroups */
 INLINE void put_common(struct work *w, uint32_t cpu, struct task_struct *t, struct mm_struct *mm)
@@ -232,7 +232,7 @@ INLINE void put_common(struct work *w, uint32_t cpu, struct task_struct *t, stru
 	param_end(w, put_cgroups(cpu, w->off));
 }
 
-/* ---- clone ------------------------------------------------------------------------------------ */
+/* ---- clone ----------------------------------------------------------------------------------- */
 
 INLINE uint64_t clone_flags(struct work *w)
 {
@@ -283,7 +283,7 @@ __noinline uint32_t fill_clone(uint32_t cpu)
 	return w->off;
 }
 
-/* ---- execve ----------------------------------------------------------------------------------- */
+/* ---- execve ---------------------------------------------------------------------------------- */
 
 /* May the process write its own program? As far as owner, mode and capabilities tell. */
 INLINE bool exe_writable(struct task_struct *t, struct inode *ino)

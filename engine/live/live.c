@@ -46,7 +46,7 @@ bool live_supported(void)
 	return true;
 }
 
-/* ---- clocks ----------------------------------------------------------------------------------- */
+/* ---- clocks ---------------------------------------------------------------------------------- */
 
 static uint64_t clock_ns(clockid_t id)
 {
@@ -79,7 +79,7 @@ static uint64_t now_ns(const struct live *l)
 	return clock_ns(CLOCK_BOOTTIME) + l->epoch_offset;
 }
 
-/* ---- start ------------------------------------------------------------------------------------ */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 static int watch_pid(struct live *l, pid_t pid, struct err *e)
 {
@@ -195,7 +195,7 @@ void live_stop(struct live *l)
 		return; /* full: it is awake */
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static int reserve(struct batch *b, size_t bytes, size_t blocks)
 {

@@ -53,7 +53,7 @@ static int load_error(struct err *e, int code)
 	return err_set(e, code, ERR_NO_POS, "can't load the capture programs: %s", last_said);
 }
 
-/* ---- tables ----------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static void fill_tables(struct capture__bss *bss)
 {
@@ -93,7 +93,7 @@ static void fill_config(struct probe *p, const struct probe_opts *o)
 	bpf_program__set_autoload(p->skel->progs.task_fork, o->by_tree);
 }
 
-/* ---- rings ------------------------------------------------------------------------------------ */
+/* ---- rings ----------------------------------------------------------------------------------- */
 
 static bool cpu_online(unsigned cpu)
 {
@@ -160,7 +160,7 @@ static int map_counts(struct probe *p, struct err *e)
 	return 0;
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static int load(struct probe *p, const struct probe_opts *o, struct err *e)
 {
@@ -256,7 +256,7 @@ struct ring *probe_ring(struct probe *p, unsigned i)
 	return &p->rings[i];
 }
 
-/* ---- counters --------------------------------------------------------------------------------- */
+/* ---- counters -------------------------------------------------------------------------------- */
 
 static void count_type(struct probe_count *c, const struct cap_counts *k, unsigned type)
 {

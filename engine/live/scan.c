@@ -47,7 +47,7 @@ static void machine(struct buf *out)
 	metaenc_machine(out, &m);
 }
 
-/* ---- interfaces ------------------------------------------------------------------------------- */
+/* ---- interfaces ------------------------------------------------------------------------------ */
 
 static void copy_addr(uint8_t *to, const struct sockaddr *sa, bool v6)
 {
@@ -88,7 +88,7 @@ static void interfaces(struct buf *out)
 	freeifaddrs(list);
 }
 
-/* ---- users ------------------------------------------------------------------------------------ */
+/* ---- users ----------------------------------------------------------------------------------- */
 
 /* The local files only: a name service on the network could hold the start up. */
 static void users(struct buf *out)
@@ -121,7 +121,7 @@ static void users(struct buf *out)
 	metaenc_end(out, begin);
 }
 
-/* ---- processes -------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 struct lists {
 	struct buf threads; /* entries of the process list */

@@ -263,7 +263,7 @@ bool proc_thread(struct buf *threads, pid_t pid, pid_t tid)
 	return ok;
 }
 
-/* ---- descriptors ------------------------------------------------------------------------------ */
+/* ---- descriptors ----------------------------------------------------------------------------- */
 
 /* Open flags of the kernel -> those of the format (engine/event/flags.def, file_flags). */
 static uint32_t ppm_open_flags(unsigned long f)
