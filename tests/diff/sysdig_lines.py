@@ -66,13 +66,17 @@ class Case:
         return pattern != re.escape(ours) and re.fullmatch(pattern, theirs, re.S) is not None
 
     def mask_overlay(self, ours, theirs):
-        """decisions 2: an inet address read through the uncleared socket overlay."""
-        addr = rb"(\d+\.\d+\.\d+\.\d+:\d+->)(\d+\.\d+\.\d+\.\d+:\d+)"
-        if len(re.findall(addr, ours)) != len(re.findall(addr, theirs)):
+        """decisions 2: the name of a datagram socket read through the uncleared overlay. Evidence: the peer
+        shows an address made of a server socket's port and protocol bytes (port 46004, udp: 180.179.3.0), or an
+        ipv6 socket read as an ipv4 one (all zero, the source patched to an interface's address)."""
+        name = rb"\(<[46]u>[^)]*\)"
+        if re.sub(name, b"()", ours) != re.sub(name, b"()", theirs):
             return False
-        strip = lambda s: re.sub(addr, rb"\1*", s)  # noqa: E731
-        serv = re.search(rb"->\d+\.0\.\d+\.0:\d+", theirs)
-        return bool(serv) and strip(ours) == strip(theirs)
+        ports = {int(x) for x in re.findall(rb":(\d+)", b" ".join(re.findall(name, ours)))}
+        for a, b, proto in re.findall(rb"\b(\d+)\.(\d+)\.([23])\.0:", theirs):
+            if int(a) + 256 * int(b) in ports:
+                return True
+        return b"(<6u>" in ours and re.search(rb"\(<4u>[0-9.]+:0->0\.0\.0\.0:0\)", theirs) is not None
 
 
 RULES = [("zero-length text", Case.mask_zero_length), ("socket overlay", Case.mask_overlay)]
