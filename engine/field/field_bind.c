@@ -44,6 +44,7 @@ static struct thread *container_thread(struct field_env *env, const struct threa
 	t->tid = -1;
 	*tv = (struct thread_ver){
 		.pid = -1, .sid = -1, .vpgid = -1, .pgid = -1, .vtid = -2, .vpid = -2, .fdlimit = UINT64_MAX,
+		.uid = UINT32_MAX, .gid = UINT32_MAX, .loginuid = UINT32_MAX,
 		.comm = comm, .exe = empty, .exepath = empty, .args = empty, .env = empty, .cwd = empty,
 		.root = empty, .cgroups = empty, .container_id = cid,
 	};

@@ -218,6 +218,9 @@ void get_proc_probe(const struct field_ref *r, struct field_env *env, struct val
 	set_bool(v, false);
 	if (!container_of(env, &tc))
 		return;
+	/* 0.29.3 decides when a process is made. */
+	if (is_029(env) && !tc.tv->clone_ts)
+		return;
 	p = probe_of(tc.c, r->info->sel);
 	tv = tc.tv;
 	for (unsigned i = 0; p->exe && i < MAX_DEPTH && tv->vpid != 1; i++) {

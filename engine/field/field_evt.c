@@ -277,19 +277,20 @@ void get_evt_is_syslog(const struct field_ref *r, struct field_env *env, struct 
 	set_bool(v, memmem(s, n, "/dev/log", 8) != NULL);
 }
 
-/* Number of bytes the event moved, if it is an I/O exit on a known descriptor. */
+/* What an exit on a known descriptor returned, for reads, writes and whatever else works on any descriptor. */
 void get_evt_buflen(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	unsigned want = r->info->sel, dirs = io_dirs(env);
+	unsigned want = r->info->sel, base = base_category(env);
 	const struct fd_ver *f;
 	int64_t res;
 
-	if (!dirs || !is_exit(env))
+	if (!is_exit(env) || (base != EC_IO_READ && base != EC_IO_WRITE && base != EC_IO_OTHER))
 		return;
-	if ((want & (BL_IN | BL_OUT)) && !(want & BL_IN ? dirs & IO_READ : dirs & IO_WRITE))
+	if ((want & BL_IN && base != EC_IO_READ) || (want & BL_OUT && base != EC_IO_WRITE))
 		return;
-	f = evctx_fd(env->c);
-	if (!f || ((want & BL_FILE) && !fd_is_file(f)) || ((want & BL_NET) && !fd_is_inet(f)))
+	f = event_fd(env);
+	if (!f || ((want & BL_FILE) && (!fd_is_file(f) || f->kind == FDK_DIRECTORY)) ||
+	    ((want & BL_NET) && !fd_is_inet(f)))
 		return;
 	if (evctx_rawres(env->c, &res) && res >= 0)
 		set_u(v, (uint64_t)res);

@@ -10,8 +10,8 @@ enum { PATH_BYTES = 1100, AT_CWD = -100 };
 static void resolve(struct field_env *env, int64_t dirfd, const char *name, size_t len, struct value *v)
 {
 	char *out = arena_alloc(env->scratch, PATH_BYTES);
-	const char *base = "<UNKNOWN>";
-	uint32_t base_len = 9;
+	const char *base = "<UNKNOWN>/";
+	uint32_t base_len = 10;
 
 	if (!out)
 		return;

@@ -27,6 +27,14 @@ static struct thread *nth_ancestor(struct field_env *env, int64_t n, const struc
 	return t;
 }
 
+/* Parent by the thread's own record: for 0.29.3 the parent of a thread is the one that made it. */
+static struct thread *parent_of(struct field_env *env, const struct thread_ver **tv)
+{
+	struct thread *t = is_029(env) ? event_thread(env, tv) : event_main(env, tv);
+
+	return t ? step_up(env, tv) : NULL;
+}
+
 static int64_t group_id(const struct thread_ver *tv, unsigned which)
 {
 	return which == P_SID ? tv->sid : which == P_VPGID ? tv->vpgid : tv->pgid;
@@ -72,12 +80,14 @@ static void put_strings(struct buf *b, const struct rstr *s)
 
 static void set_rstr(struct value *v, const struct rstr *s) { set_text(v, s->s, s->len); }
 
-static void put_cmdline(struct field_env *env, const struct rstr *first, const struct rstr *args, struct value *v)
+/* first and the arguments; blank: with one between even if there are no arguments. */
+static void put_cmdline(struct field_env *env, const struct rstr *first, const struct rstr *args, bool blank,
+			struct value *v)
 {
 	struct buf *b = env_text(env, 0);
 
 	buf_put(b, first->s, first->len);
-	if (args->len) {
+	if (args->len || blank) {
 		buf_putc(b, ' ');
 		put_strings(b, args);
 	}
@@ -108,8 +118,8 @@ void proc_attr(struct field_env *env, struct thread *t, const struct thread_ver 
 	case P_NAME: set_rstr(v, tv->comm); break;
 	case P_EXE: set_rstr(v, tv->exe); break;
 	case P_EXEPATH: set_rstr(v, tv->exepath); break;
-	case P_CMDLINE: put_cmdline(env, tv->comm, tv->args, v); break;
-	case P_EXELINE: put_cmdline(env, tv->exe, tv->args, v); break;
+	case P_CMDLINE: put_cmdline(env, tv->comm, tv->args, false, v); break;
+	case P_EXELINE: put_cmdline(env, tv->exe, tv->args, true, v); break;
 	case P_ARGS: set_strings(env, tv->args, v); break;
 	default:
 		m = main_ver(env, t, tv);
@@ -125,7 +135,7 @@ static struct thread *subject(const struct field_ref *r, struct field_env *env, 
 
 	switch (who) {
 	case P_SELF: return event_thread(env, tv);
-	case P_PARENT: return nth_ancestor(env, 1, tv);
+	case P_PARENT: return parent_of(env, tv);
 	case P_ANCESTOR: return nth_ancestor(env, r->arg_kind == FA_INDEX ? r->arg_index : 0, tv);
 	default: return group_leader(env, who, tv);
 	}

@@ -197,8 +197,9 @@ void get_fd_connected(const struct field_ref *r, struct field_env *env, struct v
 {
 	const struct fd_ver *f = event_fd(env);
 
+	/* What was there when the trace began is. */
 	if (f)
-		set_bool(v, (f->flags & FDF_CONNECTED) != 0);
+		set_bool(v, (f->flags & FDF_CONNECTED) || (is_tuple_kind(f) && (f->flags & FDF_FROM_PROC)));
 }
 
 /* ---- names from outside the trace ------------------------------------------------------------------------------ */

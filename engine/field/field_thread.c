@@ -1,5 +1,6 @@
 /* proc.*, thread.*: times, limits, memory, capabilities, control groups, standard descriptors. */
 #include "field/field_int.h"
+#include "source/meta.h"
 
 static const struct thread_ver *event_parent(struct field_env *env)
 {
@@ -291,39 +292,53 @@ void get_proc_nchilds(const struct field_ref *r, struct field_env *env, struct v
 
 /* ---- control groups ------------------------------------------------------------------------------------------------------ */
 
+/* Next "subsystem=path" at *at, its name in the spelling of the newer hierarchy put right. False at the end. */
+static bool next_cgroup(const char **at, const char *end, struct text *name, struct text *path)
+{
+	static const struct { const char *from, *to; } spellings[] = {
+		{ "io", "blkio" }, { "mem", "memory" }, { "perf", "perf_event" },
+	};
+	size_t n = strnlen(*at, (size_t)(end - *at));
+	const char *eq = memchr(*at, '=', n);
+
+	if (*at >= end)
+		return false;
+	name->p = *at;
+	name->len = (uint32_t)(eq ? (size_t)(eq - *at) : n);
+	path->p = eq ? eq + 1 : *at + n;
+	path->len = (uint32_t)(*at + n - path->p);
+	for (unsigned i = 0; i < ARRAY_SIZE(spellings); i++)
+		if (strlen(spellings[i].from) == name->len && !memcmp(spellings[i].from, name->p, name->len))
+			*name = (struct text){ spellings[i].to, (uint32_t)strlen(spellings[i].to) };
+	*at += n + 1;
+	return true;
+}
+
 void get_thread_cgroups(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	const struct thread_ver *tv = event_ver(env);
-	struct buf *b;
-	uint32_t n;
+	const char *at = tv ? tv->cgroups->s : NULL, *end = tv ? at + tv->cgroups->len : NULL;
+	struct buf *b = env_text(env, 0);
+	struct text name, path;
 
-	if (!tv || !tv->cgroups->len)
-		return;
-	n = tv->cgroups->len;
-	if (!tv->cgroups->s[n - 1])
-		n--;
-	b = env_text(env, 0);
-	buf_put(b, tv->cgroups->s, n);
-	for (uint32_t i = 0; i < b->len; i++)
-		if (!b->p[i])
-			b->p[i] = ' ';
-	set_buf(v, env, b);
+	while (tv && next_cgroup(&at, end, &name, &path)) {
+		if (b->len)
+			buf_putc(b, ' ');
+		buf_put(b, name.p, name.len);
+		buf_putc(b, '=');
+		buf_put(b, path.p, path.len);
+	}
+	if (b->len)
+		set_buf(v, env, b);
 }
 
 void get_thread_cgroup(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	const struct thread_ver *tv = event_ver(env);
-	const char *s, *end;
-	size_t n;
+	const char *at = tv ? tv->cgroups->s : NULL, *end = tv ? at + tv->cgroups->len : NULL;
+	struct text name, path;
 
-	if (!tv)
-		return;
-	end = tv->cgroups->s + tv->cgroups->len;
-	for (s = tv->cgroups->s; s < end; s += n + 1) {
-		n = strnlen(s, (size_t)(end - s));
-		if (n > r->arg_len && s[r->arg_len] == '=' && !memcmp(s, r->arg_text, r->arg_len)) {
-			set_text(v, s + r->arg_len + 1, n - r->arg_len - 1);
-			return;
-		}
-	}
+	while (tv && !v->has && next_cgroup(&at, end, &name, &path))
+		if (name.len == r->arg_len && !memcmp(name.p, r->arg_text, name.len))
+			set_text(v, path.p, path.len);
 }

@@ -130,12 +130,13 @@ void text_duration_human(struct buf *out, uint64_t ns)
 	}
 }
 
-/* Eleven decades, 1 ns to 100 s, spread over the columns. Without a terminal all is column 1. */
+/* Eleven decades, 1 ns to 100 s, spread over the columns. Without a terminal sysdig counts -1 column: all is
+ * step 1, what exceeds the scale 0. */
 uint64_t duration_quantized(uint64_t ns, unsigned columns)
 {
-	double decades = log10((double)ns);
+	double decades = MIN(log10((double)ns), 11.0);
 
-	return (uint64_t)(MIN(decades, 11.0) * columns / 11) + 1;
+	return (uint64_t)((int64_t)(decades * (columns ? (int)columns : -1) / 11) + 1);
 }
 
 /* ---- distance to the event before, per place where the field is written ------------------------------------ */

@@ -320,7 +320,7 @@ static void resolve_param(struct field_ref *r)
 			demand |= param_demand(info->params[k].type);
 			if (r->info->arg == FAF_PARAM_NAME && !found) {
 				r->type = info->params[k].type;
-				r->fmt = info->params[k].fmt;
+				r->fmt = r->type == PT_BYTEBUF ? PF_ID : info->params[k].fmt;
 			}
 			found = true;
 		}

@@ -523,7 +523,10 @@ void render_value(struct buf *out, const struct value *v, unsigned fmt,
 		buf_put(out, v->s, v->len ? strnlen(v->s, v->len) : 0);
 		return;
 	case PT_BYTEBUF:
-		render_buffer(out, (const uint8_t *)v->s, v->len, ro);
+		if (fmt == PF_ID) /* evt.rawarg.data: the bytes as they are, up to a NUL */
+			buf_put(out, v->s, strnlen(v->s, v->len));
+		else
+			render_buffer(out, (const uint8_t *)v->s, v->len, ro);
 		return;
 	case PT_BOOL:
 		v->u ? buf_lit(out, "true") : buf_lit(out, "false");
