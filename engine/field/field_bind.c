@@ -69,24 +69,9 @@ struct thread *event_main(struct field_env *env, const struct thread_ver **tv)
 
 /* ---- descriptor -------------------------------------------------------------------------------------- */
 
-enum { EF_FD = EF_CREATES_FD | EF_USES_FD | EF_DESTROYS_FD };
-
-/* Whether the event works on a descriptor at all. Several exits carry one only in the newest table; a
- * trace that still has the enter events counts by 0.29.3's table. */
 bool event_works_on_fd(struct field_env *env)
 {
-	const struct event_info *info = event_info(&env->c->ev);
-	uint16_t type;
-	uint64_t ts;
-	bool paired;
-
-	if (is_029(env))
-		return (info->flags_029 & EF_FD) != 0;
-	if (!info->known_029 || ((info->flags & EF_FD) != 0) == ((info->flags_029 & EF_FD) != 0))
-		return (info->flags & EF_FD) != 0;
-	if (!info->is_exit || (evctx_enter(env->c, &ts, &type, &paired) && paired))
-		return (info->flags_029 & EF_FD) != 0;
-	return (info->flags & EF_FD) != 0;
+	return evctx_fdnum(env->c) != EV_FD_NONE;
 }
 
 /* After a failed open 0.29.3 shows the directory it started from, if that was a descriptor. */

@@ -165,9 +165,13 @@ void get_evt_res(const struct field_ref *r, struct field_env *env, struct value 
 	}
 }
 
+/* False where there is no result, or nothing, by the age of the writer. */
 void get_evt_failed(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	if (is_029(env) || is_exit(env))
+	const struct thread_ver *tv;
+	int64_t res;
+
+	if (is_029(env) || evctx_rawres(env->c, &res) || !(tv = event_ver(env)) || !is_newest_writer(tv))
 		set_bool(v, evctx_errno(env->c) != 0);
 }
 

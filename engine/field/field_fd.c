@@ -17,12 +17,8 @@ bool fd_is_inet(const struct fd_ver *f)
 
 void get_fd_num(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	int64_t fd;
-
-	if (!event_works_on_fd(env) || !event_thread(env, NULL))
-		return;
-	fd = evctx_fdnum(env->c);
-	set_i(v, fd == EV_FD_NONE ? -1 : fd);
+	if (event_works_on_fd(env))
+		set_i(v, evctx_fdnum(env->c));
 }
 
 /* ---- kind ---------------------------------------------------------------------------------------------- */
@@ -64,7 +60,7 @@ void get_fd_typechar(const struct field_ref *r, struct field_env *env, struct va
 {
 	const struct fd_ver *f;
 
-	if (!event_works_on_fd(env) || !event_thread(env, NULL))
+	if (!event_works_on_fd(env))
 		return;
 	f = event_fd(env);
 	set_letter(v, env, f ? fd_kind_letter(f->kind) : created_letter(env->c->ev.type));
@@ -144,7 +140,7 @@ void fd_event_name(struct field_env *env, struct value *v)
 	size_t len;
 	uint32_t n;
 
-	if (!event_works_on_fd(env) || !event_thread(env, NULL))
+	if (!event_works_on_fd(env))
 		return;
 	if (is_exit(env) && fd_attempted_name(env->c, name, sizeof(name), &len)) {
 		set_text(v, len ? arena_dup(env->scratch, name, len) : "", len);

@@ -122,6 +122,9 @@ static inline const struct thread_ver *event_ver(struct field_env *env)
 
 	return event_thread(env, &tv) ? tv : NULL;
 }
+/* Whether the thread was recorded by a writer of the newest kind, by what is known of it. Where readers changed
+ * their ways, its events are shown as the newest reader shows them, others as those before it did. */
+static inline bool is_newest_writer(const struct thread_ver *tv) { return tv->pgid != -1; }
 /* Index of the named parameter in the event's table, -1 if it has none. Carried or not. */
 int event_param_index(const struct field_env *env, const char *name, size_t len);
 /* What an I/O event works on, for evt.category and the counts. */

@@ -250,6 +250,52 @@ void get_thread_faults(const struct field_ref *r, struct field_env *env, struct 
 		set_u(v, !vol ? 0 : r->info->sel ? vol->pfmajor : vol->pfminor);
 }
 
+/* ---- times on the CPU ---------------------------------------------------------------------------------- */
+
+/* Hundredths of a second used since the thread's procinfo event before this one, which is a second ago: percent.
+ * At most 100, also when a counter went back; 0 without an earlier event, or when that said 0. */
+static double cpu_percent(uint64_t now, uint64_t before)
+{
+	uint64_t used = now - before;
+
+	return !before ? 0 : used > 100 ? 100 : (double)used;
+}
+
+void get_thread_cpu(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	struct thread *t;
+	const struct thread_vol *vol;
+
+	if (env->c->ev.type != EV_PROCINFO_E)
+		return;
+	t = event_thread(env, NULL);
+	vol = volatiles(env, t);
+	if (!vol || vol->ord != env->c->ord)
+		return;
+	switch (r->info->sel) {
+	case CPU_USER: set_double(v, cpu_percent(vol->cpu_user, vol->cpu_user_before)); break;
+	case CPU_SYSTEM: set_double(v, cpu_percent(vol->cpu_system, vol->cpu_system_before)); break;
+	default:
+		set_double(v, cpu_percent(vol->cpu_user + vol->cpu_system,
+					  vol->cpu_user_before + vol->cpu_system_before));
+		break;
+	}
+}
+
+/* The slice that a switch ends; 0 on other events. The sum runs through all of them. */
+void get_thread_exectime(const struct field_ref *r, struct field_env *env, struct value *v)
+{
+	struct thread *t = event_thread(env, NULL);
+	const struct thread_vol *vol = volatiles(env, t);
+
+	if (!t)
+		return;
+	if (r->info->sel)
+		set_u(v, vol ? vol->exec_total_ns : 0);
+	else
+		set_u(v, vol && vol->ord == env->c->ord && env->c->ev.type == EV_SCHEDSWITCH_6_E ? vol->exec_ns : 0);
+}
+
 /* ---- threads of the process -------------------------------------------------------------------------------------------- */
 
 struct siblings { uint64_t ord; int64_t pid; uint64_t n; };

@@ -174,12 +174,13 @@ static void set_program(struct apply *a, struct thread_ver *v, unsigned gen)
 
 static void set_vol(struct apply *a)
 {
-	struct thread_vol vol = {.pfmajor = (uint64_t)param_or(&a->ev, 8, 0),
-				 .pfminor = (uint64_t)param_or(&a->ev, 9, 0),
-				 .vmsize_kb = (uint32_t)param_or(&a->ev, 10, 0),
-				 .vmrss_kb = (uint32_t)param_or(&a->ev, 11, 0),
-				 .vmswap_kb = (uint32_t)param_or(&a->ev, 12, 0)};
+	struct thread_vol vol = thread_vol_now(a->t); /* times on the CPU go on */
 
+	vol.pfmajor = (uint64_t)param_or(&a->ev, 8, 0);
+	vol.pfminor = (uint64_t)param_or(&a->ev, 9, 0);
+	vol.vmsize_kb = (uint32_t)param_or(&a->ev, 10, 0);
+	vol.vmrss_kb = (uint32_t)param_or(&a->ev, 11, 0);
+	vol.vmswap_kb = (uint32_t)param_or(&a->ev, 12, 0);
 	if (a->d->bits & DEMAND_VOLATILE)
 		thread_vol_set(a, a->t, &vol);
 }

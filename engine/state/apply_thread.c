@@ -280,16 +280,9 @@ void apply_rlimit(struct apply *a)
 
 /* ---- memory and page faults -------------------------------------------------------------------------- */
 
-static struct thread_vol vol_now(struct thread *t)
-{
-	const struct thread_vol *v = atomic_load_explicit(&t->vol, memory_order_relaxed);
-
-	return v ? *v : (struct thread_vol){0};
-}
-
 static void vol_memory(struct apply *a, struct thread *t, unsigned at)
 {
-	struct thread_vol v = vol_now(t);
+	struct thread_vol v = thread_vol_now(t);
 
 	v.vmsize_kb = (uint32_t)param_or(&a->ev, at, v.vmsize_kb);
 	v.vmrss_kb = (uint32_t)param_or(&a->ev, at + 1, v.vmrss_kb);
@@ -302,13 +295,15 @@ void apply_volatile(struct apply *a)
 	struct thread_vol v;
 	struct thread *m;
 
+	if (a->ev.type == EV_SCHEDSWITCH_6_E && (a->d->bits & DEMAND_CPU))
+		cpu_switch(a);
 	if (!a->t)
 		return;
 	if (a->ev.type != EV_SCHEDSWITCH_6_E) {
 		vol_memory(a, a->t, 1);
 		return;
 	}
-	v = vol_now(a->t);
+	v = thread_vol_now(a->t);
 	v.pfmajor = (uint64_t)param_or(&a->ev, 1, (int64_t)v.pfmajor);
 	v.pfminor = (uint64_t)param_or(&a->ev, 2, (int64_t)v.pfminor);
 	thread_vol_set(a, a->t, &v);

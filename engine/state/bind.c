@@ -297,10 +297,5 @@ int64_t evctx_errno(struct evctx *c)
 
 	if (!evctx_rawres(c, &res) || res >= 0 || res == INT64_MIN)
 		return 0;
-	if (c->demand->compat029) {
-		need_enter(c);
-		if (!c->paired_)
-			return 0;
-	}
-	return -res;
+	return -res; /* paired or not: 0.29.3 too, whatever becomes of the descriptor */
 }

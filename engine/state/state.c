@@ -65,6 +65,7 @@ void state_free(struct state *st)
 	pools_fini(st);
 	sem_destroy(&st->ripened);
 	free(st->extra);
+	free(st->switch_ts);
 	free(st);
 }
 
@@ -73,6 +74,8 @@ void state_begin_file(struct state *st)
 	st->next_num = 1;
 	st->have_origin = false;
 	st->leading = true;
+	if (st->nswitch)
+		memset(st->switch_ts, 0, st->nswitch * sizeof(*st->switch_ts));
 }
 
 int root_new(struct state *st, struct state_root **out)

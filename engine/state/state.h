@@ -63,12 +63,17 @@ struct thread_ver {
 	struct rstr *comm, *exe, *exepath, *args, *env, *cwd, *root, *cgroups, *container_id;
 };
 
-/* Volatile scalars, recorded only when demanded (DEMAND_VOLATILE). */
+/* Volatile scalars, recorded only when demanded (DEMAND_VOLATILE, DEMAND_CPU). */
 struct thread_vol {
 	uint64_t ord;
 	struct thread_vol *prev;
 	uint32_t vmsize_kb, vmrss_kb, vmswap_kb;
 	uint64_t pfmajor, pfminor;
+	/* Only with DEMAND_CPU. Counters of the last procinfo event, in hundredths of a second; 0 = none. On the
+	 * version that a procinfo event made, the "before" values are those of the procinfo event before it. */
+	uint64_t cpu_user, cpu_system, cpu_user_before, cpu_system_before;
+	/* ns on the CPU: since the CPU's last switch (version made by a switch event), and in sum. */
+	uint64_t exec_ns, exec_total_ns;
 };
 
 struct thread {

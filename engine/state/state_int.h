@@ -90,6 +90,7 @@ void apply_chdir(struct apply *a);	/* chdir, fchdir, getcwd, chroot */
 void apply_ids(struct apply *a);	/* setuid, setgid, setres*, setsid, capset ... */
 void apply_rlimit(struct apply *a);
 void apply_volatile(struct apply *a);	/* brk, mmap, munmap, switch */
+void apply_procinfo(struct apply *a);	/* apply_cpu.c */
 void apply_open(struct apply *a);	/* apply_fd.c: open, creat, openat, openat2, open_by_handle_at */
 void apply_close(struct apply *a);	/* close, close_range */
 void apply_dup(struct apply *a);	/* dup*, fcntl F_DUPFD */

@@ -98,6 +98,9 @@ struct state {
 	uint32_t *extra;
 	uint32_t nextra, extra_cap, extra_at;
 	bool failed; /* memory is out: the batch cannot be applied */
+	/* apply_cpu.c: time stamp of each CPU's last switch, ns, 0 = none; of this file */
+	uint64_t *switch_ts;
+	uint32_t nswitch;
 };
 
 /* ---- retire.c ---- */
@@ -130,6 +133,14 @@ void threads_each_now(struct apply *a, void (*fn)(struct apply *a, struct thread
 /* cwd becomes path, taken relative to the present cwd. */
 void thread_set_cwd(struct apply *a, struct thread_ver *v, const char *path, size_t len);
 void thread_set_container(struct apply *a, struct thread_ver *v); /* from the cgroups, if demanded */
+static inline struct thread_vol thread_vol_now(struct thread *t)
+{
+	const struct thread_vol *v = atomic_load_explicit(&t->vol, memory_order_relaxed);
+
+	return v ? *v : (struct thread_vol){0};
+}
+/* apply_cpu.c: a switch event as seen by the clock of its CPU. */
+void cpu_switch(struct apply *a);
 void thread_vol_set(struct apply *a, struct thread *t, const struct thread_vol *v);
 /* Which open enter a thread has: takes over o. */
 void thread_open_set(struct state *st, struct thread *t, struct open_enter *o);
