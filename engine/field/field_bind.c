@@ -67,6 +67,20 @@ struct thread *event_main(struct field_env *env, const struct thread_ver **tv)
 	return evctx_main(env->c, tv);
 }
 
+/* ---- result ------------------------------------------------------------------------------------------- */
+
+bool event_result(struct field_env *env, int64_t *res)
+{
+	if (evctx_rawres(env->c, res))
+		return true;
+	switch (env->c->ev.type) {
+	case EV_SYSCALL_GETUID_X: case EV_SYSCALL_GETEUID_X: case EV_SYSCALL_GETGID_X: case EV_SYSCALL_GETEGID_X:
+		return is_newest_writer(env) && event_param_i64(&env->c->ev, 0, res);
+	default:
+		return false;
+	}
+}
+
 /* ---- descriptor -------------------------------------------------------------------------------------- */
 
 bool event_works_on_fd(struct field_env *env)

@@ -139,7 +139,7 @@ void get_evt_rawres(const struct field_ref *r, struct field_env *env, struct val
 {
 	int64_t res;
 
-	if (evctx_rawres(env->c, &res))
+	if (event_result(env, &res))
 		set_i(v, res);
 }
 
@@ -148,7 +148,7 @@ void get_evt_res(const struct field_ref *r, struct field_env *env, struct value 
 	const char *name;
 	int64_t res;
 
-	if (!evctx_rawres(env->c, &res))
+	if (!event_result(env, &res))
 		return;
 	if (res >= 0) {
 		set_str(v, "SUCCESS");
@@ -165,13 +165,12 @@ void get_evt_res(const struct field_ref *r, struct field_env *env, struct value 
 	}
 }
 
-/* False where there is no result, or nothing, by the age of the writer. */
+/* Where there is no result: false for writers of enter events, nothing for those of exits alone. */
 void get_evt_failed(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	const struct thread_ver *tv;
 	int64_t res;
 
-	if (is_029(env) || evctx_rawres(env->c, &res) || !(tv = event_ver(env)) || !is_newest_writer(tv))
+	if (event_result(env, &res) || !is_newest_writer(env))
 		set_bool(v, evctx_errno(env->c) != 0);
 }
 
@@ -296,7 +295,7 @@ void get_evt_buflen(const struct field_ref *r, struct field_env *env, struct val
 	if (!f || ((want & BL_FILE) && (!fd_is_file(f) || f->kind == FDK_DIRECTORY)) ||
 	    ((want & BL_NET) && !fd_is_inet(f)))
 		return;
-	if (evctx_rawres(env->c, &res) && res >= 0)
+	if (event_result(env, &res) && res >= 0)
 		set_u(v, (uint64_t)res);
 }
 

@@ -97,13 +97,17 @@ void set_time_part(struct value *v, uint64_t ns, unsigned part);
 /* ---- shared by several files ----------------------------------------------------------------------- */
 
 static inline bool is_029(const struct field_env *env) { return env->ro->compat029; }
-/* Flags of the event's type in the mode of the run. */
+/* Flags of the event's type in the mode of the run. Some exits have to do with a descriptor only in the newest
+ * table, which is meant where they carry it. */
 static inline uint32_t event_flags_of(const struct field_env *env)
 {
 	const struct event_info *i = event_info(&env->c->ev);
+	bool newest = !i->known_029 || (i->fd_param >= 0 && env->c->ev.nparams > i->fd_param);
 
-	return is_029(env) ? i->flags_029 : i->flags;
+	return !is_029(env) && newest ? i->flags : i->flags_029;
 }
+/* Return value of an exit; false = none. For the newest writers that of getuid and its like is one. */
+bool event_result(struct field_env *env, int64_t *res);
 static inline bool is_exit(const struct field_env *env) { return env->c->ev.type & 1; }
 /* An emptied text buffer of env (which = 0 or 1). */
 static inline struct buf *env_text(struct field_env *env, unsigned which)
@@ -122,9 +126,11 @@ static inline const struct thread_ver *event_ver(struct field_env *env)
 
 	return event_thread(env, &tv) ? tv : NULL;
 }
-/* Whether the thread was recorded by a writer of the newest kind, by what is known of it. Where readers changed
- * their ways, its events are shown as the newest reader shows them, others as those before it did. */
-static inline bool is_newest_writer(const struct thread_ver *tv) { return tv->pgid != -1; }
+/* Whether the event is to be shown as the newest reader shows it where readers changed their ways. */
+static inline bool is_newest_writer(const struct field_env *env)
+{
+	return !is_029(env) && state_newest_writer(env->c->b->root);
+}
 /* Index of the named parameter in the event's table, -1 if it has none. Carried or not. */
 int event_param_index(const struct field_env *env, const char *name, size_t len);
 /* What an I/O event works on, for evt.category and the counts. */

@@ -327,7 +327,7 @@ void get_proc_id(const struct field_ref *r, struct field_env *env, struct value 
 
 	if (r->info->sel == PI_PPID) {
 		/* A parent outside of the namespace: the newest readers have no value for it. */
-		if (event_main(env, &tv) && (tv->ptid != 0 || !is_newest_writer(tv)))
+		if (event_main(env, &tv) && (tv->ptid != 0 || !is_newest_writer(env)))
 			set_i(v, tv->ptid);
 	} else if (event_thread(env, &tv)) {
 		set_id(v, tv, r->info->sel);

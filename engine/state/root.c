@@ -63,6 +63,16 @@ static void load_vol(struct apply *a, struct thread *t, const struct meta_thread
 		thread_vol_set(a, t, &vol);
 }
 
+/* Machine-wide process groups came with the writers that record exits alone. */
+static int note_writer(void *ctx, const struct meta_thread *m)
+{
+	struct apply *a = &((struct load *)ctx)->a;
+
+	if (m->pgid != -1)
+		a->root->newest_writer = true;
+	return 0;
+}
+
 static int load_thread(void *ctx, const struct meta_thread *m)
 {
 	struct apply *a = &((struct load *)ctx)->a;
@@ -71,6 +81,7 @@ static int load_thread(void *ctx, const struct meta_thread *m)
 
 	if (!t)
 		return -ENOMEM;
+	note_writer(ctx, m);
 	load_numbers(v, m);
 	load_text(a, &v->comm, &m->comm);
 	load_text(a, &v->exe, &m->exe);
@@ -275,7 +286,7 @@ int root_load(struct state *st, struct state_root *r, const struct batch *b, str
 		.iface = load_iface,
 		.list_begin = load_list_begin,
 		.user = bits & DEMAND_USERS ? load_user : NULL,
-		.thread = bits & DEMAND_THREADS ? load_thread : NULL,
+		.thread = bits & DEMAND_THREADS ? load_thread : note_writer,
 		.fd = bits & DEMAND_FDS ? load_fd : NULL,
 	};
 

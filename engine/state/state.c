@@ -141,6 +141,11 @@ const struct iface *state_ifaces(const struct state_root *r, unsigned *n)
 	return r->ifaces;
 }
 
+bool state_newest_writer(const struct state_root *r)
+{
+	return r && r->newest_writer;
+}
+
 const struct machine_info *state_machine(const struct state_root *r)
 {
 	return &r->machine;

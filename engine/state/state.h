@@ -187,6 +187,9 @@ const struct group *state_group_at(const struct state_root *r, uint32_t gid, uin
 const struct user *state_user(const struct state_root *r, uint32_t uid); /* newest; only outside analysis */
 const struct group *state_group(const struct state_root *r, uint32_t gid);
 const struct iface *state_ifaces(const struct state_root *r, unsigned *n);
+/* Whether the section was recorded by a writer of the newest kind (exits alone, schema 4), told by its process list.
+ * Where readers changed their ways its events are shown as the newest reader shows them. Needs no demand; r may be NULL. */
+bool state_newest_writer(const struct state_root *r);
 const struct machine_info *state_machine(const struct state_root *r); /* zeros when not in the file */
 const struct container *state_container_at(const struct state_root *r, const char *id, uint64_t ord);
 

@@ -54,6 +54,7 @@ struct state_root {
 	struct iface *ifaces; /* IMMUTABLE once the section's metadata is read; so are machine and texts */
 	unsigned nifaces, ifaces_cap;
 	struct machine_info machine;
+	bool newest_writer;
 	struct state_root *prev, *next; /* all roots of the run */
 };
 
