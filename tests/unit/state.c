@@ -373,18 +373,7 @@ static void sc_pairs(struct sc *s)
 	trace_event(&s->t, 10, EV_SYSCALL_WRITE_X, "qs", (int64_t)-5, "");
 	want_num(s, LOOK_EV_PAIRED, 0, 0);
 	want_num(s, LOOK_EV_LATENCY, 0, 5 * EVENT_GAP_NS); /* since the last enter, whatever it was */
-}
-
-static void sc_pairs_compat(struct sc *s)
-{
-	sc_pairs(s);
-	want_num(s, LOOK_EV_ERRNO, 0, 0);
-}
-
-static void sc_pairs_default(struct sc *s)
-{
-	sc_pairs(s);
-	want_num(s, LOOK_EV_ERRNO, 0, 5);
+	want_num(s, LOOK_EV_ERRNO, 0, 5);		   /* without its enter too (run on 0.29.3) */
 }
 
 static void sc_dup(struct sc *s)
@@ -535,8 +524,7 @@ static const struct {
 	{"replaced inside a call", sc_replaced_in_call, MODE_BOTH},
 	{"re-parenting", sc_reparent, MODE_DEFAULT},
 	{"pid namespace", sc_namespace, MODE_BOTH},
-	{"pairs", sc_pairs_compat, MODE_COMPAT},
-	{"pairs", sc_pairs_default, MODE_DEFAULT},
+	{"pairs", sc_pairs, MODE_BOTH},
 	{"copies of descriptors", sc_dup, MODE_BOTH},
 	{"ids and limits", sc_ids, MODE_BOTH},
 	{"memory counts", sc_volatile, MODE_BOTH},
