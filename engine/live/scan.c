@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "live/metaenc.h"
+#include "source/metaenc.h"
 #include "live/scan_int.h"
 
 static struct text text_of(const char *s)

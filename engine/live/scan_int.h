@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
-#include "live/metaenc.h"
+#include "source/metaenc.h"
 
 /* ---- sockets (scan_net.c) ----------------------------------------------------------------------
  */

@@ -285,22 +285,6 @@ static int decode_threads(struct cur *c, unsigned version, const struct meta_vis
 
 /* ---- descriptors ---------------------------------------------------------------------------- */
 
-enum fd_kind {
-	FDK_UNKNOWN = 0,
-	FDK_FILE = 1,
-	FDK_DIRECTORY = 2,
-	FDK_IPV4 = 3,
-	FDK_IPV6 = 4,
-	FDK_IPV4_SERVER = 5,
-	FDK_IPV6_SERVER = 6,
-	FDK_FIFO = 7,
-	FDK_UNIX = 8,
-	FDK_EVENTFD = 9,
-	FDK_UNSUPPORTED = 10,
-	FDK_FILE_V2 = 16,
-	FDK_LAST = 21,
-};
-
 static void fd_socket(struct cur *c, struct meta_fd *f, size_t addr_len, bool server)
 {
 	cur_bytes(c, f->sip, addr_len, "source address");
@@ -317,36 +301,36 @@ static void fd_socket(struct cur *c, struct meta_fd *f, size_t addr_len, bool se
 static void fd_data(struct cur *c, struct meta_fd *f, bool sized, char *buf, size_t cap)
 {
 	switch (f->type) {
-	case FDK_UNKNOWN:
+	case MFD_UNKNOWN:
 		return;
-	case FDK_IPV4:
-	case FDK_IPV4_SERVER:
-		fd_socket(c, f, 4, f->type == FDK_IPV4_SERVER);
+	case MFD_IPV4:
+	case MFD_IPV4_SERVER:
+		fd_socket(c, f, 4, f->type == MFD_IPV4_SERVER);
 		return;
-	case FDK_IPV6:
-	case FDK_IPV6_SERVER:
-		fd_socket(c, f, 16, f->type == FDK_IPV6_SERVER);
+	case MFD_IPV6:
+	case MFD_IPV6_SERVER:
+		fd_socket(c, f, 16, f->type == MFD_IPV6_SERVER);
 		return;
-	case FDK_UNIX:
+	case MFD_UNIX:
 		f->unix_source = cur_u64(c, "unix source");
 		f->unix_dest = cur_u64(c, "unix destination");
 		break;
-	case FDK_FILE_V2:
+	case MFD_FILE_V2:
 		f->openflags = cur_u32(c, "open flags");
 		f->name = cur_str(c, NAME_MAX_BYTES, "name");
 		if (sized && !c->what && cur_left(c) >= 4)
 			f->dev = cur_u32(c, "device");
 		return;
 	default:
-		if (f->type <= FDK_LAST)
+		if (f->type <= MFD_LAST)
 			break;
 		if (!sized) {
-			cur_bad(c, "fd type", NOT_KNOWN, f->type, FDK_LAST);
+			cur_bad(c, "fd type", NOT_KNOWN, f->type, MFD_LAST);
 			return;
 		}
 		f->name.len = (uint32_t)snprintf(buf, cap, "unknown-type:[%u]", f->type);
 		f->name.p = buf;
-		f->type = FDK_UNSUPPORTED;
+		f->type = MFD_UNSUPPORTED;
 		return;
 	}
 	f->name = cur_str(c, NAME_MAX_BYTES, "name");
@@ -393,7 +377,8 @@ static void iface_fields(struct cur *c, struct meta_iface *i)
 	cur_bytes(c, i->addr, n, "address");
 	cur_bytes(c, i->mask, n, "netmask");
 	cur_bytes(c, i->bcast, n, "broadcast address");
-	if (type <= 2)
+	i->no_speed = type > 2;
+	if (!i->no_speed)
 		i->speed = cur_u64(c, "link speed");
 	i->name = cur_text(c, name_len, NAME_MAX_BYTES, "interface name");
 }

@@ -34,6 +34,24 @@ struct meta_thread {
 	uint64_t exe_ino, exe_ino_ctime, exe_ino_mtime;
 };
 
+/* Types of descriptors on disk: frozen. */
+enum meta_fd_type {
+	MFD_UNKNOWN = 0,
+	MFD_FILE = 1,
+	MFD_DIRECTORY = 2,
+	MFD_IPV4 = 3,
+	MFD_IPV6 = 4,
+	MFD_IPV4_SERVER = 5,
+	MFD_IPV6_SERVER = 6,
+	MFD_FIFO = 7,
+	MFD_UNIX = 8,
+	MFD_EVENTFD = 9,
+	MFD_UNSUPPORTED = 10,
+	MFD_FILE_V2 = 16,
+	MFD_LAST_029 = 16, /* greatest that sysdig 0.29.3 reads */
+	MFD_LAST = 21,
+};
+
 struct meta_fd {
 	uint64_t tid;
 	int64_t fd;
@@ -51,6 +69,7 @@ struct meta_fd {
 
 struct meta_iface {
 	bool v6;
+	bool no_speed; /* the entry has no link speed */
 	uint8_t addr[16], mask[16], bcast[16];
 	uint64_t speed;
 	struct text name;

@@ -1,16 +1,6 @@
-#include "live/metaenc.h"
+#include "source/metaenc.h"
 
-enum {
-	FD_FILE_V1 = 1,
-	FD_DIR,
-	FD_IPV4,
-	FD_IPV6,
-	FD_IPV4_SERVER,
-	FD_IPV6_SERVER,
-	FD_UNIX = 8,
-	FD_FILE = 16
-};
-enum { BLK_SHB = 0x0A0D0D0A, BLK_MI = 0x201, SHB_MAGIC = 0x1A2B3C4D };
+enum { SHB_MAGIC = 0x1A2B3C4D };
 
 static void u8(struct buf *b, uint8_t v)
 {
@@ -98,12 +88,13 @@ void metaenc_iface(struct buf *b, const struct meta_iface *i)
 	size_t begin = b->len, n = i->v6 ? 16 : 4;
 
 	u32(b, 0);
-	u16(b, i->v6 ? 2 : 1);
+	u16(b, (uint16_t)((i->v6 ? 2 : 1) + (i->no_speed ? 2 : 0)));
 	u16(b, (uint16_t)MIN(i->name.len, (uint32_t)META_TEXT_MAX));
 	buf_put(b, i->addr, n);
 	buf_put(b, i->mask, n);
 	buf_put(b, i->bcast, n);
-	u64(b, i->speed);
+	if (!i->no_speed)
+		u64(b, i->speed);
 	buf_put(b, i->name.p, MIN(i->name.len, (uint32_t)META_TEXT_MAX));
 	/* unlike the other lists, without the length itself */
 	patch_u32(b, begin, (uint32_t)(b->len - begin - 4));
@@ -127,11 +118,9 @@ void metaenc_user(struct buf *b, const struct meta_user *u)
 	patch_u32(b, begin, (uint32_t)(b->len - begin));
 }
 
-void metaenc_thread(struct buf *b, const struct meta_thread *t)
+/* What every entry has, behind its length. */
+static void thread_fields(struct buf *b, const struct meta_thread *t)
 {
-	size_t begin = b->len;
-
-	u32(b, 0);
 	u64(b, t->tid);
 	u64(b, t->pid);
 	u64(b, t->ptid);
@@ -156,9 +145,26 @@ void metaenc_thread(struct buf *b, const struct meta_thread *t)
 	u64(b, (uint64_t)t->vpid);
 	str(b, t->cgroups, META_LIST_MAX);
 	str(b, t->root, META_TEXT_MAX);
-	/* The tail of 29 bytes: the longest that both 0.29.3 and the newest readers understand. */
 	u32(b, t->loginuid);
 	u8(b, t->exe_writable);
+}
+
+void metaenc_thread_029(struct buf *b, const struct meta_thread *t)
+{
+	size_t begin = b->len;
+
+	u32(b, 0);
+	thread_fields(b, t);
+	patch_u32(b, begin, (uint32_t)(b->len - begin));
+}
+
+void metaenc_thread(struct buf *b, const struct meta_thread *t)
+{
+	size_t begin = b->len;
+
+	u32(b, 0);
+	thread_fields(b, t);
+	/* The tail of 29 bytes: the longest that both 0.29.3 and the newest readers understand. */
 	u64(b, t->cap_inheritable);
 	u64(b, t->cap_permitted);
 	u64(b, t->cap_effective);
@@ -195,24 +201,26 @@ void metaenc_fd(struct buf *b, const struct meta_fd *f)
 	u64(b, f->ino);
 	u8(b, f->type);
 	switch (f->type) {
-	case FD_IPV4:
+	case MFD_UNKNOWN:
+		break;
+	case MFD_IPV4:
 		inet_pair(b, f, 4);
 		break;
-	case FD_IPV6:
+	case MFD_IPV6:
 		inet_pair(b, f, 16);
 		break;
-	case FD_IPV4_SERVER:
+	case MFD_IPV4_SERVER:
 		inet_server(b, f, 4);
 		break;
-	case FD_IPV6_SERVER:
+	case MFD_IPV6_SERVER:
 		inet_server(b, f, 16);
 		break;
-	case FD_UNIX:
+	case MFD_UNIX:
 		u64(b, f->unix_source);
 		u64(b, f->unix_dest);
 		str(b, f->name, META_TEXT_MAX);
 		break;
-	case FD_FILE:
+	case MFD_FILE_V2:
 		u32(b, f->openflags);
 		str(b, f->name, META_TEXT_MAX);
 		u32(b, f->dev);
