@@ -45,7 +45,7 @@ unsigned chisel_request(lua_State *L, struct lstate *ls, const char *name)
 		field_ref_fini(&f->ref);
 		luaL_error(L, "%s: chisel.request_field: %s is for filters only", c->name, name);
 	}
-	if (c->started && c->ours && f->ref.info->demand) {
+	if (c->started && c->ours && f->ref.demand) {
 		field_ref_fini(&f->ref);
 		luaL_error(L, "%s: chisel.request_field(\"%s\"): request fields in on_init", c->name, name);
 	}
@@ -195,6 +195,32 @@ static int c_exec(lua_State *L)
 	return 0;
 }
 
+/* Ours: chisel.demand("threads", "fds", ...): tables a script of ours is going to ask for. Scripts from elsewhere get
+ * all of them anyway. */
+static int c_demand(lua_State *L)
+{
+	static const struct { const char *name; uint32_t bits; } tables[] = {
+		{ "threads", DEMAND_THREADS }, { "fds", DEMAND_FDS }, { "users", DEMAND_USERS },
+		{ "containers", DEMAND_CONTAINERS }, { "memory", DEMAND_VOLATILE },
+	};
+	struct lstate *ls = lstate_of(L);
+
+	for (int i = 1; i <= lua_gettop(L); i++) {
+		const char *name = luaL_checkstring(L, i);
+		uint32_t bits = 0;
+
+		for (unsigned k = 0; k < ARRAY_SIZE(tables); k++)
+			if (!strcmp(tables[k].name, name))
+				bits = tables[k].bits;
+		if (!bits)
+			return luaL_error(L, "%s: chisel.demand: argument %d: %s is none of threads, fds, users, containers, memory",
+					  ls->c->name, i, name);
+		if (setting_up(L, "chisel.demand"))
+			ls->c->demand |= bits;
+	}
+	return 0;
+}
+
 void api_chisel_open(lua_State *L)
 {
 	static const luaL_Reg fns[] = {
@@ -205,6 +231,7 @@ void api_chisel_open(lua_State *L)
 		{ "set_interval_ns", c_set_interval_ns },
 		{ "set_precise_interval_ns", c_set_precise_interval_ns },
 		{ "exec", c_exec },
+		{ "demand", c_demand },
 		{ NULL, NULL },
 	};
 

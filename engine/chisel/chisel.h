@@ -93,6 +93,11 @@ void chisels_get_requests(const struct chisels *cs, struct chisel_requests *r);
 enum chisel_mode chisel_mode_of(const struct chisels *cs, unsigned i);
 int chisels_capture_start(struct chisels *cs, const struct chisel_input *in, struct buf *out, struct err *e);
 
+/* A further section of the same input begins (a batch of metadata was released): its tables, and the order number of its
+ * first event. In the order of release. Tables must stay readable until after chisels_capture_end: what the last released
+ * batch superseded must not be reclaimed before. */
+void chisels_section(struct chisels *cs, const struct state_root *root, uint64_t ord);
+
 /* ---- analyse: worker w, on a batch whose apply is done and on which env->c was begun ------------- */
 int chisels_batch_begin(struct chisels *cs, unsigned w, struct field_env *env, struct chisels_part **p);
 /* env->c stands on an event (ascending) that is not hidden and passed the capture filter. The caller resets

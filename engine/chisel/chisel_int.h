@@ -97,6 +97,7 @@ void prelude_open(lua_State *L); /* prelude.c: the Lua parts, embedded */
 void api_evt_open(lua_State *L);
 void api_chisel_open(lua_State *L);
 void api_sysdig_open(lua_State *L);
+void api_tables_open(lua_State *L);
 void api_aggregate_open(lua_State *L);
 void chisel_free_aggs(struct chisel *c);
 
@@ -211,6 +212,8 @@ struct chisels {
 	/* events read so far in this file, for on_capture_end and sysdig.get_*event_ts */
 	bool any_event;
 	uint64_t first_ts, last_ts, raw_off;
+	const struct state_root *root; /* tables as of ord: where callbacks stand when there is no event under way */
+	uint64_t ord;
 	/* requests */
 	char *req_filter, *req_run_app;
 	uint32_t req_snaplen;

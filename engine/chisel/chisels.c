@@ -273,9 +273,10 @@ void chisels_demand(const struct chisels *cs, struct demand *d)
 
 		/* A script that is not ours may ask for anything later. */
 		if (!c->ours)
-			bits = DEMAND_THREADS | DEMAND_FDS | DEMAND_PAIRS | DEMAND_USERS | DEMAND_CONTAINERS;
+			bits = DEMAND_THREADS | DEMAND_FDS | DEMAND_PAIRS | DEMAND_USERS | DEMAND_CONTAINERS |
+			       DEMAND_VOLATILE;
 		for (unsigned f = 0; f < c->nfields; f++)
-			bits |= c->fields[f].ref.info->demand;
+			bits |= c->fields[f].ref.demand;
 		if (c->filter)
 			bits |= filter_demand(c->filter);
 		if (c->format)
@@ -364,6 +365,8 @@ int chisels_capture_start(struct chisels *cs, const struct chisel_input *in, str
 	cs->any_event = false;
 	cs->first_ts = cs->last_ts = 0;
 	cs->raw_off = 0;
+	cs->root = in->root;
+	cs->ord = in->ord;
 	cs->started = true;
 	for (unsigned i = 0; i < cs->n; i++) {
 		int r = start_one(cs->c[i], out, e);
@@ -390,6 +393,12 @@ int chisels_capture_start(struct chisels *cs, const struct chisel_input *in, str
 		}
 	}
 	return 0;
+}
+
+void chisels_section(struct chisels *cs, const struct state_root *root, uint64_t ord)
+{
+	cs->in.root = cs->root = root;
+	cs->ord = ord;
 }
 
 /* ---- end ---------------------------------------------------------------------------------------------------------- */

@@ -59,6 +59,7 @@ static int open_libraries(lua_State *L)
 	api_evt_open(L);
 	api_chisel_open(L);
 	api_sysdig_open(L);
+	api_tables_open(L);
 	api_aggregate_open(L);
 	prelude_open(L);
 	lua_pushlightuserdata(L, ls->c);

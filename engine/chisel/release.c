@@ -382,6 +382,8 @@ static void note_read(struct chisels *cs, const struct batch *b, uint32_t end)
 	cs->any_event = true;
 	cs->last_ts = event_ts(b, end - 1);
 	cs->raw_off = b->raw_off;
+	cs->root = b->root;
+	cs->ord = b->first_ord + end - 1;
 }
 
 int chisels_release(struct chisels *cs, struct chisels_part **pp, struct field_env *env, const struct batch *b,

@@ -121,6 +121,15 @@ void filter_free(struct filter *f)
 
 /* ---- what the run needs to know -------------------------------------------------------------- */
 
+int filter_each_field(const struct filter *f, int (*fn)(void *ctx, const struct field_ref *r), void *ctx)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < f->nrefs && rc == 0; i++)
+		rc = fn(ctx, f->refs[i]);
+	return rc;
+}
+
 uint32_t filter_demand(const struct filter *f)
 {
 	return f->demand;

@@ -24,6 +24,9 @@ struct digest_pred filter_header_pred(const struct filter *f);
 /* True when the header predicate and the type bitmap decide the whole filter. */
 bool filter_header_decides(const struct filter *f);
 
+/* Calls fn for each field the filter names until it returns non-zero, which is the result. */
+int filter_each_field(const struct filter *f, int (*fn)(void *ctx, const struct field_ref *r), void *ctx);
+
 int filter_run_new(struct filter_run **out, const struct filter *f);
 void filter_run_free(struct filter_run *r);
 bool filter_match(struct filter_run *r, struct field_env *env);

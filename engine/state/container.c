@@ -84,6 +84,81 @@ const struct container *container_of_thread(const struct state_root *r, const st
 	return implied;
 }
 
+/* ---- listing
+ * ------------------------------------------------------------------------------------------- */
+
+struct listing {
+	const struct state_root *r;
+	uint64_t ord;
+	bool compat029, failed;
+	struct container *c; /* implied ones are values of their own, the others copies that share their texts */
+	size_t n, cap;
+};
+
+static void list_add(struct listing *l, const struct container *c)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 16;
+		struct container *p = realloc(l->c, cap * sizeof(*p));
+
+		if (!p) {
+			l->failed = true;
+			return;
+		}
+		l->c = p;
+		l->cap = cap;
+	}
+	l->c[l->n++] = *c;
+}
+
+static int list_thread(void *ctx, struct thread *t)
+{
+	struct listing *l = ctx;
+	const struct thread_ver *v = thread_ver_at(t, l->ord);
+	struct container implied;
+	const struct container *c =
+		v ? container_of_thread(l->r, v, l->ord, l->compat029, &implied) : NULL;
+
+	if (c == &implied)
+		list_add(l, c);
+	return 0;
+}
+
+static int by_id(const void *p, const void *q)
+{
+	return strcmp(((const struct container *)p)->id, ((const struct container *)q)->id);
+}
+
+int state_containers_each(const struct state_root *r, uint64_t ord, bool compat029,
+			  int (*fn)(void *ctx, const struct container *c), void *ctx)
+{
+	struct listing l = {.r = r, .ord = ord, .compat029 = compat029};
+	const struct container_table *t =
+		atomic_load_explicit(state_root_containers(r), memory_order_acquire);
+	int rc = 0;
+
+	for (unsigned i = 0; t && i < BUCKETS; i++) {
+		struct entry *e = atomic_load_explicit(&t->bucket[i], memory_order_acquire);
+
+		for (; e; e = e->next) {
+			const struct container *c = atomic_load_explicit(&e->newest, memory_order_acquire);
+
+			while (c && c->ord > ord)
+				c = c->prev;
+			if (c)
+				list_add(&l, c);
+		}
+	}
+	state_threads_each(r, ord, list_thread, &l);
+	if (l.n)
+		qsort(l.c, l.n, sizeof(*l.c), by_id);
+	for (size_t i = 0; i < l.n && rc == 0 && !l.failed; i++)
+		if (i == 0 || by_id(&l.c[i - 1], &l.c[i]) != 0)
+			rc = fn(ctx, &l.c[i]);
+	free(l.c);
+	return l.failed ? -ENOMEM : rc;
+}
+
 const char *container_label(const struct container *c, const char *key, size_t key_len)
 {
 	for (unsigned i = 0; i < c->nlabels; i++)

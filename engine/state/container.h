@@ -85,6 +85,11 @@ bool container_match(struct container_match *m, const char *cgroups, size_t len,
 const struct container *container_of_thread(const struct state_root *r, const struct thread_ver *v,
 					    uint64_t ord, bool compat029,
 					    struct container *implied);
+/* All containers as of ord by id ascending: those that events described and those that only the cgroups
+ * of a living thread tell of. fn returns non-zero to stop; its argument is valid during the call. -ENOMEM
+ * when memory is out. */
+int state_containers_each(const struct state_root *r, uint64_t ord, bool compat029,
+			  int (*fn)(void *ctx, const struct container *c), void *ctx);
 /* Value of a label; NULL if there is none. */
 const char *container_label(const struct container *c, const char *key, size_t key_len);
 

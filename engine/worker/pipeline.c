@@ -60,7 +60,9 @@ static int run_serial(struct pipeline *p)
 		p->ended = step_release(p, s);
 		slot_recycle(p, s);
 		p->read_seq++;
-		state_reclaim(p->st, p->read_seq);
+		/* Scripts may read the tables as of the last event in on_capture_end. */
+		if (!p->ended)
+			state_reclaim(p->st, p->read_seq);
 	}
 	return 0;
 }
@@ -204,7 +206,7 @@ static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq
 		pthread_mutex_lock(&p->lock);
 		p->out_bytes -= out_bytes;
 		s->state = SLOT_FREE;
-		p->release_seq++;
+		p->release_seq += !end; /* at the end the tables stay as they are, for on_capture_end */
 		p->releasing = false;
 		p->ended |= end;
 		break;

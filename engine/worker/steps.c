@@ -284,6 +284,8 @@ bool step_release(struct pipeline *p, struct slot *s)
 {
 	if (s->ends_before)
 		return release_fail(p, &s->b.err);
+	if (s->b.kind == BATCH_META && p->o->chisels)
+		chisels_section(p->o->chisels, s->b.root, s->b.first_ord + s->b.nev);
 	if (s->b.kind == BATCH_EVENTS && s->b.nev) {
 		if (release_events(p, s))
 			return true;

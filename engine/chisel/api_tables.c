@@ -1,0 +1,448 @@
+/* sysdig.get_thread_table and its kin, sysdig.get_container_table: snapshots of the tables as of the event under way.
+ *
+ * A filter is asked once for every descriptor of every thread, as if a read on it had just returned: a made-up batch of
+ * one event stands for that. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "chisel/chisel_int.h"
+#include "state/container.h"
+
+enum { BLOCK_MAX = 96 };
+
+enum table_form { TF_ALL = 0, TF_NO_FDS = 1 << 0, TF_BAREBONE = 1 << 1 };
+
+/* What evaluates the filter. Lives in a userdata, so that a raised error frees it. */
+struct asker {
+	struct filter *filter;
+	struct filter_run *run;
+	struct demand demand;
+	struct render_opts ro;
+	struct evctx ctx;
+	struct arena scratch;
+	struct field_env env;
+	struct batch b;
+	struct ev_rec rec;
+	struct tslot slot;
+	uint8_t block[BLOCK_MAX];
+	bool ready;
+};
+#define ASKER "burin.asker"
+
+struct listing {
+	lua_State *L;
+	struct chisels *cs;
+	const struct state_root *root;
+	uint64_t ord, ts;
+	unsigned form; /* enum table_form */
+	struct asker *ask; /* NULL: everything matches */
+	int table;     /* stack index of the result */
+	int fds;       /* stack index of the descriptors of the thread under way */
+	struct thread *t;
+	const struct thread_ver *v;
+	bool any;      /* a descriptor of it matched */
+};
+
+/* ---- where the script stands ----------------------------------------------------------------------------------- */
+
+static bool find_place(struct lstate *ls, struct listing *l)
+{
+	struct cur_event *ev = &ls->ev;
+	struct chisels *cs = ls->c->cs;
+
+	l->cs = cs;
+	if (ev->env && (ev->b || ev->moved)) {
+		const struct batch *b = ev->b ? ev->b : ev->env->c->b;
+		const uint8_t *blk = b->data + b->ev[ev->idx].off;
+
+		l->root = b->root;
+		l->ord = b->first_ord + ev->idx;
+		l->ts = load_u64(blk + event_block_hdr_off(load_u32(blk)));
+	} else {
+		l->root = cs->root;
+		l->ord = cs->ord;
+		l->ts = cs->last_ts;
+	}
+	return ls->phase >= LP_START && l->root;
+}
+
+/* ---- filter ------------------------------------------------------------------------------------------------------ */
+
+static int free_asker(lua_State *L)
+{
+	struct asker *a = luaL_checkudata(L, 1, ASKER);
+
+	filter_run_free(a->run);
+	filter_free(a->filter);
+	if (a->ready) {
+		field_env_fini(&a->env);
+		evctx_fini(&a->ctx);
+		arena_fini(&a->scratch);
+	}
+	memset(a, 0, sizeof(*a));
+	return 0;
+}
+
+static void put(uint8_t **p, uint64_t v, unsigned n)
+{
+	memcpy(*p, &v, n);
+	*p += n;
+}
+
+/* A read exit event with result 0 and no data, at time ts. */
+static void make_block(struct asker *a, uint64_t ts)
+{
+	uint8_t *p = a->block;
+	uint32_t event = EVENT_HDR_V2 + 2 * 2 + 8, total = 8 + 2 + event + 4;
+
+	total = (total + 3) & ~3u;
+	put(&p, BLK_EV_V2, 4);
+	put(&p, total, 4);
+	put(&p, 0, 2); /* cpu */
+	put(&p, ts, 8);
+	put(&p, 0, 8); /* tid: see ask */
+	put(&p, event, 4);
+	put(&p, EV_SYSCALL_READ_X, 2);
+	put(&p, 2, 4);
+	put(&p, 8, 2);
+	put(&p, 0, 2);
+	put(&p, 0, 8);
+	memcpy(a->block + total - 4, &total, 4);
+	ASSERT(total <= BLOCK_MAX);
+}
+
+static int check_class(void *ctx, const struct field_ref *r)
+{
+	static const char *const ok[] = { "fd", "process", "proc", "thread", "user", "group", "container", "fdlist" };
+	const char *name = r->info->name;
+	size_t n = strcspn(name, ".");
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ok); i++)
+		if (strlen(ok[i]) == n && !strncmp(name, ok[i], n))
+			return 0;
+	*(const char **)ctx = name;
+	return 1;
+}
+
+static struct asker *make_asker(lua_State *L, struct listing *l, const char *text, const char *fn)
+{
+	struct lstate *ls = lstate_of(L);
+	struct chisels *cs = l->cs;
+	struct err why = { 0 };
+	const char *wrong = NULL;
+	struct asker *a = lua_newuserdatauv(L, sizeof(*a), 0);
+
+	memset(a, 0, sizeof(*a));
+	if (luaL_newmetatable(L, ASKER)) {
+		lua_pushcfunction(L, free_asker);
+		lua_setfield(L, -2, "__gc");
+	}
+	lua_setmetatable(L, -2);
+	if (filter_compile(&a->filter, text, cs->host->compat029, &why))
+		luaL_error(L, "invalid filter argument for %s in chisel %s: %s: %s", fn, ls->c->name, text, why.msg);
+	if (filter_each_field(a->filter, check_class, &wrong))
+		luaL_error(L, "invalid filter argument for %s in chisel %s: the given filter is not supported for thread table "
+			      "filtering (%s)", fn, ls->c->name, wrong);
+	demand_init(&a->demand, cs->host->compat029);
+	demand_add(&a->demand, UINT32_MAX);
+	a->ro = *cs->host->ro;
+	arena_init(&a->scratch);
+	if (filter_run_new(&a->run, a->filter) || evctx_init(&a->ctx, &a->demand))
+		luaL_error(L, "out of memory");
+	a->ready = true;
+	a->env = (struct field_env){ .c = &a->ctx, .scratch = &a->scratch, .ro = &a->ro };
+	make_block(a, l->ts);
+	a->b = (struct batch){ .data = a->block, .len = load_u32(a->block + 4), .ev = &a->rec, .nev = 1, .slots = &a->slot,
+			       .nslots = 1, .first_ts = l->ts, .last_ts = l->ts, .first_ord = l->ord, .num_base = 1,
+			       .origin_ts = l->ts, .root = (struct state_root *)(uintptr_t)l->root };
+	return a;
+}
+
+static bool ask(struct listing *l, int fd)
+{
+	struct asker *a = l->ask;
+	uint64_t tid = (uint64_t)l->t->tid;
+
+	if (!a)
+		return true;
+	memcpy(a->block + event_block_hdr_off(BLK_EV_V2) + 8, &tid, 8);
+	a->slot = (struct tslot){ .tid = l->t->tid, .thread = l->t };
+	a->rec = (struct ev_rec){ .type = EV_SYSCALL_READ_X, .pair = PAIR_NONE, .fd = fd };
+	arena_reset(&a->scratch);
+	if (evctx_begin(&a->ctx, &a->b))
+		luaL_error(l->L, "out of memory");
+	evctx_move(&a->ctx, 0);
+	return filter_match(a->run, &a->env);
+}
+
+/* ---- entries ------------------------------------------------------------------------------------------------------- */
+
+static void set_u32(lua_State *L, const char *name, uint64_t v)
+{
+	lua_pushinteger(L, (uint32_t)v);
+	lua_setfield(L, -2, name);
+}
+
+static void set_text(lua_State *L, const char *name, const char *s, size_t len)
+{
+	lua_pushlstring(L, s, strnlen(s, len));
+	lua_setfield(L, -2, name);
+}
+
+static void set_string(lua_State *L, const char *name, const char *s)
+{
+	lua_pushstring(L, s);
+	lua_setfield(L, -2, name);
+}
+
+/* Texts one behind another, each with its NUL. */
+static void set_list(lua_State *L, const char *name, const struct rstr *s)
+{
+	lua_Integer n = 0;
+
+	lua_newtable(L);
+	for (uint32_t at = 0; at < s->len;) {
+		size_t len = strnlen(s->s + at, s->len - at);
+
+		lua_pushlstring(L, s->s + at, len);
+		lua_rawseti(L, -2, ++n);
+		at += (uint32_t)len + 1;
+	}
+	lua_setfield(L, -2, name);
+}
+
+static void set_addr(lua_State *L, const char *name, const uint8_t *addr, bool v6)
+{
+	char tmp[INET6_ADDRSTRLEN];
+
+	lua_pushstring(L, inet_ntop(v6 ? AF_INET6 : AF_INET, addr, tmp, sizeof(tmp)));
+	lua_setfield(L, -2, name);
+}
+
+static const char *l4_name(unsigned l4)
+{
+	static const char *const names[] = { [L4_TCP] = "tcp", [L4_UDP] = "udp", [L4_ICMP] = "icmp", [L4_RAW] = "raw" };
+
+	return l4 < ARRAY_SIZE(names) && names[l4] ? names[l4] : "<NA>";
+}
+
+static void set_socket(lua_State *L, const struct fd_ver *f)
+{
+	bool server = f->kind == FDK_IPV4_SERV || f->kind == FDK_IPV6_SERV;
+	bool v6 = f->kind == FDK_IPV6 || f->kind == FDK_IPV6_SERV;
+
+	if (server) {
+		set_addr(L, "sip", f->sip, v6);
+		set_u32(L, "sport", f->sport);
+	} else {
+		set_addr(L, "cip", f->sip, v6);
+		set_u32(L, "cport", f->sport);
+		set_addr(L, "sip", f->dip, v6);
+		set_u32(L, "sport", f->dport);
+	}
+	lua_pushboolean(L, server || (f->flags & FDF_ROLE_SERVER));
+	lua_setfield(L, -2, "is_server");
+	lua_pushstring(L, l4_name(f->l4proto));
+	lua_setfield(L, -2, "l4proto");
+}
+
+static bool is_socket(const struct fd_ver *f)
+{
+	return f->kind == FDK_IPV4 || f->kind == FDK_IPV6 || f->kind == FDK_IPV4_SERV || f->kind == FDK_IPV6_SERV;
+}
+
+static int add_fd(void *ctx, int fd, const struct fd_ver *f)
+{
+	struct listing *l = ctx;
+	lua_State *L = l->L;
+	uint32_t len;
+
+	if (!ask(l, fd))
+		return 0;
+	l->any = true;
+	if (l->form & TF_NO_FDS)
+		return 0;
+	lua_newtable(L);
+	if (!(l->form & TF_BAREBONE)) {
+		const char *name = fd_ver_name(f, l->cs->host->compat029, &len), *type = fd_kind_name(f->kind);
+
+		set_text(L, "name", name, len);
+		lua_pushstring(L, type ? type : "<NA>");
+		lua_setfield(L, -2, "type");
+	}
+	if (is_socket(f))
+		set_socket(L, f);
+	lua_rawseti(L, l->fds, fd);
+	return 0;
+}
+
+struct sibling_count {
+	const struct listing *l;
+	int64_t pid;
+	uint64_t n;
+};
+
+static int count_sibling(void *ctx, struct thread *t)
+{
+	struct sibling_count *s = ctx;
+	const struct thread_ver *v = thread_ver_at(t, s->l->ord);
+
+	s->n += v && v->pid == s->pid && t->tid != v->pid;
+	return 0;
+}
+
+static uint64_t count_childs(const struct listing *l)
+{
+	struct sibling_count s = { l, l->v->pid, 0 };
+
+	if (l->t->tid == l->v->pid)
+		state_threads_each(l->root, l->ord, count_sibling, &s);
+	return s.n;
+}
+
+/* Into the table on top of the stack. */
+static void set_details(struct listing *l)
+{
+	lua_State *L = l->L;
+	const struct thread_ver *v = l->v;
+	const struct thread_vol *vol = thread_vol_at(l->t, l->ord);
+	const struct user *u = state_user_at(l->root, v->uid, l->ord);
+	char ts[24];
+
+	set_u32(L, "ptid", (uint64_t)v->ptid);
+	set_text(L, "comm", v->comm->s, v->comm->len);
+	set_text(L, "exe", v->exe->s, v->exe->len);
+	set_u32(L, "flags", v->flags);
+	set_u32(L, "fdlimit", v->fdlimit);
+	set_u32(L, "uid", v->uid);
+	set_u32(L, "gid", v->gid);
+	set_u32(L, "nchilds", count_childs(l));
+	set_u32(L, "vmsize_kb", vol ? vol->vmsize_kb : 0);
+	set_u32(L, "vmrss_kb", vol ? vol->vmrss_kb : 0);
+	set_u32(L, "vmswap_kb", vol ? vol->vmswap_kb : 0);
+	set_u32(L, "pfmajor", vol ? vol->pfmajor : 0);
+	set_u32(L, "pfminor", vol ? vol->pfminor : 0);
+	snprintf(ts, sizeof(ts), "%llu", (unsigned long long)v->clone_ts);
+	lua_pushstring(L, ts);
+	lua_setfield(L, -2, "clone_ts");
+	lua_pushstring(L, u ? u->name : "<NA>");
+	lua_setfield(L, -2, "username");
+	set_list(L, "args", v->args);
+	set_list(L, "env", v->env);
+}
+
+static int add_thread(void *ctx, struct thread *t)
+{
+	struct listing *l = ctx;
+	lua_State *L = l->L;
+
+	l->t = t;
+	l->v = thread_ver_at(t, l->ord);
+	if (!l->v || l->v->placeholder)
+		return 0;
+	luaL_checkstack(L, 12, "thread table");
+	lua_newtable(L);
+	l->fds = lua_gettop(L);
+	l->any = !l->ask;
+	if (l->ask || !(l->form & TF_NO_FDS))
+		state_fds_each(l->root, t, l->v, l->ord, add_fd, l);
+	if (!l->any) {
+		lua_pop(L, 1);
+		return 0;
+	}
+	lua_newtable(L);
+	set_u32(L, "tid", (uint64_t)t->tid);
+	set_u32(L, "pid", (uint64_t)l->v->pid);
+	if (!(l->form & TF_BAREBONE))
+		set_details(l);
+	lua_insert(L, -2);
+	lua_setfield(L, -2, "fdtable");
+	lua_rawseti(L, l->table, (uint32_t)t->tid);
+	return 0;
+}
+
+static int thread_table(lua_State *L, const char *fn, unsigned form)
+{
+	struct listing l = { .L = L, .form = form };
+	const char *text = lua_isstring(L, 1) ? lua_tostring(L, 1) : ""; /* anything else is ignored */
+
+	lua_settop(L, 1);
+	lua_newtable(L);
+	l.table = 2;
+	if (!find_place(lstate_of(L), &l))
+		return 1;
+	if (*text)
+		l.ask = make_asker(L, &l, text, fn);
+	state_threads_each(l.root, l.ord, add_thread, &l);
+	lua_settop(L, 2);
+	return 1;
+}
+
+static int s_thread_table(lua_State *L)
+{
+	return thread_table(L, "get_thread_table", TF_ALL);
+}
+
+static int s_thread_table_nofds(lua_State *L)
+{
+	return thread_table(L, "get_thread_table_nofds", TF_NO_FDS);
+}
+
+static int s_thread_table_barebone(lua_State *L)
+{
+	return thread_table(L, "get_thread_table_barebone", TF_BAREBONE);
+}
+
+static int s_thread_table_barebone_nofds(lua_State *L)
+{
+	return thread_table(L, "get_thread_table_barebone_nofds", TF_BAREBONE | TF_NO_FDS);
+}
+
+/* ---- containers ------------------------------------------------------------------------------------------------------ */
+
+static int add_container(void *ctx, const struct container *c)
+{
+	struct listing *l = ctx;
+	lua_State *L = l->L;
+	const char *type = container_type_name(c->type, l->cs->host->compat029);
+
+	luaL_checkstack(L, 4, "container table");
+	lua_createtable(L, 0, 5);
+	set_string(L, "id", c->id);
+	set_string(L, "name", c->name);
+	set_string(L, "image", c->image);
+	set_string(L, "images", c->image); /* the manual's spelling */
+	set_string(L, "type", type && *type ? type : "unknown");
+	lua_rawseti(L, l->table, luaL_len(L, l->table) + 1);
+	return 0;
+}
+
+static int s_container_table(lua_State *L)
+{
+	struct listing l = { .L = L };
+
+	lua_settop(L, 1);
+	lua_newtable(L);
+	l.table = 2;
+	if (find_place(lstate_of(L), &l))
+		state_containers_each(l.root, l.ord, l.cs->host->compat029, add_container, &l);
+	return 1;
+}
+
+void api_tables_open(lua_State *L)
+{
+	static const luaL_Reg fns[] = {
+		{ "get_thread_table", s_thread_table },
+		{ "get_thread_table_nofds", s_thread_table_nofds },
+		{ "get_thread_table_barebone", s_thread_table_barebone },
+		{ "get_thread_table_barebone_nofds", s_thread_table_barebone_nofds },
+		{ "get_container_table", s_container_table },
+		{ NULL, NULL },
+	};
+
+	lua_getglobal(L, "sysdig");
+	luaL_setfuncs(L, fns, 0);
+	lua_pop(L, 1);
+}
