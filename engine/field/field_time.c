@@ -69,8 +69,21 @@ static uint64_t latency_ns(struct field_env *env)
 	return evctx_latency(env->c);
 }
 
+/* Internal events of known threads have none, those of unknown ones 0: as in every reader. Without a thread table
+ * all are taken for known. */
+static bool latency_hidden(struct field_env *env)
+{
+	const struct event_info *i = event_info(&env->c->ev);
+
+	if ((i->category_029 & EC_BASE_MASK) != EC_INTERNAL)
+		return false;
+	return !(env->c->demand->bits & DEMAND_THREADS) || evctx_thread(env->c, NULL);
+}
+
 void get_evt_latency(const struct field_ref *r, struct field_env *env, struct value *v)
 {
+	if (latency_hidden(env))
+		return;
 	set_time_part(v, latency_ns(env), r->info->sel);
 }
 
