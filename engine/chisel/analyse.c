@@ -149,7 +149,7 @@ static bool datum_of(const struct chisel *c, unsigned field, struct field_env *e
 	struct value v;
 
 	field_get(&c->fields[field].ref, env, &v);
-	return value_datum(&c->fields[field].ref, &v, env->scratch, d);
+	return value_datum(&c->fields[field], &v, env, d);
 }
 
 static void update_agg(struct chisels_part *p, unsigned ci, unsigned k, struct field_env *env)

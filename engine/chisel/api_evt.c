@@ -35,7 +35,7 @@ static int e_field(lua_State *L)
 		return 1;
 	}
 	if (LIKELY((unsigned)i < ls->ev.nvals)) {
-		push_value(L, &c->fields[i].ref, &ls->ev.vals[i]);
+		push_value(L, &c->fields[i], &ls->ev.vals[i]);
 		return 1;
 	}
 	if (ls->ev.last) {
@@ -44,7 +44,7 @@ static int e_field(lua_State *L)
 	}
 	current(L, ls, "field");
 	field_get(&c->fields[i].ref, ls->ev.env, &v);
-	push_value(L, &c->fields[i].ref, &v);
+	push_value(L, &c->fields[i], &v);
 	return 1;
 }
 

@@ -213,6 +213,23 @@ static void set_list(lua_State *L, const char *name, const struct rstr *s)
 	lua_setfield(L, -2, name);
 }
 
+/* Names lose what is not printable (those of unix sockets in /proc end in a newline), and in compat mode all bytes beyond
+ * ASCII. */
+static void set_clean(struct listing *l, const char *name, const char *s, size_t len)
+{
+	luaL_Buffer b;
+
+	luaL_buffinit(l->L, &b);
+	for (size_t i = 0; i < len && s[i]; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		if ((c >= 0x20 && c < 0x7f) || (c >= 0x80 && !l->cs->host->compat029))
+			luaL_addchar(&b, s[i]);
+	}
+	luaL_pushresult(&b);
+	lua_setfield(l->L, -2, name);
+}
+
 static void set_addr(lua_State *L, const char *name, const uint8_t *addr, bool v6)
 {
 	char tmp[INET6_ADDRSTRLEN];
@@ -221,8 +238,10 @@ static void set_addr(lua_State *L, const char *name, const uint8_t *addr, bool v
 	lua_setfield(L, -2, name);
 }
 
-static const char *l4_name(unsigned l4)
+/* Ends whose roles are not known have no protocol either. */
+static const char *l4_name(const struct fd_ver *f, bool server)
 {
+	unsigned l4 = server || (f->flags & (FDF_ROLE_CLIENT | FDF_ROLE_SERVER)) ? f->l4proto : L4_NA;
 	static const char *const names[] = { [L4_TCP] = "tcp", [L4_UDP] = "udp", [L4_ICMP] = "icmp", [L4_RAW] = "raw" };
 
 	return l4 < ARRAY_SIZE(names) && names[l4] ? names[l4] : "<NA>";
@@ -244,7 +263,7 @@ static void set_socket(lua_State *L, const struct fd_ver *f)
 	}
 	lua_pushboolean(L, server || (f->flags & FDF_ROLE_SERVER));
 	lua_setfield(L, -2, "is_server");
-	lua_pushstring(L, l4_name(f->l4proto));
+	lua_pushstring(L, l4_name(f, server));
 	lua_setfield(L, -2, "l4proto");
 }
 
@@ -268,7 +287,7 @@ static int add_fd(void *ctx, int fd, const struct fd_ver *f)
 	if (!(l->form & TF_BAREBONE)) {
 		const char *name = fd_ver_name(f, l->cs->host->compat029, &len), *type = fd_kind_name(f->kind);
 
-		set_text(L, "name", name, len);
+		set_clean(l, "name", name, len);
 		lua_pushstring(L, type ? type : "<NA>");
 		lua_setfield(L, -2, "type");
 	}

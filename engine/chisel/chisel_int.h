@@ -48,6 +48,7 @@ struct lstate {
 	size_t bytes, max_bytes; /* memory of the Lua state */
 	bool exited, end_capture;
 	int exit_code;
+	struct buf text;    /* scratch for rendering */
 	unsigned seals;	    /* parts sealed so far */
 	struct buf traceback; /* of the last error, NUL-terminated */
 	unsigned agg_calls; /* chisel.aggregate calls so far: numbers the handles */
@@ -107,9 +108,10 @@ size_t num_text(char *out, lua_Number v);
 MAY_RAISE const char *tolstring51(lua_State *L, int idx, size_t *len);
 
 /* value.c */
-MAY_RAISE void push_value(lua_State *L, const struct field_ref *r, const struct value *v);
-/* Key or value of an aggregate; false: no value. Texts are borrowed or put into scratch. */
-bool value_datum(const struct field_ref *r, const struct value *v, struct arena *scratch, struct agg_datum *d);
+struct chisel_field;
+MAY_RAISE void push_value(lua_State *L, const struct chisel_field *f, const struct value *v);
+/* Key or value of an aggregate; false: no value. Texts are borrowed or put into the scratch of env. */
+bool value_datum(const struct chisel_field *f, const struct value *v, struct field_env *env, struct agg_datum *d);
 
 /* ---- one chisel -------------------------------------------------------------------------------------- */
 
@@ -121,6 +123,8 @@ struct chisel_arg {
 /* A field as the script asked for it. The handle a script gets is its number plus one, as a pointer. */
 struct chisel_field {
 	char *text; /* as requested */
+	bool raw_text; /* evt.rawarg.X: texts keep the NUL they have in the trace */
+	bool rendered; /* evt.buffer: a script gets the text that is printed, a filter the bytes */
 	struct field_ref ref;
 };
 

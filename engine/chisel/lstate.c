@@ -113,6 +113,7 @@ void lstate_free(struct lstate *ls)
 	watchdog_leave(ls);
 	watchdog_remove(ls->c->cs->wd, ls);
 	buf_fini(&ls->traceback);
+	buf_fini(&ls->text);
 	ls->magic = 0;
 	free(ls);
 }

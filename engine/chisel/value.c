@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "chisel/chisel_int.h"
+#include "field/render.h"
 
 static const double EXACT_MAX = 9007199254740992.0; /* 2^53 */
 
@@ -42,10 +43,9 @@ static void push_double(lua_State *L, double d)
 		lua_pushnumber(L, d);
 }
 
-/* Raw arguments of text type carry their NUL, as in the trace. */
-static bool wants_nul(const struct field_ref *r, const struct value *v)
+static bool wants_nul(const struct chisel_field *f, const struct value *v)
 {
-	return r && r->info && !strcmp(r->info->name, "evt.rawarg") && (!v->len || v->s[v->len - 1]);
+	return f->raw_text && (!v->len || v->s[v->len - 1]);
 }
 
 static const char *addr_text(const struct value *v, char *tmp, size_t cap)
@@ -53,7 +53,18 @@ static const char *addr_text(const struct value *v, char *tmp, size_t cap)
 	return inet_ntop(v->len == 16 ? AF_INET6 : AF_INET, v->s, tmp, (socklen_t)cap);
 }
 
-void push_value(lua_State *L, const struct field_ref *r, const struct value *v)
+static void push_rendered(lua_State *L, const struct value *v)
+{
+	struct lstate *ls = lstate_of(L);
+
+	buf_reset(&ls->text);
+	render_buffer(&ls->text, (const uint8_t *)v->s, v->len, ls->c->cs->host->ro);
+	if (buf_failed(&ls->text))
+		luaL_error(L, "out of memory");
+	lua_pushlstring(L, ls->text.p ? ls->text.p : "", ls->text.len);
+}
+
+void push_value(lua_State *L, const struct chisel_field *f, const struct value *v)
 {
 	char tmp[INET6_ADDRSTRLEN];
 
@@ -81,7 +92,7 @@ void push_value(lua_State *L, const struct field_ref *r, const struct value *v)
 		lua_pushboolean(L, v->u != 0);
 		return;
 	case VC_TEXT:
-		if (wants_nul(r, v)) {
+		if (wants_nul(f, v)) {
 			luaL_Buffer b;
 			luaL_buffinit(L, &b);
 			luaL_addlstring(&b, v->s, v->len);
@@ -91,7 +102,10 @@ void push_value(lua_State *L, const struct field_ref *r, const struct value *v)
 		}
 		/* fall through */
 	case VC_BYTES:
-		lua_pushlstring(L, v->s, v->len);
+		if (f->rendered)
+			push_rendered(L, v);
+		else
+			lua_pushlstring(L, v->s, v->len);
 		return;
 	case VC_ADDR:
 		lua_pushstring(L, addr_text(v, tmp, sizeof(tmp)));
@@ -125,7 +139,19 @@ static bool text_datum(struct agg_datum *d, const char *s, size_t len)
 	return true;
 }
 
-bool value_datum(const struct field_ref *r, const struct value *v, struct arena *scratch, struct agg_datum *d)
+static bool rendered_datum(struct agg_datum *d, const struct value *v, struct field_env *env)
+{
+	struct buf b;
+
+	buf_init(&b);
+	render_buffer(&b, (const uint8_t *)v->s, v->len, env->ro);
+	const char *p = buf_failed(&b) ? NULL : arena_dup(env->scratch, b.p ? b.p : "", b.len);
+	size_t len = b.len;
+	buf_fini(&b);
+	return p && text_datum(d, p, len);
+}
+
+bool value_datum(const struct chisel_field *f, const struct value *v, struct field_env *env, struct agg_datum *d)
 {
 	char tmp[INET6_ADDRSTRLEN], *p;
 
@@ -145,10 +171,10 @@ bool value_datum(const struct field_ref *r, const struct value *v, struct arena 
 		return true;
 	case VC_TEXT:
 	case VC_BYTES:
-		return text_datum(d, v->s, v->len);
+		return f->rendered ? rendered_datum(d, v, env) : text_datum(d, v->s, v->len);
 	case VC_ADDR:
 		addr_text(v, tmp, sizeof(tmp));
-		p = arena_dup(scratch, tmp, strlen(tmp) + 1);
+		p = arena_dup(env->scratch, tmp, strlen(tmp) + 1);
 		return p && text_datum(d, p, strlen(p));
 	default:
 		return false;

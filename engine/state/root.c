@@ -251,27 +251,38 @@ struct role_ctx {
 	struct port_set ports;
 };
 
-static int thread_fix_roles(void *ctx, struct thread *t)
+/* fn for the descriptors of the thread's own table. */
+static int thread_own_fds(struct role_ctx *c, struct thread *t,
+			  int (*fn)(void *ctx, int fd, const struct fd_ver *f))
 {
-	struct role_ctx *c = ctx;
 	struct thread_ver v = *thread_now(t);
-	int rc;
 
-	v.flags &= ~(uint32_t)PPM_CL_CLONE_FILES; /* its own table */
-	memset(&c->ports, 0, sizeof(c->ports));
-	rc = state_fds_each(c->r, t, &v, 0, port_collect, &c->ports);
-	return rc ? rc : state_fds_each(c->r, t, &v, 0, role_fix, &c->ports);
+	v.flags &= ~(uint32_t)PPM_CL_CLONE_FILES;
+	return state_fds_each(c->r, t, &v, 0, fn, &c->ports);
 }
 
+static int thread_collect_ports(void *ctx, struct thread *t)
+{
+	return thread_own_fds(ctx, t, port_collect);
+}
+
+static int thread_fix_roles(void *ctx, struct thread *t)
+{
+	return thread_own_fds(ctx, t, role_fix);
+}
+
+/* Any process may hold the listening socket: a server's children keep the connections. */
 static int roles_fix(struct state_root *r)
 {
-	struct role_ctx *c = malloc(sizeof(*c));
+	struct role_ctx *c = calloc(1, sizeof(*c));
 	int rc;
 
 	if (!c)
 		return -ENOMEM;
 	c->r = r;
-	rc = state_threads_each(r, 0, thread_fix_roles, c);
+	rc = state_threads_each(r, 0, thread_collect_ports, c);
+	if (rc == 0)
+		rc = state_threads_each(r, 0, thread_fix_roles, c);
 	free(c);
 	return rc;
 }

@@ -231,7 +231,8 @@ def compare_stored(suite, row, ours, workers):
     if command.startswith("on an 80x24"):
         words = r.words("TZ=UTC " + command[command.index("sysdig"):], ours, workers)
         got, err, code = r.run_tty(words, r.env(ours))
-        want, got = want.rstrip(b"\x1b[0m\n"), got.rstrip(b"\x1b[0m\n")
+        # sysdig resets the colour at its end, through another buffer than the script's.
+        want, got = want.replace(b"\x1b[00m", b""), got.replace(b"\x1b[00m", b"")
     else:
         got, err, code = r.run(r.words(command, ours, workers), r.env(ours))
     ok = code == row["exit"]

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "chisel/chisel.h"
+#include "field/render.h"
 #include "output/format.h"
 #include "state/container.h"
 
@@ -134,6 +135,7 @@ bool format_event(const struct format *f, struct field_env *env, struct buf *out
 
 /* ---- state and events --------------------------------------------------------------------------------------------------- */
 
+void render_buffer(struct buf *out, const uint8_t *p, uint32_t len, const struct render_opts *ro) { buf_put(out, p, len); }
 void demand_init(struct demand *d, bool compat029) {}
 void demand_add(struct demand *d, uint32_t bits) { d->bits |= bits; }
 const struct machine_info *state_machine(const struct state_root *r) { return NULL; }
