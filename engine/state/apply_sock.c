@@ -144,8 +144,6 @@ static void connect_enter(struct apply *a)
 		draft_commit(a, ft, fd, &d);
 		return;
 	}
-	if (p[0] == SOCK_UNIX)
-		d.f.kind = FDK_UNIX;
 	draft_commit_named(a, ft, fd, &d, name, sock_addr_text(name, sizeof(name), p, len));
 }
 

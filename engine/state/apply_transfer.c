@@ -126,8 +126,8 @@ static bool server_shows(const struct fd_ver *old, const struct sock_ends *e, co
 	       fd_name_is(old, swapped, fd_tuple_text(swapped, sizeof(swapped), &turned), true);
 }
 
-/* An ipv6 conversation of a listening socket: it stays one, only its name tells whom it talks to.
- */
+/* An ipv6 conversation of a listening socket, or of what is no inet socket at all: it stays what it is,
+ * only its name tells whom it talks to. */
 static void retuple_server(struct apply *a, struct fd_table *ft, int64_t fd, struct draft *d,
 			   const struct sock_ends *e, const uint8_t *p, uint32_t len)
 {
@@ -148,7 +148,7 @@ static void retuple(struct apply *a, struct fd_table *ft, int64_t fd, const stru
 
 	draft_begin_data(a, &d, old);
 	if (sock_ends_parse(&e, p, len, a->d->compat029)) {
-		if (e.v6 && (old->kind == FDK_IPV4_SERV || old->kind == FDK_IPV6_SERV)) {
+		if (e.v6 && !fd_is_inet(old)) {
 			retuple_server(a, ft, fd, &d, &e, p, len);
 			return;
 		}

@@ -59,7 +59,8 @@ static void type_row(struct digest_type *t, const struct apply_entry *ae, const 
 		return;
 	t->flags |= DG_ROW;
 	t->flags |= ae->when != ROW_ALWAYS ? DG_ROW_RES : 0;
-	t->flags |= ae->when == ROW_ADDR ? DG_ROW_ADDR : 0;
+	/* fd.connected looks at the data, not at the address */
+	t->flags |= ae->when == ROW_ADDR && !(d->bits & DEMAND_CONNECTED) ? DG_ROW_ADDR : 0;
 	t->addr_param = ae->param;
 }
 

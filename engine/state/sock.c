@@ -114,20 +114,24 @@ static bool same_end(const uint8_t *ip, uint16_t port, const uint8_t *ip2, uint1
 	return port == port2 && memcmp(ip, ip2, 16) == 0;
 }
 
+/* The source is taken over if it differs, a part of the destination if it is missing. A missing
+ * part counts as changed even if the event lacks it too: 0.29.3 then spells the name anew. */
 static bool set_ip(uint8_t *to, const uint8_t *ip, bool only_if_zero)
 {
-	if ((only_if_zero && memcmp(to, zero16, 16) != 0) || memcmp(to, ip, 16) == 0)
-		return false;
-	memcpy(to, ip, 16);
-	return true;
+	bool take = only_if_zero ? memcmp(to, zero16, 16) == 0 : memcmp(to, ip, 16) != 0;
+
+	if (take)
+		memcpy(to, ip, 16);
+	return take;
 }
 
 static bool set_port(uint16_t *to, uint16_t port, bool only_if_zero)
 {
-	if ((only_if_zero && *to) || *to == port)
-		return false;
-	*to = port;
-	return true;
+	bool take = only_if_zero ? *to == 0 : *to != port;
+
+	if (take)
+		*to = port;
+	return take;
 }
 
 bool sock_set_ends(struct fd_ver *f, const struct sock_ends *e, bool force_dest)
