@@ -28,6 +28,7 @@ enum ev_rec_flags {
 	ER_TOUCH = 1 << 3,   /* first event of its slot that makes a placeholder for an unknown tid */
 	ER_SELECTED = 1 << 4,/* passed the type bitmap and the header-only predicates */
 	ER_OWN_FD = 1 << 5,  /* unless the carried enter pairs, the event's own parameter tells the fd */
+	ER_LATER = 1 << 6,   /* exit that is not the first behind its enter: what the enter said is used up */
 };
 
 #define EV_FD_NONE  INT32_MIN	 /* no descriptor, or a number that cannot be one */

@@ -224,8 +224,8 @@ static void put_path_raw_029(struct buf *b, const char *s, uint32_t len)
 	b->len += n;
 }
 
-/* Directory a relative path starts from; NULL = unknown. For a descriptor without the final '/'. */
-static const char *path_base(const struct put *x, const struct print_param *pp, uint32_t *len)
+/* Directory a relative path starts from; NULL = unknown. *at: it is the name of a descriptor. */
+static const char *path_base(const struct put *x, const struct print_param *pp, uint32_t *len, bool *at)
 {
 	int dirfd = x->compat ? pp->dirfd_029 : pp->dirfd;
 	const struct thread_ver *v = NULL;
@@ -236,7 +236,8 @@ static const char *path_base(const struct put *x, const struct print_param *pp, 
 	if (pp->type == PT_FSRELPATH && dirfd >= 0 && dirfd != pp->index &&
 	    !event_param_i64(&x->c->ev, (unsigned)dirfd, &fd))
 		return NULL;
-	if (fd != -100) {
+	*at = fd != -100;
+	if (*at) {
 		const struct fd_ver *f = evctx_fd_n(x->c, fd);
 
 		return f ? fd_ver_name(f, x->compat, len) : NULL;
@@ -268,9 +269,11 @@ static size_t put_path(const struct put *x, const struct print_param *pp, const 
 		return end;
 	if (!evctx_thread(x->c, NULL))
 		return end;
-	const char *base = path_base(x, pp, &base_len);
+	bool at = false;
+	const char *base = path_base(x, pp, &base_len, &at);
 	char full[1026];
-	size_t n = path_join(full, base ? base : "", base_len, s, len, x->compat);
+	size_t n = base && at ? path_join_at(full, base, base_len, s, len, x->compat)
+			      : path_join(full, base ? base : "", base_len, s, len, x->compat);
 
 	if (n) {
 		buf_putc(b, '(');

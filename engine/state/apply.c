@@ -43,6 +43,7 @@ static void row_enter(struct apply *a)
 		row_enter_here(a, &a->b->ev[r->pair - 1]);
 	else if (a->b->slots[r->slot].carry)
 		row_enter_carried(a, a->b->slots[r->slot].carry);
+	a->has_enter = a->has_enter && !(r->flags & ER_LATER);
 	/* The kernel reports an execveat that runs as the exit of execve. */
 	if (a->has_enter && !a->paired)
 		a->has_enter = !a->d->compat029 && a->enter_type == EV_SYSCALL_EXECVEAT_E &&
@@ -56,11 +57,11 @@ static int64_t row_fd_before(struct apply *a)
 	const struct open_enter *c;
 
 	if (r->pair == PAIR_NONE)
-		return EV_FD_NONE;
+		return fd_initial(a->d);
 	if (r->pair != PAIR_CARRY)
 		return a->b->ev[r->pair - 1].fd;
 	c = a->b->slots[r->slot].carry;
-	return c ? c->fd : EV_FD_NONE;
+	return c ? c->fd : fd_initial(a->d);
 }
 
 static bool row_creates(const struct apply *a)

@@ -79,7 +79,7 @@ static bool attempted_path(struct evctx *c, char *out, size_t cap, size_t *len)
 {
 	bool compat = c->demand->compat029;
 	const struct thread_ver *v = NULL;
-	char base[1300], buf[1300];
+	char buf[1300];
 	struct open_args o;
 	uint32_t n = 0;
 
@@ -88,9 +88,7 @@ static bool attempted_path(struct evctx *c, char *out, size_t cap, size_t *len)
 	if (o.at && o.dirfd != PPM_AT_FDCWD) {
 		const struct fd_ver *dir = evctx_fd_n(c, o.dirfd);
 		const char *name = dir ? fd_ver_name(dir, compat, &n) : NULL;
-		n = dir_base(base, sizeof(base), name, n);
-		return give(buf, path_join(buf, base, n, o.name, o.name_len, compat), out, cap,
-			    len);
+		return give(buf, path_join_at(buf, name, n, o.name, o.name_len, compat), out, cap, len);
 	}
 	evctx_main(c, &v);
 	return give(

@@ -167,8 +167,8 @@ bool evctx_enter_event(struct evctx *c, struct event *out)
 	if (!c->paired_ && !(!c->demand->compat029 && c->enter_type_ == EV_SYSCALL_EXECVEAT_E &&
 			     c->ev.type == EV_SYSCALL_EXECVE_19_X))
 		return false;
-	/* Only what is there for every batch size: the stored types. */
-	if (!type_may_be_stored(c->enter_type_))
+	/* Only what is there for every batch size: the stored types, until an exit has used them up. */
+	if (!type_may_be_stored(c->enter_type_) || (c->rec->flags & ER_LATER))
 		return false;
 	if (o)
 		return o->block && event_parse(out, o->block, o->block_len, max_code(c->demand), &why) == EVENT_OK;

@@ -313,10 +313,12 @@ static ALWAYS_INLINE void digest_pair(struct digest *g, struct event *e, const s
 		s->last_fd = r->fd = t->flags & DG_USES_FD ? param_fd(e, 0) : EV_FD_NONE;
 	} else {
 		r->pair = s->last_enter ? s->last_enter : s->fresh ? PAIR_NONE : PAIR_CARRY;
-		before = s->last_fd_set ? s->last_fd : s->fresh ? EV_FD_NONE : EV_FD_CARRY;
+		before = s->last_fd_set ? s->last_fd : s->fresh ? fd_initial(g->d) : EV_FD_CARRY;
 		if (t->flags & DG_EXIT) {
 			if (s->last_enter && g->b->ev[s->last_enter - 1].type + 1 == e->type)
 				r->flags |= ER_PAIRED;
+			if (s->last_exit)
+				r->flags |= ER_LATER;
 			r->fd = exit_fd(g, e, t, s, r, before);
 			s->last_exit = idx + 1;
 		} else {

@@ -1,8 +1,6 @@
-#include "state/state.h"
+#include "state/apply_fd.h"
 
 enum { PATH_LIMIT = 1024 }; /* of sysdig and of the trace format */
-
-static const char path_too_long[] = "/PATH_TOO_LONG";
 
 /* ---- sysdig 0.29.3
  * -------------------------------------------------------------------------------- It cleans only
@@ -113,7 +111,7 @@ static size_t join_clean(char *out, const char *base, size_t base_len, const cha
 /* The base of a descriptor that nobody knows takes no slash in 0.29.3. */
 static bool is_unknown_base(const char *base, size_t len)
 {
-	return len == sizeof("<UNKNOWN>") - 1 && memcmp(base, "<UNKNOWN>", len) == 0;
+	return len == sizeof(UNKNOWN_DIR) - 1 && memcmp(base, UNKNOWN_DIR, len) == 0;
 }
 
 size_t path_join(char *out, const char *base, size_t base_len, const char *path, size_t path_len,
@@ -125,8 +123,8 @@ size_t path_join(char *out, const char *base, size_t base_len, const char *path,
 		     !(compat029 && is_unknown_base(base, base_len));
 	if (base_len >= PATH_LIMIT || path_len >= PATH_LIMIT ||
 	    base_len + slash + path_len + 1 >= PATH_LIMIT) {
-		memcpy(out, path_too_long, sizeof(path_too_long));
-		return sizeof(path_too_long) - 1;
+		memcpy(out, PATH_TOO_LONG, sizeof(PATH_TOO_LONG));
+		return sizeof(PATH_TOO_LONG) - 1;
 	}
 	size_t n = 0;
 	if (compat029) {
@@ -141,4 +139,22 @@ size_t path_join(char *out, const char *base, size_t base_len, const char *path,
 	}
 	out[n] = 0;
 	return n;
+}
+
+size_t path_join_at(char *out, const char *dir_name, size_t dir_len, const char *path, size_t path_len,
+		    bool compat029)
+{
+	char base[PATH_LIMIT + 2];
+	bool known = dir_name != NULL;
+
+	if (!known) {
+		dir_name = UNKNOWN_DIR;
+		dir_len = sizeof(UNKNOWN_DIR) - 1;
+	}
+	if (dir_len > PATH_LIMIT)
+		dir_len = PATH_LIMIT; /* too long in any case */
+	memcpy(base, dir_name, dir_len);
+	if (known)
+		base[dir_len++] = '/';
+	return path_join(out, base, dir_len, path, path_len, compat029);
 }

@@ -23,7 +23,7 @@ int32_t rec_last_fd(const struct batch *b, const struct ev_rec *r, const struct 
 	}
 	if (r->fd != EV_FD_CARRY)
 		return r->fd;
-	return carry ? carry->fd : EV_FD_NONE;
+	return carry ? carry->fd : fd_initial(d);
 }
 
 void slots_begin(struct state *st, struct batch *b)
@@ -59,7 +59,8 @@ static bool open_copy_block(struct open_enter *o, const uint8_t *p, uint32_t len
 	return true;
 }
 
-static bool open_from_event(struct state *st, struct open_enter *o, const struct batch *b, uint32_t idx)
+/* used: an exit has used up what the event says. */
+static bool open_from_event(struct state *st, struct open_enter *o, const struct batch *b, uint32_t idx, bool used)
 {
 	const struct ev_rec *r = &b->ev[idx];
 	const uint8_t *p = b->data + r->off;
@@ -68,17 +69,17 @@ static bool open_from_event(struct state *st, struct open_enter *o, const struct
 	o->ts = rec_ts(b, r);
 	o->ord = b->first_ord + idx;
 	o->type = r->type;
-	if (!type_may_be_stored(r->type) || block_event(&e, b, r->off, st->d) != EVENT_OK || !type_stored(&e))
+	if (used || !type_may_be_stored(r->type) || block_event(&e, b, r->off, st->d) != EVENT_OK || !type_stored(&e))
 		return true;
 	return open_copy_block(o, p, load_u32(p + 4));
 }
 
-static bool open_from_carry(struct open_enter *o, const struct open_enter *c)
+static bool open_from_carry(struct open_enter *o, const struct open_enter *c, bool used)
 {
 	*o = *c;
 	o->block = NULL;
 	o->block_len = 0;
-	return !c->block || open_copy_block(o, c->block, c->block_len);
+	return used || !c->block || open_copy_block(o, c->block, c->block_len);
 }
 
 /* What the slot leaves to the next batch; NULL with *same: nothing has changed. */
@@ -100,9 +101,9 @@ static struct open_enter *slot_open(struct state *st, const struct batch *b, con
 	o->type = UINT16_MAX;
 	o->fd = EV_FD_NONE;
 	if (s->last_enter)
-		ok = open_from_event(st, o, b, s->last_enter - 1);
+		ok = open_from_event(st, o, b, s->last_enter - 1, s->last_exit);
 	else if (c)
-		ok = open_from_carry(o, c);
+		ok = open_from_carry(o, c, s->last_exit);
 	st->failed |= !ok;
 	if (s->last_fd_set)
 		o->fd = s->last_fd;
@@ -217,7 +218,7 @@ static void slot_cut(struct apply *a, uint32_t slot, uint32_t idx, bool touch)
 		r->pair = PAIR_NONE;
 		r->flags &= (uint16_t)~ER_PAIRED;
 		if (!(type_flags(a->d, r->type) & EF_CREATES_FD) && !(r->flags & ER_OWN_FD))
-			r->fd = EV_FD_NONE;
+			r->fd = fd_initial(a->d);
 	}
 	if (!pairs)
 		return;

@@ -200,6 +200,10 @@ const struct container *state_container_at(const struct state_root *r, const cha
  * printable ASCII become '.'; a base that ends in '/' or is "<UNKNOWN>" gets no further slash. out holds 1026 bytes or more; NUL-terminated; returns the length. */
 size_t path_join(char *out, const char *base, size_t base_len, const char *path, size_t path_len,
 		 bool compat029);
+/* The same relative to a directory descriptor, given by its name (NULL: unknown, "<UNKNOWN>"). 0.29.3 puts a slash
+ * behind every such name, even behind "/". */
+size_t path_join_at(char *out, const char *dir_name, size_t dir_len, const char *path, size_t path_len,
+		    bool compat029);
 char fd_kind_letter(unsigned kind);	 /* 'f', '4', ... */
 const char *fd_kind_name(unsigned kind); /* "file", ...; NULL for kinds that print <NA> */
 /* Text of an inet descriptor's addresses: "1.2.3.4:5->6.7.8.9:80", "0.0.0.0:80" for servers. A socket made by events

@@ -195,6 +195,11 @@ static ALWAYS_INLINE int32_t fd_narrow(int64_t fd)
 {
 	return fd > EV_FD_CARRY && fd <= INT32_MAX ? (int32_t)fd : EV_FD_NONE;
 }
+/* The last fd of a thread that has shown no enter event: 0.29.3 says 0. */
+static inline int32_t fd_initial(const struct demand *d)
+{
+	return d->compat029 ? 0 : EV_FD_NONE;
+}
 /* The thread's last fd as of event r (EV_FD_NONE), once the slots have their carries. */
 int32_t rec_last_fd(const struct batch *b, const struct ev_rec *r, const struct demand *d);
 
