@@ -91,10 +91,10 @@ bool event_works_on_fd(struct field_env *env)
 /* After a failed open 0.29.3 shows the directory it started from, if that was a descriptor. */
 const struct fd_ver *event_fd(struct field_env *env)
 {
-	const struct fd_ver *f;
+	const struct fd_ver *tried;
 
 	if (!event_works_on_fd(env))
 		return NULL;
-	f = evctx_fd(env->c);
-	return f || !is_029(env) ? f : fd_attempted_entry(env->c);
+	tried = is_029(env) ? fd_attempted_entry(env->c) : NULL;
+	return tried ? tried : evctx_fd(env->c);
 }

@@ -150,7 +150,7 @@ void fd_event_name(struct field_env *env, struct value *v)
 	if (f) {
 		s = fd_ver_name(f, is_029(env), &n);
 		set_text(v, s, n);
-	} else if (is_exit(env)) {
+	} else if (is_exit(env) && !(is_029(env) && env->c->ev.type == EV_SYSCALL_OPENAT_X)) {
 		set_text(v, "", 0);
 	}
 }

@@ -272,7 +272,7 @@ static size_t put_path(const struct put *x, const struct print_param *pp, const 
 	bool at = false;
 	const char *base = path_base(x, pp, &base_len, &at);
 	char full[1026];
-	size_t n = base && at ? path_join_at(full, base, base_len, s, len, x->compat)
+	size_t n = base_len && at ? path_join_at(full, base, base_len, s, len, x->compat)
 			      : path_join(full, base ? base : "", base_len, s, len, x->compat);
 
 	if (n) {

@@ -43,7 +43,8 @@ static bool name_is_null(const char *s, uint32_t len)
 	return len == 6 && memcmp(s, "(NULL)", 6) == 0;
 }
 
-/* What the enter event says, if it has a usable name. A zero-length name is none, "" is one. */
+/* What the enter event says, if it has a usable name. A zero-length name is none, "" is one. The oldest
+ * openat has no other. */
 static bool args_of_enter(struct open_args *o, const struct open_layout *l, struct event *enter)
 {
 	const uint8_t *p;
@@ -51,7 +52,7 @@ static bool args_of_enter(struct open_args *o, const struct open_layout *l, stru
 
 	if (l->e_name < 0 || !event_param(enter, (unsigned)l->e_name, &p, &len) || len == 0 ||
 	    !event_param_str(enter, (unsigned)l->e_name, &o->name, &o->name_len) ||
-	    name_is_null(o->name, o->name_len))
+	    (l->name >= 0 && name_is_null(o->name, o->name_len)))
 		return false;
 	o->at = l->e_dirfd >= 0;
 	o->dirfd = param_or(enter, l->e_dirfd, PPM_AT_FDCWD);

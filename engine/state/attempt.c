@@ -75,6 +75,27 @@ static bool attempted_args(struct evctx *c, struct open_args *o)
 	       (event_param(&c->ev, i, &p, &len) && len != 0);
 }
 
+/* For open and creat 0.29.3 shows the parameter as evt.args would: made absolute if it is relative,
+ * else as it stands, less the bytes that do not print. */
+static bool shown_as_is_029(const struct evctx *c, const struct open_args *o)
+{
+	return c->demand->compat029 && !o->at &&
+	       ((o->name_len && *o->name == '/') ||
+		(o->name_len == 4 && memcmp(o->name, "<NA>", 4) == 0));
+}
+
+static bool give_printable(const char *s, size_t n, char *out, size_t cap, size_t *len)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n && k < cap - 1; i++)
+		if (s[i] >= 0x20 && s[i] <= 0x7e)
+			out[k++] = s[i];
+	out[k] = 0;
+	*len = k;
+	return true;
+}
+
 static bool attempted_path(struct evctx *c, char *out, size_t cap, size_t *len)
 {
 	bool compat = c->demand->compat029;
@@ -85,10 +106,13 @@ static bool attempted_path(struct evctx *c, char *out, size_t cap, size_t *len)
 
 	if (!attempted_args(c, &o))
 		return false;
+	if (shown_as_is_029(c, &o))
+		return give_printable(o.name, o.name_len, out, cap, len);
 	if (o.at && o.dirfd != PPM_AT_FDCWD) {
 		const struct fd_ver *dir = evctx_fd_n(c, o.dirfd);
 		const char *name = dir ? fd_ver_name(dir, compat, &n) : NULL;
-		return give(buf, path_join_at(buf, name, n, o.name, o.name_len, compat), out, cap, len);
+		return give(buf, path_join_at(buf, name, n, o.name, o.name_len, compat), out, cap,
+			    len);
 	}
 	evctx_main(c, &v);
 	return give(
@@ -129,14 +153,13 @@ bool fd_attempted_name(struct evctx *c, char *out, size_t cap, size_t *len)
 	unsigned type = c->ev.type;
 
 	if (is_open_exit(type)) {
-		uint32_t n;
-		const struct fd_ver *dir;
-
 		if (!failed(c))
 			return false;
-		dir = fd_attempted_entry(c);
-		if (!dir)
-			return attempted_path(c, out, cap, len);
+		const struct fd_ver *dir = fd_attempted_entry(c);
+		if (!dir) /* an exit that pairs with nothing shows the thread's last descriptor */
+			return !(c->demand->compat029 && evctx_fd(c)) &&
+			       attempted_path(c, out, cap, len);
+		uint32_t n;
 		const char *s = fd_ver_name(dir, true, &n);
 		return give(s, n, out, cap, len);
 	}
