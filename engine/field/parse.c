@@ -288,9 +288,10 @@ static const char *missing_arg(const struct field_info *f)
 static uint32_t param_demand(unsigned type)
 {
 	switch (type) {
-	case PT_FD: case PT_FDLIST: case PT_FSRELPATH: case PT_DYN:
+	/* Paths: the current directory may be one that fchdir took from a descriptor. */
+	case PT_FD: case PT_FDLIST: case PT_FSPATH: case PT_FSRELPATH: case PT_DYN:
 		return DEMAND_FDS;
-	case PT_FSPATH: case PT_PID:
+	case PT_PID:
 		return DEMAND_THREADS;
 	case PT_UID: case PT_GID:
 		return DEMAND_USERS;

@@ -134,7 +134,7 @@ static void fchdir_exit(struct apply *a)
 	if (!f)
 		return;
 	s = fd_ver_name(f, a->d->compat029, &len);
-	cwd_to(a, s, len);
+	cwd_to(a, len ? s : "/", len ? len : 1);
 }
 
 static void chroot_exit(struct apply *a, const char *s, uint32_t len)

@@ -115,10 +115,11 @@ static bool attempted_path(struct evctx *c, char *out, size_t cap, size_t *len)
 			    len);
 	}
 	evctx_main(c, &v);
-	return give(
-		buf,
-		path_join(buf, v ? v->cwd->s : "", v ? v->cwd->len : 0, o.name, o.name_len, compat),
-		out, cap, len);
+	size_t len_full =
+		path_join(buf, v ? v->cwd->s : "", v ? v->cwd->len : 0, o.name, o.name_len, compat);
+	if (compat && !len_full)
+		return give_printable(o.name, o.name_len, out, cap, len);
+	return give(buf, len_full, out, cap, len);
 }
 
 /* ---- sockets ---- */

@@ -135,6 +135,12 @@ size_t path_join(char *out, const char *base, size_t base_len, const char *path,
 	return base_len + slash + path_len - (!path_len && base_len && base[base_len - 1] == '/');
 }
 
+size_t path_join_at(char *out, const char *dir_name, size_t dir_len, const char *path, size_t path_len,
+		    bool compat029)
+{
+	return path_join(out, dir_name, dir_len, path, path_len, compat029);
+}
+
 static inline void fake_state_init(void)
 {
 	fake_ver.comm = fake_rstr("bash");
