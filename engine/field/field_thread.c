@@ -211,7 +211,7 @@ void get_proc_std(const struct field_ref *r, struct field_env *env, struct value
 
 static const struct thread_vol *volatiles(struct field_env *env, struct thread *t)
 {
-	return t ? thread_vol_at(t, env->c->ord) : NULL;
+	return t ? evctx_vol(env->c, t) : NULL;
 }
 
 static uint32_t vm_kb(const struct thread_vol *vol, unsigned which)

@@ -1,9 +1,20 @@
 #include "state/bind.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
+#include "state/path_cache.h"
 #include "state/state_priv.h"
+
+#define SAME_HEAD(type) \
+	static_assert(offsetof(struct type, ord) == offsetof(struct ver_head, ord) && \
+			      offsetof(struct type, prev) == offsetof(struct ver_head, prev) && \
+			      offsetof(struct type, skip) == offsetof(struct ver_head, skip) && \
+			      offsetof(struct type, skip_ord) == offsetof(struct ver_head, skip_ord), \
+		      #type " begins as struct ver_head")
+SAME_HEAD(fd_ver);
+SAME_HEAD(thread_vol);
 
 enum have { HAVE_THREAD = 1 << 0, HAVE_MAIN = 1 << 1, HAVE_ENTER = 1 << 2, HAVE_FDNUM = 1 << 3, HAVE_FD = 1 << 4 };
 
@@ -16,11 +27,13 @@ int evctx_init(struct evctx *c, const struct demand *d)
 {
 	memset(c, 0, sizeof(*c));
 	c->demand = d;
-	return 0;
+	c->paths = path_cache_new();
+	return c->paths ? 0 : -ENOMEM;
 }
 
 void evctx_fini(struct evctx *c)
 {
+	path_cache_free(c->paths);
 	free(c->slots);
 	memset(c, 0, sizeof(*c));
 }
@@ -37,6 +50,7 @@ int evctx_begin(struct evctx *c, const struct batch *b)
 	}
 	if (b->nslots)
 		memset(c->slots, 0, b->nslots * sizeof(*c->slots));
+	path_cache_begin(c->paths, b->first_ord + b->nev - 1);
 	c->b = b;
 	return 0;
 }
@@ -263,14 +277,51 @@ int64_t evctx_fdnum(struct evctx *c)
 	return c->fdnum_;
 }
 
+/* Entry e of the cache did not know the version as of the event. */
+static NO_INLINE const struct ver_head *path_miss(struct evctx *c, struct path_entry *e, const struct thread *owner,
+						  int32_t what)
+{
+	struct fd_ver *_Atomic *at = what == PATH_VOLATILE ? NULL : thread_fd_slot(owner, what);
+	const void *newest = what == PATH_VOLATILE ? (void *)atomic_load_explicit(&owner->vol, memory_order_acquire)
+			     : at		   ? (void *)atomic_load_explicit(at, memory_order_acquire)
+						   : NULL;
+	const struct ver_head *v = newest;
+
+	if (e && path_walk(c->paths, e, newest, c->ord)) {
+		c->paths->used += e->gen != c->paths->gen;
+		e->gen = c->paths->gen;
+		e->owner = owner;
+		e->what = what;
+		return c->paths->vec[e->at];
+	}
+	while (v && v->ord > c->ord)
+		v = v->skip_ord > c->ord ? v->skip : v->prev;
+	return v;
+}
+
+static ALWAYS_INLINE const struct ver_head *path_lookup(struct evctx *c, const struct thread *owner, int32_t what)
+{
+	struct path_entry *e = path_entry(c->paths, owner, what);
+	const struct ver_head *v;
+
+	return e && path_find(c->paths, e, c->ord, &v) ? v : path_miss(c, e, owner, what);
+}
+
 const struct fd_ver *evctx_fd_n(struct evctx *c, int64_t fd)
 {
 	const struct thread_ver *v;
-	struct thread *t = fd >= 0 ? evctx_thread(c, &v) : NULL;
+	const struct fd_ver *f;
+	struct thread *t = fd >= 0 && fd <= INT32_MAX ? evctx_thread(c, &v) : NULL;
 
 	if (t && (v->flags & PPM_CL_CLONE_FILES))
 		t = evctx_main(c, NULL);
-	return t ? thread_fd_at(t, fd, c->ord) : NULL;
+	f = t ? (const struct fd_ver *)path_lookup(c, t, (int32_t)fd) : NULL;
+	return f && f->kind != FDK_CLOSED ? f : NULL;
+}
+
+const struct thread_vol *evctx_vol(struct evctx *c, struct thread *t)
+{
+	return (const struct thread_vol *)path_lookup(c, t, PATH_VOLATILE);
 }
 
 const struct fd_ver *evctx_fd(struct evctx *c)

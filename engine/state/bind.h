@@ -10,6 +10,7 @@
 #include "state/state.h"
 
 struct bind_slot; /* private: per-slot cache */
+struct path_cache;
 
 struct evctx {
 	const struct demand *demand;
@@ -30,6 +31,7 @@ struct evctx {
 	bool paired_;
 	struct bind_slot *slots;
 	uint32_t slots_cap;
+	struct path_cache *paths;
 };
 
 int evctx_init(struct evctx *c, const struct demand *d);
@@ -47,6 +49,8 @@ int64_t evctx_fdnum(struct evctx *c);
 const struct fd_ver *evctx_fd(struct evctx *c);
 /* Any descriptor of the event's thread as of the event. */
 const struct fd_ver *evctx_fd_n(struct evctx *c, int64_t fd);
+/* Memory and page fault counts of t (a thread of this event) as of the event; NULL: none. */
+const struct thread_vol *evctx_vol(struct evctx *c, struct thread *t);
 /* Last enter event of the thread: false = none. paired: exit code == enter code + 1. */
 bool evctx_enter(struct evctx *c, uint64_t *ts, uint16_t *type, bool *paired);
 /* View of the paired enter event where it is still there (same batch, or a stored type). */

@@ -188,7 +188,9 @@ static bool fd_put(struct apply *a, struct fd_table *ft, int64_t fd, struct fd_v
 		return false;
 	old = atomic_load_explicit(at, memory_order_relaxed);
 	n->prev = old;
-	/* release: pairs with the acquire in fd_at. */
+	n->skip = old && old->ord >= a->b->first_ord ? old->skip : old;
+	n->skip_ord = n->skip == old ? (old ? old->ord : 0) : old->skip_ord;
+	/* release: pairs with the acquire in slot_at. */
 	atomic_store_explicit(at, n, memory_order_release);
 	if (old)
 		state_retire(a->st, fd_ver_put, old);
@@ -391,7 +393,7 @@ static const struct fd_ver *slot_at(struct fd_ver *_Atomic *at, uint64_t ord)
 	const struct fd_ver *f = atomic_load_explicit(at, memory_order_acquire);
 
 	while (f && f->ord > ord)
-		f = f->prev;
+		f = f->skip_ord > ord ? f->skip : f->prev;
 	return f && f->kind != FDK_CLOSED ? f : NULL;
 }
 
@@ -410,7 +412,7 @@ const struct fd_ver *state_fd_at(const struct state_root *r, struct thread *t, c
 	return t ? thread_fd_at(t, fd, ord) : NULL;
 }
 
-const struct fd_ver *thread_fd_at(const struct thread *owner, int64_t fd, uint64_t ord)
+struct fd_ver *_Atomic *thread_fd_slot(const struct thread *owner, int64_t fd)
 {
 	struct fd_dir *dir = fd_possible(fd) ? dir_of(owner) : NULL;
 	struct fd_block *b;
@@ -418,7 +420,14 @@ const struct fd_ver *thread_fd_at(const struct thread *owner, int64_t fd, uint64
 	if (!dir)
 		return NULL;
 	b = atomic_load_explicit(&fd_dir_find(dir, (uint32_t)fd / FD_BLOCK_SLOTS)->blk, memory_order_acquire);
-	return b ? slot_at(&b->v[fd % FD_BLOCK_SLOTS], ord) : NULL;
+	return b ? &b->v[fd % FD_BLOCK_SLOTS] : NULL;
+}
+
+const struct fd_ver *thread_fd_at(const struct thread *owner, int64_t fd, uint64_t ord)
+{
+	struct fd_ver *_Atomic *at = thread_fd_slot(owner, fd);
+
+	return at ? slot_at(at, ord) : NULL;
 }
 
 static int key_cmp(const void *a, const void *b)

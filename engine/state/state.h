@@ -63,10 +63,15 @@ struct thread_ver {
 	struct rstr *comm, *exe, *exepath, *args, *env, *cwd, *root, *cgroups, *container_id;
 };
 
+/* Descriptors and volatile scalars may change thousands of times while a batch is in flight: skip leads from a version
+ * to what held before the batch that made it. Only good to follow when skip_ord > ord of the reader: then it is newer
+ * than what the reader looks for, hence not reclaimed. */
+
 /* Volatile scalars, recorded only when demanded (DEMAND_VOLATILE, DEMAND_CPU). */
 struct thread_vol {
 	uint64_t ord;
-	struct thread_vol *prev;
+	struct thread_vol *prev, *skip;
+	uint64_t skip_ord;
 	uint32_t vmsize_kb, vmrss_kb, vmswap_kb;
 	uint64_t pfmajor, pfminor;
 	/* Only with DEMAND_CPU. Counters of the last procinfo event, in hundredths of a second; 0 = none. On the
@@ -109,7 +114,8 @@ enum l4proto { L4_UNKNOWN = 0, L4_NA = 1, L4_TCP = 2, L4_UDP = 3, L4_ICMP = 4, L
 /* One value of a descriptor. */
 struct fd_ver {
 	uint64_t ord;
-	struct fd_ver *prev;
+	struct fd_ver *prev, *skip;
+	uint64_t skip_ord;
 	uint64_t id;  /* ord of the event that created the entry: same for all its versions */
 	uint32_t ref; /* OWNED_BY(apply): blocks that hold it */
 	uint8_t kind; /* enum fd_kind */

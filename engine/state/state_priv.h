@@ -153,6 +153,7 @@ struct fd_ver *fd_add_to(struct apply *a, struct fd_table *ft, int64_t fd); /* f
 void fd_table_free(struct state *st, void *ft);
 
 /* The entry in owner's own table. */
+struct fd_ver *_Atomic *thread_fd_slot(const struct thread *owner, int64_t fd); /* NULL: never was any */
 const struct fd_ver *thread_fd_at(const struct thread *owner, int64_t fd, uint64_t ord);
 void fds_each_now(struct apply *a, struct fd_table *ft,
 		  void (*fn)(struct apply *a, struct fd_table *ft, int64_t fd, const struct fd_ver *f));

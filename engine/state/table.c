@@ -213,7 +213,7 @@ const struct thread_vol *thread_vol_at(const struct thread *t, uint64_t ord)
 	const struct thread_vol *v = atomic_load_explicit(&t->vol, memory_order_acquire);
 
 	while (v && v->ord > ord)
-		v = v->prev;
+		v = v->skip_ord > ord ? v->skip : v->prev;
 	return v;
 }
 

@@ -279,6 +279,8 @@ void thread_vol_set(struct apply *a, struct thread *t, const struct thread_vol *
 	*n = *vol;
 	n->ord = a->ord;
 	n->prev = old;
+	n->skip = old && old->ord >= a->b->first_ord ? old->skip : old;
+	n->skip_ord = n->skip == old ? (old ? old->ord : 0) : old->skip_ord;
 	/* release: pairs with the acquire in thread_vol_at. */
 	atomic_store_explicit(&t->vol, n, memory_order_release);
 	if (old)
