@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "event/event_int.h"
+#include "event/event_parse.h"
 
 static int flag_table_cmp(const void *key, const void *item)
 {
@@ -85,37 +86,6 @@ static ALWAYS_INLINE bool kind_has_flags(uint32_t kind)
 uint32_t event_block_hdr_off(uint32_t block_type)
 {
 	return kind_has_flags(block_type) ? 14 : 10;
-}
-
-static ALWAYS_INLINE uint32_t load_len(const uint8_t *lens, uint32_t i, bool large)
-{
-	return large ? load_u32(lens + 4 * (size_t)i) : load_u16(lens + 2 * (size_t)i);
-}
-
-/* Sum of four 16-bit lengths packed in x. */
-static ALWAYS_INLINE uint32_t lens_sum4(uint64_t x)
-{
-	x = (x & 0x0000ffff0000ffff) + (x >> 16 & 0x0000ffff0000ffff);
-	return (uint32_t)x + (uint32_t)(x >> 32);
-}
-
-/* Sum of the first n parameter lengths; readable bytes may be read from lens on. 64 bits hold the
- * sum for any n that fits into a block. Most events have up to four parameters: those take one load
- * and no loop, whose end the processor could not foresee. */
-static ALWAYS_INLINE uint64_t lens_sum(const uint8_t *lens, uint32_t n, bool large,
-				       uint32_t readable)
-{
-	uint64_t sum = 0;
-	uint32_t i = 0;
-
-	for (; !large && n - i >= 4; i += 4)
-		sum += lens_sum4(load_u64(lens + 2 * (size_t)i));
-	if (LIKELY(!large && readable >= 2 * (uint64_t)i + 8))
-		return sum +
-		       lens_sum4(load_u64(lens + 2 * (size_t)i) & ((1ull << 16 * (n - i)) - 1));
-	for (; i < n; i++)
-		sum += load_len(lens, i, large);
-	return sum;
 }
 
 /* Version 1 headers do not say how many parameters follow. The count is the one whose length array

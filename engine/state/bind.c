@@ -134,6 +134,16 @@ static const struct open_enter *carry_of(const struct evctx *c)
 	return c->rec->slot != UINT32_MAX && c->rec->pair == PAIR_CARRY ? c->b->slots[c->rec->slot].carry : NULL;
 }
 
+static ALWAYS_INLINE bool is_paired(const struct evctx *c)
+{
+	const struct open_enter *o;
+
+	if (LIKELY(c->rec->pair != PAIR_CARRY))
+		return c->rec->flags & ER_PAIRED;
+	o = carry_of(c);
+	return o && o->ts && (c->rec->type & 1) && o->type + 1 == c->rec->type;
+}
+
 static void bind_enter(struct evctx *c)
 {
 	const struct ev_rec *r = c->rec;
@@ -154,7 +164,7 @@ static void bind_enter(struct evctx *c)
 		c->enter_ord_ = c->b->first_ord + r->pair - 1;
 		c->enter_type_ = c->b->ev[r->pair - 1].type;
 	}
-	c->paired_ = (r->type & 1) && c->enter_type_ + 1 == r->type;
+	c->paired_ = is_paired(c);
 }
 
 static ALWAYS_INLINE void need_enter(struct evctx *c)
@@ -245,8 +255,7 @@ static uint32_t fd_flags_of(struct evctx *c)
 
 	if (c->demand->compat029)
 		return i->flags_029;
-	need_enter(c);
-	if (i->is_exit && !c->paired_)
+	if (i->is_exit && !is_paired(c))
 		return i->flags;
 	switch (c->ev.type) {
 	/* As the readers of 2024 have it. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "event/event_parse.h"
 #include "state/container.h"
 #include "state/state_priv.h"
 
@@ -24,11 +25,13 @@ enum digest_flags {
 	DG_PROCEXIT = 1 << 13,
 	DG_CLONE = 1 << 14,  /* clone, fork ... exit */
 	DG_CONTAINER = 1 << 15, /* tells of a container */
+	DG_LARGE = 1 << 16,  /* 32-bit lengths */
 };
 
 struct digest_type {
-	uint16_t flags;
+	uint32_t flags;
 	int8_t fd_param, addr_param;
+	uint8_t known; /* parameters that the table has */
 };
 
 #define NO_SLOT UINT32_MAX
@@ -48,6 +51,7 @@ struct digest {
 	int64_t memo_tid;
 	uint32_t memo_slot; /* NO_SLOT = none */
 	bool nomem;
+	unsigned codes; /* codes below are known */
 	struct digest_type type[EV_CODE_COUNT];
 };
 
@@ -115,7 +119,9 @@ static void digest_types(struct digest *g)
 		unsigned traits = type_traits(g->d, i);
 
 		*t = (struct digest_type){.flags = demand_type(g->d, i) ? DG_SELECT : 0, .fd_param = -1};
+		t->known = MAX(event_table[i].nparams, event_table[i].nparams_029);
 		t->flags |= container_event(i) ? DG_CONTAINER : 0;
+		t->flags |= event_table[i].flags & EF_LARGE_PAYLOAD ? DG_LARGE : 0;
 		type_row(t, &ae[i], g->d);
 		if (!(traits & TT_THREAD))
 			continue;
@@ -216,39 +222,114 @@ static NO_INLINE uint32_t slot_find(struct digest *g, int64_t tid, uint32_t idx,
 
 /* ---- one event --------------------------------------------------------------------------------- */
 
-static int32_t param_fd(struct event *e, unsigned i)
+/* What the loop needs of an event, kept in registers: most events never get a view. */
+struct peek {
+	const uint8_t *h, *lens, *data;
+	uint32_t np;  /* parameters it carries */
+	uint32_t sum; /* bytes of them */
+	uint16_t type;
+	bool large, hidden;
+	bool full; /* the view is there */
+};
+
+static NO_INLINE int peek_odd(const struct digest *g, struct event *e, const uint8_t *b, const char **why)
+{
+	return event_parse(e, b, load_u32(b + 4), g->codes, why);
+}
+
+static ALWAYS_INLINE int peek_block(const struct digest *g, struct peek *k, struct event *e, const uint8_t *b,
+				    const char **why)
+{
+	uint32_t n = load_u32(b + 4);
+	int rc;
+
+	k->h = b + 10;
+	k->type = load_u16(k->h + 20);
+	if (LIKELY(load_u32(b) == BLK_EV_V2 && n >= EVENT_V2_MIN_BLOCK && k->type < g->codes) &&
+	    LIKELY(!(g->type[k->type].flags & DG_LARGE)) && event_check_v2(k->h, n, &k->np, &k->sum)) {
+		k->lens = k->h + EVENT_HDR_V2;
+		k->data = k->lens + 2 * (size_t)k->np;
+		k->large = k->hidden = k->full = false;
+		return EVENT_OK;
+	}
+	rc = peek_odd(g, e, b, why);
+	if (rc != EVENT_OK)
+		return rc;
+	*k = (struct peek){.h = e->hdr, .lens = e->lens, .data = e->data, .np = e->nparams, .type = e->type,
+			   .large = e->large, .hidden = e->hidden, .full = true};
+	return EVENT_OK;
+}
+
+static ALWAYS_INLINE struct event *peek_view(const struct digest *g, struct peek *k, struct event *e)
+{
+	if (!k->full)
+		event_view_v2(e, k->h - 10, k->np, k->sum, g->type[k->type].known);
+	k->full = true;
+	return e;
+}
+
+static ALWAYS_INLINE uint32_t peek_len(const struct peek *k, unsigned i)
+{
+	return UNLIKELY(k->large) ? load_u32(k->lens + 4 * (size_t)i) : load_u16(k->lens + 2 * (size_t)i);
+}
+
+static ALWAYS_INLINE bool peek_param(const struct peek *k, unsigned i, const uint8_t **p, uint32_t *len)
+{
+	size_t off = 0;
+
+	if (i >= k->np)
+		return false;
+	for (unsigned j = 0; j < i; j++)
+		off += peek_len(k, j);
+	*p = k->data + off;
+	*len = peek_len(k, i);
+	return true;
+}
+
+/* A parameter that is a descriptor or a result. */
+static ALWAYS_INLINE bool peek_i64(const struct peek *k, unsigned i, int64_t *v)
+{
+	const uint8_t *p;
+	uint32_t len;
+
+	if (!peek_param(k, i, &p, &len) || len != 8)
+		return false;
+	*v = load_i64(p);
+	return true;
+}
+
+static ALWAYS_INLINE int32_t peek_fd(const struct peek *k, unsigned i)
 {
 	int64_t fd;
 
-	return event_param_i64(e, i, &fd) ? fd_narrow(fd) : EV_FD_NONE;
+	return peek_i64(k, i, &fd) ? fd_narrow(fd) : EV_FD_NONE;
 }
 
-static ALWAYS_INLINE bool succeeded(struct event *e)
+static ALWAYS_INLINE bool succeeded(const struct peek *k)
 {
-	const uint8_t *p;
-	uint32_t len;
+	int64_t res;
 
-	return event_param(e, 0, &p, &len) && len == 8 && load_i64(p) >= 0;
+	return peek_i64(k, 0, &res) && res >= 0;
 }
 
-/* Of a clone that did not fail: is it the child's side? */
-static bool clone_child(struct event *e)
+static bool clone_child(const struct peek *k)
 {
-	const uint8_t *p;
-	uint32_t len;
+	int64_t res;
 
-	return event_param(e, 0, &p, &len) && load_i64(p) == 0;
+	return peek_i64(k, 0, &res) && res == 0;
 }
 
-/* Command of the fcntl exit e: newer ones carry it, else the enter event does. -1 = not known here. */
-static int64_t fcntl_cmd(struct digest *g, struct event *e, const struct ev_rec *r)
+/* Command of the fcntl exit k: newer ones carry it, else the enter event does. -1 = not known here. */
+static int64_t fcntl_cmd(struct digest *g, const struct peek *k, const struct ev_rec *r)
 {
 	struct event enter;
+	const uint8_t *p;
+	uint32_t len;
 	int64_t cmd;
 
-	if (!g->d->compat029 && event_param_i64(e, 2, &cmd))
-		return cmd;
-	if ((r->flags & ER_PAIRED) && block_event(&enter, g->b, g->b->ev[r->pair - 1].off, g->d) == EVENT_OK &&
+	if (!g->d->compat029 && peek_param(k, 2, &p, &len) && len == 1)
+		return *p;
+	if ((r->flags & (ER_PAIRED | ER_LATER)) == ER_PAIRED && block_event(&enter, g->b, g->b->ev[r->pair - 1].off, g->d) == EVENT_OK &&
 	    event_param_i64(&enter, 1, &cmd))
 		return cmd;
 	return -1;
@@ -259,49 +340,69 @@ static bool fcntl_dups(int64_t cmd)
 	return cmd == FCNTL_F_DUPFD || cmd == FCNTL_F_DUPFD_CLOEXEC;
 }
 
-static ALWAYS_INLINE int32_t exit_fd(struct digest *g, struct event *e, const struct digest_type *t, struct tslot *s,
-				     struct ev_rec *r, int32_t before)
+static int32_t slot_set_fd(struct tslot *s, int32_t fd)
 {
+	s->last_fd_set = true;
+	return s->last_fd = fd;
+}
+
+/* Exits that do more with descriptors than to keep what the enter left. */
+static int32_t exit_fd(struct digest *g, const struct peek *k, const struct digest_type *t, struct tslot *s,
+		       struct ev_rec *r, int32_t before)
+{
+	unsigned i = (unsigned)t->fd_param;
+
 	if (t->flags & DG_FCNTL) {
-		if (fcntl_dups(fcntl_cmd(g, e, r)))
-			return succeeded(e) ? s->last_fd_set = true, s->last_fd = param_fd(e, 0) : before;
+		if (fcntl_dups(fcntl_cmd(g, k, r)))
+			return succeeded(k) ? slot_set_fd(s, peek_fd(k, 0)) : before;
 	} else if (t->flags & DG_CREATES) {
-		if (!succeeded(e)) {
-			if (!(r->flags & ER_PAIRED) && !g->d->compat029)
-				r->flags |= ER_OWN_FD;
-			return before;
-		}
-		s->last_fd_set = true;
-		return s->last_fd = param_fd(e, (unsigned)t->fd_param);
+		if (succeeded(k))
+			return slot_set_fd(s, peek_fd(k, i));
+		if (!(r->flags & ER_PAIRED) && !g->d->compat029)
+			r->flags |= ER_OWN_FD;
+		return before;
 	} else if (t->flags & DG_SETS_FD) {
-		if (e->nparams <= (unsigned)t->fd_param)
-			return before;
-		s->last_fd_set = true;
-		return s->last_fd = param_fd(e, (unsigned)t->fd_param);
+		return k->np > i ? slot_set_fd(s, peek_fd(k, i)) : before;
 	}
 	/* Newer traces hold no enter events. Not kept as the thread's last fd: see rec_last_fd. */
-	if ((t->flags & DG_OWN_FD) && !(r->flags & ER_PAIRED) && e->nparams > (unsigned)t->fd_param) {
+	if ((t->flags & DG_OWN_FD) && !(r->flags & ER_PAIRED) && k->np > i) {
 		if (r->pair != PAIR_CARRY)
-			return param_fd(e, (unsigned)t->fd_param);
+			return peek_fd(k, i);
 		r->flags |= ER_OWN_FD;
 	}
 	return before;
 }
 
-static ALWAYS_INLINE void digest_pair(struct digest *g, struct event *e, const struct digest_type *t, struct ev_rec *r,
-				      uint32_t idx)
+static ALWAYS_INLINE void digest_exit(struct digest *g, const struct peek *k, const struct digest_type *t,
+				      struct tslot *s, struct ev_rec *r, uint32_t idx)
 {
+	r->pair = s->last_enter ? s->last_enter : s->fresh ? PAIR_NONE : PAIR_CARRY;
+	r->fd = s->last_fd_set ? s->last_fd : s->fresh ? fd_initial(g->d) : EV_FD_CARRY;
+	if (!(t->flags & DG_EXIT))
+		return;
+	if (s->last_enter && g->b->ev[s->last_enter - 1].type + 1 == k->type)
+		r->flags |= ER_PAIRED;
+	if (s->last_exit)
+		r->flags |= ER_LATER;
+	s->last_exit = idx + 1;
+	if (t->flags & (DG_FCNTL | DG_CREATES | DG_SETS_FD | DG_OWN_FD))
+		r->fd = exit_fd(g, k, t, s, r, r->fd);
+}
+
+static ALWAYS_INLINE void digest_pair(struct digest *g, const struct peek *k, const struct digest_type *t,
+				      struct ev_rec *r, uint32_t idx)
+{
+	int64_t tid = load_i64(k->h + 8);
 	struct tslot *s;
 	uint32_t slot;
-	int32_t before;
 
 	if (!(t->flags & DG_THREAD))
 		return;
 	slot = g->memo_slot;
-	if (UNLIKELY(e->tid != g->memo_tid || slot == NO_SLOT))
-		slot = slot_find(g, e->tid, idx, false);
-	if (UNLIKELY((t->flags & DG_CLONE) && succeeded(e) && clone_child(e)))
-		slot = slot_find(g, e->tid, idx, true);
+	if (UNLIKELY(tid != g->memo_tid || slot == NO_SLOT))
+		slot = slot_find(g, tid, idx, false);
+	if (UNLIKELY(t->flags & DG_CLONE) && clone_child(k))
+		slot = slot_find(g, tid, idx, true);
 	if (UNLIKELY(slot == NO_SLOT))
 		return;
 	r->slot = slot;
@@ -309,21 +410,9 @@ static ALWAYS_INLINE void digest_pair(struct digest *g, struct event *e, const s
 	if (t->flags & DG_RESET) {
 		s->last_enter = r->pair = idx + 1;
 		s->last_exit = 0;
-		s->last_fd_set = true;
-		s->last_fd = r->fd = t->flags & DG_USES_FD ? param_fd(e, 0) : EV_FD_NONE;
+		r->fd = slot_set_fd(s, t->flags & DG_USES_FD ? peek_fd(k, 0) : EV_FD_NONE);
 	} else {
-		r->pair = s->last_enter ? s->last_enter : s->fresh ? PAIR_NONE : PAIR_CARRY;
-		before = s->last_fd_set ? s->last_fd : s->fresh ? fd_initial(g->d) : EV_FD_CARRY;
-		if (t->flags & DG_EXIT) {
-			if (s->last_enter && g->b->ev[s->last_enter - 1].type + 1 == e->type)
-				r->flags |= ER_PAIRED;
-			if (s->last_exit)
-				r->flags |= ER_LATER;
-			r->fd = exit_fd(g, e, t, s, r, before);
-			s->last_exit = idx + 1;
-		} else {
-			r->fd = before;
-		}
+		digest_exit(g, k, t, s, r, idx);
 	}
 	if ((t->flags & DG_TOUCH) && !s->touched) {
 		s->touched = true;
@@ -335,19 +424,19 @@ static ALWAYS_INLINE void digest_pair(struct digest *g, struct event *e, const s
 	}
 }
 
-static ALWAYS_INLINE bool digest_row(struct digest *g, struct event *e, const struct digest_type *t,
+static ALWAYS_INLINE bool digest_row(struct digest *g, const struct peek *k, const struct digest_type *t,
 				     const struct ev_rec *r)
 {
 	const uint8_t *p;
 	uint32_t len;
 
-	if ((t->flags & DG_ROW_RES) && !succeeded(e))
+	if ((t->flags & DG_ROW_RES) && !succeeded(k))
 		return false;
 	/* Without an address nothing can change, unless descriptors were passed (recvmsg: parameter 4). */
-	if ((t->flags & DG_ROW_ADDR) && event_param(e, (unsigned)t->addr_param, &p, &len) && len == 0)
-		return e->type == EV_SOCKET_RECVMSG_X && event_param(e, 4, &p, &len) && len;
-	if (t->flags & DG_FCNTL) {
-		int64_t cmd = fcntl_cmd(g, e, r);
+	if ((t->flags & DG_ROW_ADDR) && peek_param(k, (unsigned)t->addr_param, &p, &len) && len == 0)
+		return k->type == EV_SOCKET_RECVMSG_X && peek_param(k, 4, &p, &len) && len;
+	if (UNLIKELY(t->flags & DG_FCNTL)) {
+		int64_t cmd = fcntl_cmd(g, k, r);
 
 		return (cmd < 0 && r->pair == PAIR_CARRY) || fcntl_dups(cmd) ||
 		       (cmd == FCNTL_F_SETFD && !g->d->compat029);
@@ -399,17 +488,19 @@ static int digest_alloc(struct batch *b, bool rows)
 }
 
 /* pairs: the demand wants slots and rows. A copy of the loop for each, so that neither tests for the other. */
-static ALWAYS_INLINE int digest_loop(struct digest *g, const bool pairs)
+static ALWAYS_INLINE void digest_loop(struct digest *g, const bool pairs)
 {
 	struct batch *b = g->b;
 	const uint8_t *data = b->data;
-	unsigned codes = max_code(g->d);
-	struct event e;
+	const struct digest_pred *pred = g->pred;
+	uint32_t nblk = b->nblk, idx = 0, nselected = 0, nrows = 0;
 	const char *why;
+	struct event e;
+	struct peek k;
 
-	for (uint32_t i = 0; i < b->nblk; i++) {
-		uint32_t off = b->blk[i], idx = b->nev;
-		int rc = event_parse(&e, data + off, load_u32(data + off + 4), codes, &why);
+	for (uint32_t i = 0; i < nblk; i++) {
+		uint32_t off = b->blk[i];
+		int rc = peek_block(g, &k, &e, data + off, &why);
 
 		if (UNLIKELY(rc != EVENT_OK)) {
 			if (rc == EVENT_UNKNOWN)
@@ -417,43 +508,45 @@ static ALWAYS_INLINE int digest_loop(struct digest *g, const bool pairs)
 			digest_bad(b, off, why);
 			break;
 		}
-		const struct digest_type *t = &g->type[e.type];
+		const struct digest_type *t = &g->type[k.type];
 		struct ev_rec *r = &b->ev[idx];
 
-		*r = (struct ev_rec){.off = off, .type = e.type, .slot = NO_SLOT, .fd = EV_FD_NONE};
-		if (UNLIKELY(e.hidden))
+		*r = (struct ev_rec){.off = off, .type = k.type, .slot = NO_SLOT, .fd = EV_FD_NONE};
+		if (UNLIKELY(k.hidden))
 			r->flags = ER_HIDDEN;
-		if (UNLIKELY(t->flags & DG_CONTAINER) && !digest_container(b, &e, r))
+		if (UNLIKELY(t->flags & DG_CONTAINER) && !digest_container(b, peek_view(g, &k, &e), r))
 			break;
-		if ((t->flags & DG_SELECT) && (!g->pred->fn || g->pred->fn(g->pred->ctx, &e))) {
+		if ((t->flags & DG_SELECT) && (!pred->fn || pred->fn(pred->ctx, peek_view(g, &k, &e)))) {
 			r->flags |= ER_SELECTED;
-			b->nselected++;
+			nselected++;
 		}
 		if (pairs) {
-			digest_pair(g, &e, t, r, idx);
-			if ((t->flags & DG_ROW) && digest_row(g, &e, t, r))
+			digest_pair(g, &k, t, r, idx);
+			if ((t->flags & DG_ROW) && digest_row(g, &k, t, r))
 				r->flags |= ER_ROW;
 			if (r->flags & (ER_ROW | ER_TOUCH))
-				b->rows[b->nrows++] = idx;
+				b->rows[nrows++] = idx;
 			if (UNLIKELY(g->nomem))
-				return -ENOMEM;
+				break;
 		}
 		if (UNLIKELY(idx == 0))
-			b->first_ts = e.ts;
-		b->last_ts = e.ts;
-		b->nev = idx + 1;
+			b->first_ts = load_u64(k.h);
+		b->last_ts = load_u64(k.h);
+		idx++;
 	}
-	return 0;
+	b->nev = idx;
+	b->nselected = nselected;
+	b->nrows = nrows;
 }
 
-static NO_INLINE int digest_plain(struct digest *g)
+static NO_INLINE void digest_plain(struct digest *g)
 {
-	return digest_loop(g, false);
+	digest_loop(g, false);
 }
 
-static NO_INLINE int digest_state(struct digest *g)
+static NO_INLINE void digest_state(struct digest *g)
 {
-	return digest_loop(g, true);
+	digest_loop(g, true);
 }
 
 int digest_run(struct batch *b, const struct demand *d, const struct digest_pred *p)
@@ -476,6 +569,11 @@ int digest_run(struct batch *b, const struct demand *d, const struct digest_pred
 	g.memo_tid = 0;
 	g.memo_slot = NO_SLOT;
 	g.nomem = false;
+	g.codes = max_code(d);
 	digest_types(&g);
-	return d->bits ? digest_state(&g) : digest_plain(&g);
+	if (d->bits)
+		digest_state(&g);
+	else
+		digest_plain(&g);
+	return g.nomem ? -ENOMEM : 0;
 }

@@ -7,6 +7,7 @@
 
 #include <semaphore.h>
 
+#include "event/event_parse.h"
 #include "state/pool.h"
 #include "state/state_int.h"
 
@@ -212,7 +213,7 @@ static inline int block_event(struct event *e, const struct batch *b, uint32_t o
 {
 	const char *why;
 
-	return event_parse(e, b->data + off, load_u32(b->data + off + 4), max_code(d), &why);
+	return event_parse_inline(e, b->data + off, max_code(d), &why);
 }
 
 #endif

@@ -1,0 +1,97 @@
+/* The inner part of event_parse, inline, for loops that see every event. Any thread. */
+#ifndef BURIN_EVENT_EVENT_PARSE_H
+#define BURIN_EVENT_EVENT_PARSE_H
+
+#include "event/event.h"
+
+static ALWAYS_INLINE uint32_t load_len(const uint8_t *lens, uint32_t i, bool large)
+{
+	return large ? load_u32(lens + 4 * (size_t)i) : load_u16(lens + 2 * (size_t)i);
+}
+
+/* Sum of four 16-bit lengths packed in x. */
+static ALWAYS_INLINE uint32_t lens_sum4(uint64_t x)
+{
+	x = (x & 0x0000ffff0000ffff) + (x >> 16 & 0x0000ffff0000ffff);
+	return (uint32_t)x + (uint32_t)(x >> 32);
+}
+
+/* Sum of the first n parameter lengths; readable bytes may be read from lens on. 64 bits hold the
+ * sum for any n that fits into a block. Most events have up to four parameters: those take one load
+ * and no loop, whose end the processor could not foresee. */
+static ALWAYS_INLINE uint64_t lens_sum(const uint8_t *lens, uint32_t n, bool large,
+				       uint32_t readable)
+{
+	uint64_t sum = 0;
+	uint32_t i = 0;
+
+	for (; !large && n - i >= 4; i += 4)
+		sum += lens_sum4(load_u64(lens + 2 * (size_t)i));
+	if (LIKELY(!large && readable >= 2 * (uint64_t)i + 8))
+		return sum +
+		       lens_sum4(load_u64(lens + 2 * (size_t)i) & ((1ull << 16 * (n - i)) - 1));
+	for (; i < n; i++)
+		sum += load_len(lens, i, large);
+	return sum;
+}
+
+enum { EVENT_V2_MIN_BLOCK = 10 + EVENT_HDR_V2 + 4 };
+
+/* An ordinary block is BLK_EV_V2 of n >= EVENT_V2_MIN_BLOCK bytes whose type has 16-bit lengths. Checks the event at h
+ * in it and gives the number of parameters and the sum of their lengths. False when anything is odd: then event_parse
+ * says what it is. */
+static ALWAYS_INLINE bool event_check_v2(const uint8_t *h, uint32_t n, uint32_t *np, uint32_t *sum)
+{
+	uint32_t len = load_u32(h + 16), count = load_u32(h + EVENT_HDR_V1);
+	uint32_t body = len - EVENT_HDR_V2; /* huge when len is too small */
+
+	if (UNLIKELY(len > n - 14 || body > len || count > body / 2))
+		return false;
+	/* Behind the event the block has at least its 4-byte trailer. */
+	uint64_t total = lens_sum(h + EVENT_HDR_V2, count, false, body + 4);
+
+	*np = count;
+	*sum = (uint32_t)total;
+	return LIKELY(total <= body - 2 * count);
+}
+
+/* The view of what event_check_v2 has accepted. known: parameters that the table has. */
+static ALWAYS_INLINE void event_view_v2(struct event *e, const uint8_t *b, uint32_t np, uint32_t sum,
+					unsigned known)
+{
+	const uint8_t *h = b + 10;
+
+	e->hdr = h;
+	e->lens = h + EVENT_HDR_V2;
+	e->data = e->lens + 2 * (size_t)np;
+	e->ts = load_u64(h);
+	e->tid = load_i64(h + 8);
+	e->len = EVENT_HDR_V2 + 2 * np + sum;
+	e->type = load_u16(h + 20);
+	e->cpu = load_u16(b + 8);
+	e->nparams = (uint16_t)MIN(np, known);
+	e->large = e->hidden = false;
+	e->nknown = 0;
+	e->off[0] = 0;
+}
+
+/* event_parse, with the ordinary case inline. */
+static ALWAYS_INLINE int event_parse_inline(struct event *e, const uint8_t *b, unsigned max_code,
+					    const char **why)
+{
+	uint32_t n = load_u32(b + 4), np, sum;
+
+	if (LIKELY(load_u32(b) == BLK_EV_V2 && n >= EVENT_V2_MIN_BLOCK)) {
+		unsigned type = load_u16(b + 10 + 20);
+		const struct event_info *i = &event_table[type];
+
+		if (LIKELY(type < max_code) && LIKELY(!(i->flags & EF_LARGE_PAYLOAD)) &&
+		    event_check_v2(b + 10, n, &np, &sum)) {
+			event_view_v2(e, b, np, sum, MAX(i->nparams, i->nparams_029));
+			return EVENT_OK;
+		}
+	}
+	return event_parse(e, b, n, max_code, why);
+}
+
+#endif
