@@ -10,7 +10,6 @@ static void row_enter_carried(struct apply *a, const struct open_enter *c)
 {
 	const char *why;
 
-	a->enter_ts = c->ts;
 	a->enter_ord = c->ord;
 	a->enter_type = c->ts ? c->type : UINT16_MAX;
 	a->paired = c->type + 1 == a->ev.type;
@@ -19,9 +18,6 @@ static void row_enter_carried(struct apply *a, const struct open_enter *c)
 
 static void row_enter_here(struct apply *a, const struct ev_rec *r)
 {
-	const uint8_t *p = a->b->data + r->off;
-
-	a->enter_ts = load_u64(p + event_block_hdr_off(load_u32(p)));
 	a->enter_ord = a->b->first_ord + (uint64_t)(r - a->b->ev);
 	a->enter_type = r->type;
 	a->paired = r->type + 1 == a->ev.type;
@@ -34,7 +30,7 @@ static void row_enter(struct apply *a)
 {
 	const struct ev_rec *r = a->rec;
 
-	a->enter_ts = a->enter_ord = 0;
+	a->enter_ord = 0;
 	a->enter_type = UINT16_MAX;
 	a->paired = a->has_enter = false;
 	if (r->slot == UINT32_MAX || r->pair == PAIR_NONE)
@@ -130,6 +126,12 @@ static void rows_apply(struct state *st, struct batch *b)
 	while ((i < b->nrows || st->extra_at < st->nextra) && !st->failed) {
 		if (LIKELY(st->extra_at == st->nextra) ||
 		    (i < b->nrows && b->rows[i] < st->extra[st->extra_at])) {
+			if (LIKELY(i + 2 < b->nrows)) {
+				const uint8_t *p = b->data + b->ev[b->rows[i + 2]].off;
+
+				PREFETCH(p);
+				PREFETCH(p + CACHE_LINE);
+			}
 			row_apply(&a, table, b->rows[i], b->ev[b->rows[i]].flags & ER_TOUCH);
 			i++;
 			continue;

@@ -316,30 +316,32 @@ void fd_set_name(struct apply *a, struct fd_ver *f, struct rstr *base, const voi
 
 void fd_copy_value(struct apply *a, struct fd_ver *dst, const struct fd_ver *src)
 {
-	struct fd_ver keep = {.ord = dst->ord, .prev = dst->prev, .id = dst->id, .ref = dst->ref};
+	/* What stands before kind is the version's place in the chain. */
+	const size_t from = offsetof(struct fd_ver, kind), to = offsetof(struct fd_ver, name);
 
 	if (src->base)
 		rstr_get(src->base);
 	rstr_get(src->raw);
 	rstr_put(a->st, dst->base);
 	rstr_put(a->st, dst->raw);
-	memcpy(dst, src, offsetof(struct fd_ver, name));
-	dst->ord = keep.ord;
-	dst->prev = keep.prev;
-	dst->id = keep.id;
-	dst->ref = keep.ref;
+	memcpy((char *)dst + from, (const char *)src + from, to - from);
 	atomic_init(&dst->name, NULL);
 	dst->flags &= (uint16_t)~FDF_NAME_CHANGED;
 }
 
 void fd_close(struct apply *a, struct fd_table *ft, int64_t fd, uint64_t from_ord)
 {
-	struct fd_ver *f = fd_find(ft, fd) ? fd_ver_new(a) : NULL;
+	struct fd_ver *f = fd_find(ft, fd) ? pool_get(&a->st->fdver_pool) : NULL;
 
 	if (!f)
 		return;
+	/* Nothing else of it is ever looked at. */
 	f->ord = from_ord;
+	f->ref = 1;
 	f->kind = FDK_CLOSED;
+	f->base = NULL;
+	f->raw = &rstr_empty;
+	atomic_init(&f->name, NULL);
 	if (!fd_put(a, ft, fd, f))
 		fd_ver_put(a->st, f);
 }

@@ -118,6 +118,7 @@ struct fd_ver {
 	uint64_t skip_ord;
 	uint64_t id;  /* ord of the event that created the entry: same for all its versions */
 	uint32_t ref; /* OWNED_BY(apply): blocks that hold it */
+	/* From here on to name: the value. */
 	uint8_t kind; /* enum fd_kind */
 	uint8_t l4proto;
 	uint16_t flags; /* enum fd_flags */

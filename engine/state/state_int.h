@@ -18,7 +18,7 @@ struct apply {
 	struct event ev;       /* decoded */
 	struct thread *t;      /* the event's thread if alive (sysdig's binding rules), else NULL */
 	/* Last enter of the thread, whether or not it pairs. */
-	uint64_t enter_ts, enter_ord;
+	uint64_t enter_ord;
 	uint16_t enter_type;   /* 0xffff = none */
 	bool paired;	       /* exit code == enter_type + 1 */
 	bool has_enter;	       /* enter (below) is the paired enter event and readable */

@@ -113,6 +113,20 @@ static void do_close(int i)
 	memset(model[i].fd[fd], 0, NAME);
 }
 
+static void do_dup(int i)
+{
+	unsigned from = pick(FDS), to = pick(FDS);
+	uint32_t idx;
+
+	if (!model[i].fd[from][0] || from == to)
+		return;
+	idx = trace_event(&trace, tid_of(i), EV_SYSCALL_DUP_E, "q", (int64_t)from);
+	note(idx, i, (int)from);
+	idx = trace_event(&trace, tid_of(i), EV_SYSCALL_DUP_X, "q", (int64_t)to);
+	memcpy(model[i].fd[to], model[i].fd[from], NAME);
+	note(idx, i, (int)to);
+}
+
 static void do_exit(int i)
 {
 	if (i == 0)
@@ -127,7 +141,8 @@ static void do_exit(int i)
 /* A trace that ends as it began, with thread 0 alone and no descriptors, so that it can be played again and again. */
 static void trace_make(void)
 {
-	static void (*const ops[])(int) = {do_fork, do_exec, do_open, do_open, do_use, do_use, do_close, do_exit};
+	static void (*const ops[])(int) = {do_fork, do_exec, do_open, do_open, do_use,  do_use,
+					   do_dup,  do_dup,  do_close, do_exit};
 
 	trace_init(&trace);
 	memset(model, 0, sizeof(model));
@@ -197,8 +212,8 @@ static void *reader(void *arg)
 	for (;;) {
 		int w = -1;
 
-		/* The newest first: the older ones are then read late. */
-		for (uint64_t s = q.applied; s-- > q.oldest && w < 0;)
+		/* Only when apply is far ahead, and the newest first: most batches are then read late. */
+		for (uint64_t s = q.applied; (q.applied - q.oldest >= WINDOW - 1 || q.end) && s-- > q.oldest && w < 0;)
 			if (q.phase[s % WINDOW] == READY)
 				w = (int)(s % WINDOW);
 		if (w < 0 && q.end)
