@@ -33,10 +33,11 @@ INLINE bool right_comm(void)
 	       *(uint64_t *)(comm + 8) == *(const volatile uint64_t *)&config.comm[8];
 }
 
-/* Is the current task one whose events are wanted? at_exec: it is about to run a new program. */
-INLINE bool wanted(bool at_exec)
+/* Is the current task, with this id, one whose events are wanted? at_exec: it is about to run a new
+ * program. */
+INLINE bool wanted(uint64_t pid_tgid, bool at_exec)
 {
-	if (bpf_get_current_pid_tgid() >> 32 == own_tgid)
+	if (pid_tgid >> 32 == own_tgid)
 		return false;
 	if (config.filter & CAP_BY_TREE && !in_tree(bpf_get_current_task_btf(), at_exec))
 		return false;
@@ -104,7 +105,7 @@ INLINE uint32_t fill_generic(struct work *w, const volatile struct cap_call *cal
 	return CAP_HEADER + 4 * n;
 }
 
-INLINE void emit_call(uint32_t cpu, struct work *w, uint32_t nr, long raw, bool leave)
+INLINE void emit_call(uint32_t cpu, struct work *w, uint32_t tid, uint32_t nr, long raw, bool leave)
 {
 	const volatile struct cap_call *call = &calls[nr & (CAP_MAX_NR - 1)];
 	const volatile struct cap_event *ev = leave ? &call->exit : &call->enter;
@@ -127,7 +128,7 @@ INLINE void emit_call(uint32_t cpu, struct work *w, uint32_t nr, long raw, bool 
 	}
 	if (!len || len > CAP_EVENT_MAX)
 		len = 0;
-	header(w->buf, now(), bpf_get_current_pid_tgid(), len, type, w->idx);
+	header(w->buf, now(), tid, len, type, w->idx);
 	if (len)
 		send(cpu, w->buf, len & BUF_MASK, type);
 }
@@ -143,18 +144,20 @@ INLINE uint32_t call_number(long id, bool leave)
 INLINE int on_call(struct pt_regs *regs, long id, long ret, bool leave)
 {
 	uint32_t cpu = bpf_get_smp_processor_id(), nr = call_number(id, leave);
+	uint64_t id_of_task;
 	struct work *w;
 
 	if (!(call_on[nr & (CAP_MAX_NR - 1)] & (leave ? 2 : 1)))
 		return 0;
-	if (!wanted(!leave && (nr == NR_EXECVE || nr == NR_EXECVEAT)))
+	id_of_task = bpf_get_current_pid_tgid();
+	if (!wanted(id_of_task, !leave && (nr == NR_EXECVE || nr == NR_EXECVEAT)))
 		return 0;
 	w = work_take(cpu);
 	if (!w)
 		return 0;
 	load_args(w, regs);
 	w->args[ARG_RET] = ret;
-	emit_call(cpu, w, nr, id, leave);
+	emit_call(cpu, w, id_of_task, nr, id, leave);
 	w->busy = 0;
 	return 0;
 }
@@ -215,7 +218,7 @@ int BPF_PROG(task_exit, struct task_struct *task)
 	uint8_t *p;
 	int status;
 
-	if (!type_on[EV_PROCEXIT_1_E] || !wanted(false))
+	if (!type_on[EV_PROCEXIT_1_E] || !wanted(bpf_get_current_pid_tgid(), false))
 		return 0;
 	p = small_get(cpu, 0);
 	if (!p)
@@ -238,7 +241,7 @@ int BPF_PROG(task_switch, bool preempt, struct task_struct *prev, struct task_st
 	uint8_t *p;
 	struct mm_struct *mm;
 
-	if (!type_on[EV_SCHEDSWITCH_6_E] || !wanted(false))
+	if (!type_on[EV_SCHEDSWITCH_6_E] || !wanted(bpf_get_current_pid_tgid(), false))
 		return 0;
 	p = small_get(cpu, 0);
 	if (!p)
@@ -275,7 +278,7 @@ int BPF_PROG(signal_deliver, int sig, struct kernel_siginfo *info)
 	uint32_t cpu = bpf_get_smp_processor_id();
 	uint8_t *p;
 
-	if (!type_on[EV_SIGNALDELIVER_E] || !wanted(false))
+	if (!type_on[EV_SIGNALDELIVER_E] || !wanted(bpf_get_current_pid_tgid(), false))
 		return 0;
 	p = small_get(cpu, 0);
 	if (!p)
@@ -293,7 +296,7 @@ INLINE int on_fault(unsigned long addr, struct pt_regs *regs, unsigned long erro
 	uint32_t cpu = bpf_get_smp_processor_id(), flags;
 	uint8_t *p;
 
-	if (!type_on[EV_PAGE_FAULT_E] || !wanted(false))
+	if (!type_on[EV_PAGE_FAULT_E] || !wanted(bpf_get_current_pid_tgid(), false))
 		return 0;
 	p = small_get(cpu, 1);
 	if (!p)

@@ -130,6 +130,7 @@ static int start(struct live *l, const struct live_opts *o, struct err *e)
 		.snaplen = o->snaplen ? o->snaplen : SNAPLEN_DEFAULT,
 		.compat_029 = o->compat_029,
 		.page_faults = o->page_faults,
+		.measure = o->measure,
 		.by_tree = o->argv || o->npids,
 		.epoch_offset = l->epoch_offset,
 	};
@@ -373,6 +374,7 @@ void live_stats(const struct live *l, struct live_stats *s)
 
 	*s = (struct live_stats){
 		.sent = c.sent, .dropped = c.dropped, .bytes = c.bytes, .cpus = l->merge.n};
+	probe_cost(l->probe, &s->program_runs, &s->program_ns);
 	for (unsigned i = 0; i < l->merge.n; i++) {
 		s->most_fill = MAX(s->most_fill, l->merge.rings[i].most);
 		s->ring_bytes = l->merge.rings[i].size;

@@ -24,12 +24,14 @@ struct live_opts {
 	unsigned npids;
 	bool compat_029; /* only events that sysdig 0.29.3 knows */
 	bool page_faults;
+	bool measure;	       /* fill program_runs and program_ns of the statistics */
 };
 
 struct live_stats {
 	uint64_t sent, dropped, bytes; /* events and bytes put into the rings; lost ones */
 	size_t most_fill, ring_bytes;  /* greatest fill of a ring seen, its size */
 	unsigned cpus;
+	uint64_t program_runs, program_ns; /* of the kernel programs, wanted tasks or not */
 };
 
 /* Whether this build can capture at all. */

@@ -23,6 +23,7 @@ struct probe {
 	unsigned nrings;
 	struct cap_counts *counts; /* mapped, by cpu */
 	size_t counts_bytes;
+	int stats_fd;		   /* while open the kernel measures */
 };
 
 static _Thread_local char last_said[256];
@@ -198,6 +199,7 @@ int probe_open(struct probe **out, const struct probe_opts *o, struct err *e)
 			       "%d possible cpus: at most %d are supported", n, CAP_MAX_CPUS);
 	}
 	p->ncpus = (unsigned)n;
+	p->stats_fd = o->measure ? bpf_enable_stats(BPF_STATS_RUN_TIME) : -1;
 	rc = load(p, o, e);
 	if (!rc)
 		rc = open_rings(p, ring_size(o->ring_bytes), e);
@@ -220,6 +222,8 @@ void probe_close(struct probe *p)
 	for (unsigned i = 0; i < p->nrings; i++)
 		ring_close(&p->rings[i]);
 	free(p->rings);
+	if (p->stats_fd >= 0)
+		close(p->stats_fd);
 	capture__destroy(p->skel);
 	free(p);
 }
@@ -290,4 +294,22 @@ struct probe_count probe_counts(const struct probe *p, int type)
 		sum.bytes += c.bytes;
 	}
 	return sum;
+}
+
+void probe_cost(const struct probe *p, uint64_t *runs, uint64_t *ns)
+{
+	struct bpf_program *prog;
+
+	*runs = *ns = 0;
+	bpf_object__for_each_program(prog, p->skel->obj)
+	{
+		struct bpf_prog_info info = {0};
+		uint32_t len = sizeof(info);
+		int fd = bpf_program__fd(prog);
+
+		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
+			continue;
+		*runs += info.run_cnt;
+		*ns += info.run_time_ns;
+	}
 }

@@ -16,6 +16,7 @@ struct probe_opts {
 	bool compat_029;   /* only events that sysdig 0.29.3 knows */
 	bool all_params;   /* all parameters of the newest schema */
 	bool page_faults;
+	bool measure; /* let the kernel measure the programs' time (costs some itself) */
 	bool by_tree; /* only what probe_watch names, and its children */
 	bool by_uid, by_comm;
 	uint64_t cgroup; /* id of a cgroup (v2), 0 = any */
@@ -47,5 +48,7 @@ struct probe_count {
 struct probe_count probe_counts(const struct probe *p, int type);
 /* The same of one cpu. */
 struct probe_count probe_counts_cpu(const struct probe *p, unsigned cpu);
+/* How often the programs ran and how long, ns; 0 without measure. */
+void probe_cost(const struct probe *p, uint64_t *runs, uint64_t *ns);
 
 #endif

@@ -1,8 +1,9 @@
 /* Captures one command and its children into a trace file: live capture without the rest of the
  * engine.
  *
- * usage: capture_cmd [-c] [-r RING_KB] [-s SNAPLEN] FILE CMD [ARG...]
+ * usage: capture_cmd [-cm] [-r RING_KB] [-s SNAPLEN] FILE CMD [ARG...]
  *        -c  only events that sysdig 0.29.3 knows
+ *        -m  print "runs N ns N", the time in the kernel programs
  *
  * Prints "sent N dropped N bytes N fill N of N" and, per type that lost events, "lost TYPE N", to
  * standard error. Exit code: that of the command, 125 if the capture failed. */
@@ -52,6 +53,9 @@ static void report(void)
 	fprintf(stderr, "sent %llu dropped %llu bytes %llu fill %zu of %zu\n",
 		(unsigned long long)s.sent, (unsigned long long)s.dropped,
 		(unsigned long long)s.bytes, s.most_fill, s.ring_bytes);
+	if (s.program_runs)
+		fprintf(stderr, "runs %llu ns %llu\n", (unsigned long long)s.program_runs,
+			(unsigned long long)s.program_ns);
 	for (unsigned t = 0; s.dropped && t < EV_CODE_COUNT; t++)
 		if (live_dropped(capture, t))
 			fprintf(stderr, "lost %s %llu\n", event_table[t].enum_name,
@@ -65,9 +69,11 @@ int main(int argc, char **argv)
 	int opt, rc, status;
 	FILE *out;
 
-	while ((opt = getopt(argc, argv, "+cr:s:")) != -1) {
+	while ((opt = getopt(argc, argv, "+cmr:s:")) != -1) {
 		if (opt == 'c')
 			o.compat_029 = true;
+		else if (opt == 'm')
+			o.measure = true;
 		else if (opt == 'r')
 			o.ring_bytes = strtoul(optarg, NULL, 10) << 10;
 		else if (opt == 's')
