@@ -381,9 +381,14 @@ void live_stats(const struct live *l, struct live_stats *s)
 	}
 }
 
-uint64_t live_dropped(const struct live *l, unsigned type)
+void live_type_stats(const struct live *l, unsigned type, uint64_t *sent, uint64_t *dropped)
 {
-	return type < CAP_MAX_TYPES ? probe_counts(l->probe, (int)type).dropped : 0;
+	struct probe_count c = {0};
+
+	if (type < CAP_MAX_TYPES)
+		c = probe_counts(l->probe, (int)type);
+	*sent = c.sent;
+	*dropped = c.dropped;
 }
 
 int live_command_status(struct live *l)

@@ -48,8 +48,8 @@ void live_release(struct live *l, struct batch *b);
 void live_stop(struct live *l);
 
 void live_stats(const struct live *l, struct live_stats *s);
-/* Events of one type lost. */
-uint64_t live_dropped(const struct live *l, unsigned type);
+/* Events of one type put into the rings, and lost. */
+void live_type_stats(const struct live *l, unsigned type, uint64_t *sent, uint64_t *dropped);
 /* Exit status of the command as of waitpid, -1 while it runs or without one. */
 int live_command_status(struct live *l);
 

@@ -23,7 +23,7 @@ struct probe {
 	unsigned nrings;
 	struct cap_counts *counts; /* mapped, by cpu */
 	size_t counts_bytes;
-	int stats_fd;		   /* while open the kernel measures */
+	int stats_fd; /* while open the kernel measures */
 };
 
 static _Thread_local char last_said[256];

@@ -1,12 +1,13 @@
 /* Captures one command and its children into a trace file: live capture without the rest of the
  * engine.
  *
- * usage: capture_cmd [-cm] [-r RING_KB] [-s SNAPLEN] FILE CMD [ARG...]
+ * usage: capture_cmd [-cmv] [-r RING_KB] [-s SNAPLEN] FILE CMD [ARG...]
  *        -c  only events that sysdig 0.29.3 knows
  *        -m  print "runs N ns N", the time in the kernel programs
  *
- * Prints "sent N dropped N bytes N fill N of N" and, per type that lost events, "lost TYPE N", to
- * standard error. Exit code: that of the command, 125 if the capture failed. */
+ * Prints "sent N dropped N bytes N fill N of N" and, per type that lost events (-v: per type),
+ * "type TYPE sent N dropped N", to standard error. Exit code: that of the command, 125 if the
+ * capture failed. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "live/live.h"
 
 static struct live *capture;
+static bool verbose;
 
 static void on_signal(int sig)
 {
@@ -56,10 +58,15 @@ static void report(void)
 	if (s.program_runs)
 		fprintf(stderr, "runs %llu ns %llu\n", (unsigned long long)s.program_runs,
 			(unsigned long long)s.program_ns);
-	for (unsigned t = 0; s.dropped && t < EV_CODE_COUNT; t++)
-		if (live_dropped(capture, t))
-			fprintf(stderr, "lost %s %llu\n", event_table[t].enum_name,
-				(unsigned long long)live_dropped(capture, t));
+	for (unsigned t = 0; t < EV_CODE_COUNT; t++) {
+		uint64_t sent, dropped;
+
+		live_type_stats(capture, t, &sent, &dropped);
+		if (dropped || (verbose && sent))
+			fprintf(stderr, "type %s sent %llu dropped %llu\n",
+				event_table[t].enum_name, (unsigned long long)sent,
+				(unsigned long long)dropped);
+	}
 }
 
 int main(int argc, char **argv)
@@ -69,11 +76,13 @@ int main(int argc, char **argv)
 	int opt, rc, status;
 	FILE *out;
 
-	while ((opt = getopt(argc, argv, "+cmr:s:")) != -1) {
+	while ((opt = getopt(argc, argv, "+cmvr:s:")) != -1) {
 		if (opt == 'c')
 			o.compat_029 = true;
 		else if (opt == 'm')
 			o.measure = true;
+		else if (opt == 'v')
+			verbose = true;
 		else if (opt == 'r')
 			o.ring_bytes = strtoul(optarg, NULL, 10) << 10;
 		else if (opt == 's')
