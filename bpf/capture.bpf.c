@@ -182,10 +182,35 @@ int BPF_PROG(task_fork, struct task_struct *parent, struct task_struct *child)
 	uint32_t *state = bpf_task_storage_get(&tasks, parent, NULL, 0);
 	uint32_t copy;
 
-	if (!state)
+	if (!state || (!config.follow && parent->tgid != child->tgid))
 		return 0;
 	copy = *state;
 	bpf_task_storage_get(&tasks, child, &copy, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return 0;
+}
+
+/* Tasks that exist already: marks the threads of watched processes, and (follow) their children.
+ * Returns nothing; user space runs it until new_marks stays the same. */
+SEC("iter/task")
+int mark_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task, *from;
+	uint32_t *state, copy;
+
+	if (!task || bpf_task_storage_get(&tasks, task, NULL, 0))
+		return 0;
+	from = task->group_leader;
+	if (task == from) {
+		if (!config.follow)
+			return 0;
+		from = task->real_parent;
+	}
+	state = from ? bpf_task_storage_get(&tasks, from, NULL, 0) : NULL;
+	if (!state)
+		return 0;
+	copy = *state;
+	if (bpf_task_storage_get(&tasks, task, &copy, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		new_marks++;
 	return 0;
 }
 

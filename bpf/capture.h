@@ -95,6 +95,7 @@ struct cap_config {
 	uint32_t cgroup_level; /* its depth, root 0 */
 	char comm[16];	       /* CAP_BY_COMM */
 	uint8_t all_params;    /* send all parameters of the newest schema, not only 0.29.3's */
+	uint8_t follow;	       /* CAP_BY_TREE: new processes belong to it, not only new threads */
 	uint8_t compat_029;    /* only events 0.29.3 knows; unknown calls get id 0 */
 };
 

@@ -185,6 +185,9 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	kuid_t loginuid;
 };
+struct bpf_iter__task {
+	struct task_struct *task;
+};
 struct kernel_siginfo {
 	int si_signo, si_errno, si_code;
 };

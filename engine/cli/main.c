@@ -38,8 +38,6 @@ static int run(const struct cli_options *o)
 			report_error(NULL, &e);
 	} else if (o->action == ACT_EXPLAIN) {
 		code = lists_explain(s.filter);
-	} else if (!o->nfiles) {
-		fprintf(stderr, "burin: no trace named: give one with -r FILE (--help lists the options)\n");
 	} else {
 		code = session_run(&s);
 	}

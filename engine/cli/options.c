@@ -2,11 +2,12 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum opt_arg { N = no_argument, R = required_argument, O = optional_argument };
-enum opt_group { INPUT, CHISELS, OUTPUT, LISTS, ENGINE, EXCLUDED, GROUP_COUNT };
+enum opt_group { INPUT, LIVE, CHISELS, OUTPUT, LISTS, ENGINE, EXCLUDED, GROUP_COUNT };
 
 enum opt_id {
 	OPT_BASE = 1000, /* above every short option letter */
@@ -33,7 +34,7 @@ static const struct opt opts[] = {
 };
 
 static const char *const group_titles[GROUP_COUNT] = {
-	[INPUT] = "Input", [CHISELS] = "Chisels", [OUTPUT] = "Output", [LISTS] = "Lists and help",
+	[INPUT] = "Input", [LIVE] = "Live capture", [CHISELS] = "Chisels", [OUTPUT] = "Output", [LISTS] = "Lists and help",
 	[ENGINE] = "Engine",
 };
 
@@ -49,7 +50,8 @@ bool cli_option_at(unsigned n, struct cli_option_info *info)
 void cli_help(struct buf *out)
 {
 	buf_puts(out, "usage: burin [options] [-p FORMAT] [FILTER]\n"
-		      "       burin -r TRACE -c CHISEL [ARGS] [FILTER]\n");
+		      "       burin -r TRACE -c CHISEL [ARGS] [FILTER]\n"
+		      "       burin [options] [FILTER] -- COMMAND [ARGS]     captures one command\n");
 	for (int g = 0; g < GROUP_COUNT; g++) {
 		if (!group_titles[g])
 			continue;
@@ -152,11 +154,27 @@ static int set_print(struct cli_options *o, const char *arg)
 	return 0;
 }
 
+static int set_pids(struct cli_options *o, const char *arg, struct err *e)
+{
+	for (const char *p = arg; *p;) {
+		char *end;
+		long v = strtol(p, &end, 10);
+
+		if (end == p || v < 1 || v > INT_MAX || (*end && *end != ','))
+			return bad(e, "option --pid: '%s' is not a list of process ids", arg);
+		if (o->npids == CLI_MAX_PIDS)
+			return bad(e, "too many process ids%s", "");
+		o->pids[o->npids++] = (pid_t)v;
+		p = *end ? end + 1 : end;
+	}
+	return 0;
+}
+
 static int set_number(const struct opt *d, const char *arg, struct cli_options *o, struct err *e)
 {
 	uint64_t v = 0;
 
-	if ((d->id == OPT_BATCH_BYTES ? parse_size(arg, &v) : parse_u64(arg, &v)) < 0) {
+	if ((d->id == OPT_BATCH_BYTES || d->id == OPT_RING_SIZE ? parse_size(arg, &v) : parse_u64(arg, &v)) < 0) {
 		if (d->id == OPT_NUMEVENTS)
 			return bad(e, "can't parse the -n argument '%s', make sure it's a number", arg);
 		return err_set(e, ERR_SYNTAX, ERR_NO_POS, "option %s%s: '%s' is not a number",
@@ -175,6 +193,11 @@ static int set_number(const struct opt *d, const char *arg, struct cli_options *
 		return 0;
 	case OPT_SNAPLEN:
 		o->snaplen = v;
+		return 0;
+	case OPT_RING_SIZE:
+		if (v < 4096 || v > (1u << 30))
+			return bad(e, "option --ring-size: %s is not in 4k..1G", arg);
+		o->ring_bytes = v;
 		return 0;
 	case OPT_WORKERS:
 		if (!v || v > 256)
@@ -211,8 +234,11 @@ static int set_option(const struct opt *d, const char *arg, struct cli_options *
 		o->files[o->nfiles++] = arg;
 		return 0;
 	case OPT_NUMEVENTS: case OPT_SECONDS_MAX: case OPT_SNAPLEN: case OPT_WORKERS:
-	case OPT_BATCH_BYTES: case OPT_BATCH_EVENTS:
+	case OPT_BATCH_BYTES: case OPT_BATCH_EVENTS: case OPT_RING_SIZE:
 		return set_number(d, arg, o, e);
+	case OPT_PID: return set_pids(o, arg, e);
+	case OPT_FOLLOW: o->follow = true; return 0;
+	case OPT_DOCTOR: o->action = ACT_DOCTOR; return 0;
 	case OPT_CHISEL:
 		if (o->nchisels == CLI_MAX_CHISELS)
 			return bad(e, "too many chisels%s", "");
@@ -281,8 +307,23 @@ static void opt_tables(char *shorts, struct option *longs)
 	longs[nl] = (struct option){0};
 }
 
+/* "-- COMMAND": what follows is the command to capture, unless a trace file is read (then "--" only ends
+ * the options). Returns the number of arguments before it. */
+static int cut_command(struct cli_options *o, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--") || i + 1 == argc)
+			continue;
+		o->command = argv + i + 1;
+		return i;
+	}
+	return argc;
+}
+
 int cli_parse(struct cli_options *o, int argc, char **argv, struct err *e)
 {
+	int before;
+
 	char shorts[3 * ARRAY_SIZE(opts) + 2];
 	struct option longs[ARRAY_SIZE(opts) + 1];
 	int c, rc;
@@ -292,7 +333,8 @@ int cli_parse(struct cli_options *o, int argc, char **argv, struct err *e)
 	opt_tables(shorts, longs);
 	opterr = 0;
 	optind = 0;
-	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+	before = cut_command(o, argc, argv);
+	while ((c = getopt_long(before, argv, shorts, longs, NULL)) != -1) {
 		if (c == '?')
 			return bad(e, "unknown or ambiguous option '%s' (burin --help lists them)",
 				   argv[optind - 1]);
@@ -302,12 +344,24 @@ int cli_parse(struct cli_options *o, int argc, char **argv, struct err *e)
 		if (rc < 0)
 			return rc;
 	}
+	if (o->command && (o->nfiles || o->npids)) {
+		if (o->npids)
+			return bad(e, "either --pid or a command%s", "");
+		o->command = NULL;
+	} else if (o->command) {
+		argc = before;
+	}
 	o->nwords = (unsigned)(argc - optind);
 	o->words = calloc(o->nwords + 1, sizeof(*o->words));
 	if (!o->words)
 		return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
-	for (unsigned i = 0; i < o->nwords; i++)
-		o->words[i] = argv[optind + (int)i];
+	for (unsigned i = 0, n = o->nwords; i < n; i++) {
+		/* a "--" that ends the options before a filter */
+		if (optind + (int)i == before && argc > before)
+			o->nwords--;
+		else
+			o->words[i - (n - o->nwords)] = argv[optind + (int)i];
+	}
 	return 0;
 }
 

@@ -3,15 +3,17 @@
 #ifndef BURIN_CLI_OPTIONS_H
 #define BURIN_CLI_OPTIONS_H
 
+#include <sys/types.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 #include "field/field.h"
 
-enum { CLI_MAX_FILES = 4096, CLI_MAX_CHISELS = 64 };
+enum { CLI_MAX_FILES = 4096, CLI_MAX_CHISELS = 64, CLI_MAX_PIDS = 256 };
 
 enum cli_action {
 	ACT_RUN, ACT_HELP, ACT_VERSION, ACT_LIST_FIELDS, ACT_LIST_MARKDOWN, ACT_LIST_EVENTS,
-	ACT_EXPLAIN, ACT_PRINT_FORMAT,
+	ACT_EXPLAIN, ACT_PRINT_FORMAT, ACT_DOCTOR,
 };
 
 struct cli_options {
@@ -20,6 +22,11 @@ struct cli_options {
 	unsigned nfiles;
 	const char *chisels[CLI_MAX_CHISELS]; /* -c, in order */
 	unsigned nchisels;
+	char **command;			 /* -- COMMAND, NULL-terminated; NULL = none */
+	pid_t pids[CLI_MAX_PIDS];	 /* --pid */
+	unsigned npids;
+	bool follow;
+	size_t ring_bytes;		 /* 0 = default */
 	const char **words;		 /* non-option words in order: chisel arguments, then the filter */
 	unsigned nwords;
 	const char *format;		 /* -p; NULL = default */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/stop.h"
+#include "cli/capture.h"
 
 static unsigned online_cpus(void)
 {
@@ -270,7 +271,8 @@ static int use_chisel_requests(struct session *s, struct err *e)
 	return 0;
 }
 
-static int run_file(struct session *s, const char *path, struct err *e)
+/* Reads path, or captures when it is NULL. */
+static int run_input(struct session *s, const char *path, struct err *e)
 {
 	const struct cli_options *o = s->o;
 	struct pipeline_stats stats = {0};
@@ -307,7 +309,14 @@ static int run_file(struct session *s, const char *path, struct err *e)
 		return rc;
 	set_demand(s);
 	clock_t cpu = clock();
-	rc = pipeline_run(path, &po, &stats, e);
+	if (!path) {
+		rc = capture_open(&s->live, &po.input, o, e);
+		if (rc < 0)
+			return rc;
+	}
+	rc = pipeline_run(path ? path : "", &po, &stats, e);
+	if (!path)
+		capture_close(s->live, o->verbose);
 	if (o->progress)
 		fprintf(stderr, "\r%*s\r%s\n", (int)s->progress_width, "", rc == 0 ? "100.00" : "");
 	s->captured += stats.captured;
@@ -324,20 +333,23 @@ static int run_file(struct session *s, const char *path, struct err *e)
 
 int session_run(struct session *s)
 {
+	unsigned n = s->o->nfiles ? s->o->nfiles : 1;
 	struct err e;
 	struct buf out;
 	int code = 0;
 
-	for (unsigned i = 0; i < s->o->nfiles && code == 0; i++) {
+	for (unsigned i = 0; i < n && code == 0; i++) {
+		const char *path = s->o->nfiles ? s->o->files[i] : NULL;
+
 		err_clear(&e);
-		int rc = run_file(s, s->o->files[i], &e);
+		int rc = run_input(s, path, &e);
 
 		if (rc == ERR_INTERRUPTED) {
 			code = s->exit_code;
 			break;
 		}
 		if (rc < 0) {
-			report_error(s->o->files[i], &e);
+			report_error(path, &e);
 			code = 1;
 		}
 	}

@@ -20,6 +20,7 @@ struct session {
 	unsigned workers;
 	int exit_code;		  /* of a script that called os.exit */
 	uint64_t captured;	  /* over all files */
+	struct live *live;	  /* the capture, when no file is read */
 	/* progress */
 	uint64_t progress_events;
 	double progress_shown;

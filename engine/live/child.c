@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -84,14 +83,14 @@ bool child_ended(struct child *c)
 
 void child_close(struct child *c)
 {
-	if (c->go >= 0)
+	bool never_let_go = c->go >= 0;
+
+	if (never_let_go)
 		close(c->go);
 	if (c->failed >= 0)
 		close(c->failed);
-	if (c->pid > 0 && !child_ended(c)) {
-		kill(c->pid, SIGTERM);
+	if (c->pid > 0 && never_let_go)
 		waitpid(c->pid, &c->status, 0);
-	}
 	if (c->pidfd >= 0)
 		close(c->pidfd);
 	*c = (struct child){.pid = -1, .pidfd = -1, .go = -1, .failed = -1};

@@ -22,7 +22,7 @@ int child_start(struct child *c, char *const argv[], struct err *e);
 int child_go(struct child *c, struct err *e);
 /* Whether it has ended (then *c has its status). */
 bool child_ended(struct child *c);
-/* Ends it if it still runs, and forgets it. */
+/* Forgets it; one that was never let go ends. */
 void child_close(struct child *c);
 
 #endif

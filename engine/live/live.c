@@ -38,7 +38,7 @@ struct live {
 	uint64_t epoch_offset;
 	unsigned nap_us;
 	struct buf meta;
-	uint64_t seq, file_off;
+	uint64_t file_off;
 };
 
 bool live_supported(void)
@@ -132,6 +132,7 @@ static int start(struct live *l, const struct live_opts *o, struct err *e)
 		.page_faults = o->page_faults,
 		.measure = o->measure,
 		.by_tree = o->argv || o->npids,
+		.follow = o->argv || o->follow,
 		.epoch_offset = l->epoch_offset,
 	};
 	int rc = probe_open(&l->probe, &po, e);
@@ -345,7 +346,7 @@ int live_read(struct live *l, struct batch *b, struct err *e)
 
 	b->len = 0;
 	b->nblk = 0;
-	b->seq = l->seq++;
+	b->last = false;
 	b->file_off = b->raw_off = l->file_off;
 	if (!l->meta_done) {
 		l->meta_done = true;
@@ -367,6 +368,38 @@ void live_release(struct live *l, struct batch *b)
 	b->data = NULL;
 	b->len = 0;
 }
+
+/* ---- as a source ----------------------------------------------------------------------------- */
+
+static int source_do_read(void *ctx, struct batch *b, struct err *e)
+{
+	return live_read(ctx, b, e);
+}
+
+static void source_do_release(void *ctx, struct batch *b)
+{
+	live_release(ctx, b);
+}
+
+static void source_do_stop(void *ctx)
+{
+	live_stop(ctx);
+}
+
+static void source_do_close(void *ctx)
+{
+	(void)ctx; /* live_close */
+}
+
+int live_source(struct live *l, struct source **out, struct err *e)
+{
+	static const struct source_ops ops = {source_do_read, source_do_release, source_do_stop,
+					      source_do_close};
+
+	return source_open_ops(out, &ops, l, e);
+}
+
+/* ---- statistics ------------------------------------------------------------------------------ */
 
 void live_stats(const struct live *l, struct live_stats *s)
 {

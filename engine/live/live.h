@@ -11,7 +11,7 @@
 
 #include <sys/types.h>
 
-#include "event/batch.h"
+#include "source/source.h"
 
 struct live;
 
@@ -20,11 +20,12 @@ struct live_opts {
 	size_t batch_bytes; /* aimed-at run length; 0 = default */
 	uint32_t snaplen;   /* payload bytes of one event; 0 = 80 */
 	char *const *argv;  /* command to run and capture with its children; NULL = none */
-	const pid_t *pids;  /* processes to capture, with their children from now on */
+	const pid_t *pids;  /* processes to capture */
 	unsigned npids;
+	bool follow;	    /* their children, too: those of now and of later (argv: always) */
 	bool compat_029; /* only events that sysdig 0.29.3 knows */
 	bool page_faults;
-	bool measure;	       /* fill program_runs and program_ns of the statistics */
+	bool measure; /* fill program_runs and program_ns of the statistics */
 };
 
 struct live_stats {
@@ -39,13 +40,16 @@ bool live_supported(void);
 
 /* Loads and attaches the programs and reads /proc. */
 int live_open(struct live **out, const struct live_opts *o, struct err *e);
-void live_close(struct live *l); /* NULL is fine; ends the command if it still runs */
+void live_close(struct live *l); /* NULL is fine; a command that still runs goes on */
 
 /* As source_read: waits until there are events (or the end). The capture ends with the command, or
  * when it is stopped. */
 int live_read(struct live *l, struct batch *b, struct err *e);
 void live_release(struct live *l, struct batch *b);
 void live_stop(struct live *l);
+
+/* The same as a source for the pipeline. The capture outlives it: statistics first, then live_close. */
+int live_source(struct live *l, struct source **out, struct err *e);
 
 void live_stats(const struct live *l, struct live_stats *s);
 /* Events of one type put into the rings, and lost. */

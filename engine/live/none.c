@@ -22,6 +22,10 @@ int live_read(struct live *l, struct batch *b, struct err *e)
 }
 void live_release(struct live *l, struct batch *b) {}
 void live_stop(struct live *l) {}
+int live_source(struct live *l, struct source **out, struct err *e)
+{
+	return -ENOTSUP;
+}
 void live_stats(const struct live *l, struct live_stats *s)
 {
 	*s = (struct live_stats){0};

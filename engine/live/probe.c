@@ -23,6 +23,7 @@ struct probe {
 	unsigned nrings;
 	struct cap_counts *counts; /* mapped, by cpu */
 	size_t counts_bytes;
+	bool by_tree;
 	int stats_fd; /* while open the kernel measures */
 };
 
@@ -83,6 +84,7 @@ static void fill_config(struct probe *p, const struct probe_opts *o)
 	c->snaplen = o->snaplen;
 	c->compat_029 = o->compat_029;
 	c->all_params = o->all_params;
+	c->follow = o->follow;
 	c->filter = (o->by_tree ? CAP_BY_TREE : 0) | (o->cgroup ? CAP_BY_CGROUP : 0) |
 		    (o->by_uid ? CAP_BY_UID : 0) | (o->by_comm ? CAP_BY_COMM : 0);
 	c->cgroup = o->cgroup;
@@ -92,6 +94,10 @@ static void fill_config(struct probe *p, const struct probe_opts *o)
 	bpf_program__set_autoload(p->skel->progs.fault_user, o->page_faults);
 	bpf_program__set_autoload(p->skel->progs.fault_kernel, o->page_faults);
 	bpf_program__set_autoload(p->skel->progs.task_fork, o->by_tree);
+	bpf_program__set_autoload(p->skel->progs.mark_tasks, o->by_tree);
+	/* made when it is needed, and only then */
+	bpf_program__set_autoattach(p->skel->progs.mark_tasks, false);
+	p->by_tree = o->by_tree;
 }
 
 /* ---- rings ----------------------------------------------------------------------------------- */
@@ -237,12 +243,47 @@ int probe_watch(struct probe *p, int pidfd, bool at_exec, struct err *e)
 	return 0;
 }
 
+/* Once over all tasks of the machine. */
+static int mark_once(struct probe *p, struct bpf_link *link)
+{
+	int fd = bpf_iter_create(bpf_link__fd(link));
+	char none[64];
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	do
+		n = read(fd, none, sizeof(none));
+	while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+	close(fd);
+	return n < 0 ? -errno : 0;
+}
+
+/* Until a turn finds nothing new: what is forked meanwhile by a task not marked yet is found by the
+ * next turn, what is forked by a marked one is marked by the fork program. */
+static int mark_tasks(struct probe *p, struct err *e)
+{
+	struct bpf_link *link = bpf_program__attach_iter(p->skel->progs.mark_tasks, NULL);
+	uint32_t before;
+	int rc = link ? 0 : -errno;
+
+	do {
+		before = p->skel->bss->new_marks;
+		rc = rc ? rc : mark_once(p, link);
+	} while (!rc && p->skel->bss->new_marks != before);
+	bpf_link__destroy(link);
+	return rc ? err_set(e, rc, ERR_NO_POS, "can't look through the threads: %s", strerror(-rc))
+		  : 0;
+}
+
 int probe_attach(struct probe *p, struct err *e)
 {
 	int rc = capture__attach(p->skel);
 
-	return rc ? err_set(e, rc, ERR_NO_POS, "can't attach the capture programs: %s", last_said)
-		  : 0;
+	if (rc)
+		return err_set(e, rc, ERR_NO_POS, "can't attach the capture programs: %s",
+			       last_said);
+	return p->by_tree ? mark_tasks(p, e) : 0;
 }
 
 void probe_detach(struct probe *p)

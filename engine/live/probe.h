@@ -17,6 +17,7 @@ struct probe_opts {
 	bool all_params;   /* all parameters of the newest schema */
 	bool page_faults;
 	bool measure; /* let the kernel measure the programs' time (costs some itself) */
+	bool follow;  /* by_tree: new processes too, not only new threads */
 	bool by_tree; /* only what probe_watch names, and its children */
 	bool by_uid, by_comm;
 	uint64_t cgroup; /* id of a cgroup (v2), 0 = any */
@@ -33,6 +34,8 @@ void probe_close(struct probe *p);
 /* Names a process to follow; at_exec: only from its next execve on. Needs by_tree. */
 int probe_watch(struct probe *p, int pidfd, bool at_exec, struct err *e);
 
+/* Attaches the programs; from here on events enter the rings. Other threads (and with follow the
+ * children) of the processes named before are included. */
 int probe_attach(struct probe *p, struct err *e);
 /* Afterwards nothing new enters the rings. */
 void probe_detach(struct probe *p);

@@ -252,6 +252,12 @@ static int read_batch(struct source *s, struct batch *b)
 int source_read(struct source *s, struct batch *b, struct err *e)
 {
 	ASSERT(!s->done);
+	if (s->ops) {
+		int rc = s->ops->read(s->ops_ctx, b, e);
+
+		s->done = rc || b->last;
+		return rc;
+	}
 	int r = read_batch(s, b);
 	if (r) {
 		s->done = true;
@@ -262,6 +268,10 @@ int source_read(struct source *s, struct batch *b, struct err *e)
 
 void source_release(struct source *s, struct batch *b)
 {
+	if (s->ops) {
+		s->ops->release(s->ops_ctx, b);
+		return;
+	}
 	b->data = NULL;
 	b->len = 0;
 	b->nblk = 0;
@@ -353,10 +363,29 @@ int source_open_memory(struct source **out, const void *p, size_t n, const struc
 	return r ? r : source_new(out, stream, o, e);
 }
 
+int source_open_ops(struct source **out, const struct source_ops *ops, void *ctx, struct err *e)
+{
+	struct source *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		ops->close(ctx);
+		return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
+	}
+	s->ops = ops;
+	s->ops_ctx = ctx;
+	*out = s;
+	return 0;
+}
+
 void source_close(struct source *s)
 {
 	if (!s)
 		return;
+	if (s->ops) {
+		s->ops->close(s->ops_ctx);
+		free(s);
+		return;
+	}
 	stream_close(s->stream);
 	free(s->carry);
 	free(s);
@@ -364,10 +393,14 @@ void source_close(struct source *s)
 
 void source_stop(struct source *s)
 {
+	if (s->ops) {
+		s->ops->stop(s->ops_ctx);
+		return;
+	}
 	stream_stop(s->stream);
 }
 
 uint64_t source_raw_size(const struct source *s)
 {
-	return stream_raw_size(s->stream);
+	return s->ops ? 0 : stream_raw_size(s->stream);
 }

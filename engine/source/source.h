@@ -40,6 +40,15 @@ int source_open(struct source **out, const char *path, const struct source_opts 
 /* The same for a file in memory, which must live until source_close (tests, fuzzer). */
 int source_open_memory(struct source **out, const void *p, size_t n, const struct source_opts *o,
 		       struct err *e);
+/* A producer of batches that is no file: it keeps the contract of source_read, source_release and
+ * source_stop itself. The whole of it belongs to the source: source_close calls close. */
+struct source_ops {
+	int (*read)(void *ctx, struct batch *b, struct err *e);
+	void (*release)(void *ctx, struct batch *b);
+	void (*stop)(void *ctx); /* async-signal-safe */
+	void (*close)(void *ctx);
+};
+int source_open_ops(struct source **out, const struct source_ops *ops, void *ctx, struct err *e);
 void source_close(struct source *s); /* NULL is fine; batches may outlive the source */
 
 /* Fills the run part of b with the next stretch. Returns 0 when b holds blocks or is the end

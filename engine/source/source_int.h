@@ -13,6 +13,9 @@
 enum source_phase { PHASE_START, PHASE_META, PHASE_EVENTS };
 
 struct source {
+	const struct source_ops *ops; /* not a file: these do everything, the rest is unused */
+	void *ops_ctx;
+
 	struct stream *stream;
 	size_t batch_bytes;
 	uint32_t batch_events; /* UINT32_MAX = no limit */

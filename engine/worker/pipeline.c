@@ -386,7 +386,8 @@ int pipeline_run(const char *path, const struct pipeline_opts *o, struct pipelin
 	int rc;
 
 	err_clear(&p.end_err);
-	rc = source_open(&p.src, path, &o->source, e);
+	p.src = o->input;
+	rc = p.src ? 0 : source_open(&p.src, path, &o->source, e);
 	if (rc < 0)
 		return rc;
 	stop_set_hook(stop_source, p.src);

@@ -25,6 +25,7 @@ enum { PIPELINE_MAX_WORKERS = 256 };
 struct pipeline_opts {
 	unsigned workers;	       /* 1 .. PIPELINE_MAX_WORKERS */
 	struct source_opts source;     /* batch size */
+	struct source *input;	       /* read instead of the file, and closed; NULL = the file */
 	const struct demand *demand;
 	const struct render_opts *ro;
 	const struct filter *filter;   /* capture filter; NULL = all */
@@ -49,7 +50,7 @@ struct pipeline_stats {
 	bool chisel_exit;      /* a script called os.exit: chisels_exit_code */
 };
 
-/* Runs one file to its end. Returns 0 (also when a limit or a stop request ended it) or negative
+/* Runs one file (or o->input, then path only names it) to its end. Returns 0 (also when a limit or a stop request ended it) or negative
  * with *e; everything before the fault has been printed and *stats tells how far it got. */
 int pipeline_run(const char *path, const struct pipeline_opts *o, struct pipeline_stats *stats,
 		 struct err *e);
