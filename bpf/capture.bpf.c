@@ -5,6 +5,7 @@
 
 enum {
 	TS_COMPAT = 2,
+	PF_EXITING = 4,
 	NR_RT_SIGRETURN = 15,
 	NR_EXECVE = 59,
 	NR_EXECVEAT = 322,
@@ -266,6 +267,9 @@ int BPF_PROG(task_switch, bool preempt, struct task_struct *prev, struct task_st
 	uint8_t *p;
 	struct mm_struct *mm;
 
+	/* Behind its exit event a thread is no more. */
+	if (prev->flags & PF_EXITING)
+		return 0;
 	if (!type_on[EV_SCHEDSWITCH_6_E] || !wanted(bpf_get_current_pid_tgid(), false))
 		return 0;
 	p = small_get(cpu, 0);

@@ -172,6 +172,7 @@ struct task_struct {
 	struct thread_info thread_info;
 	int pid, tgid;
 	int exit_code;
+	unsigned int flags;
 	struct task_struct *real_parent, *group_leader;
 	struct pid *thread_pid;
 	unsigned long min_flt, maj_flt;

@@ -119,6 +119,7 @@ static int scan(struct live *l, const struct live_opts *o, struct err *e)
 	} else if (o->npids) {
 		so.pids = o->pids;
 		so.npids = o->npids;
+		so.follow = o->follow;
 	}
 	return scan_machine(&l->meta, &so, e);
 }

@@ -176,18 +176,111 @@ static int all_processes(struct lists *l, struct err *e)
 	return 0;
 }
 
+/* ---- descendants ----------------------------------------------------------------------------- */
+
+struct family {
+	struct {
+		pid_t pid, parent;
+	} * p; /* every process of the machine: numbers only */
+	size_t n, cap;
+	pid_t *in; /* the wanted ones */
+	size_t nin;
+};
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[64], text[512], *p;
+	int parent = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (proc_read(path, text, sizeof(text)) <= 0)
+		return 0;
+	p = strrchr(text, ')');
+	return p && sscanf(p + 1, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
+static bool family_read(struct family *f)
+{
+	struct dirent *de;
+	DIR *d = opendir("/proc");
+
+	while (d && (de = readdir(d))) {
+		if (!isdigit((unsigned char)de->d_name[0]))
+			continue;
+		if (f->n == f->cap) {
+			size_t cap = f->cap ? 2 * f->cap : 256;
+			void *p = realloc(f->p, cap * sizeof(*f->p));
+
+			if (!p)
+				break;
+			f->p = p;
+			f->cap = cap;
+		}
+		f->p[f->n].pid = atoi(de->d_name);
+		f->p[f->n].parent = parent_of(f->p[f->n].pid);
+		f->n++;
+	}
+	if (d)
+		closedir(d);
+	return f->n > 0;
+}
+
+static bool family_has(const struct family *f, pid_t pid)
+{
+	for (size_t i = 0; i < f->nin; i++)
+		if (f->in[i] == pid)
+			return true;
+	return false;
+}
+
+/* The processes of o and all their descendants; owned by the caller, NULL without memory. */
+static pid_t *descendants(const struct scan_opts *o, size_t *n)
+{
+	struct family f = {.n = 0};
+	size_t before;
+
+	if (!family_read(&f))
+		return NULL;
+	f.in = calloc(f.n + o->npids, sizeof(*f.in));
+	for (unsigned i = 0; f.in && i < o->npids; i++)
+		f.in[f.nin++] = o->pids[i];
+	do {
+		before = f.nin;
+		for (size_t i = 0; f.in && i < f.n; i++)
+			if (family_has(&f, f.p[i].parent) && !family_has(&f, f.p[i].pid))
+				f.in[f.nin++] = f.p[i].pid;
+	} while (f.nin != before);
+	free(f.p);
+	*n = f.nin;
+	return f.in;
+}
+
+static int listed_processes(struct lists *l, const struct scan_opts *o, struct err *e)
+{
+	const pid_t *pids = o->pids;
+	pid_t *all = NULL;
+	size_t n = o->npids;
+
+	if (o->follow) {
+		pids = all = descendants(o, &n);
+		if (!all)
+			return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
+	}
+	for (size_t i = 0; i < n; i++)
+		add_process(l, pids[i]);
+	free(all);
+	return 0;
+}
+
 static int processes(struct buf *out, const struct scan_opts *o, struct err *e)
 {
 	struct lists l = {.nets = NULL};
 	size_t begin;
-	int rc = 0;
+	int rc;
 
 	buf_init(&l.threads);
 	buf_init(&l.fds);
-	if (o->all)
-		rc = all_processes(&l, e);
-	for (unsigned i = 0; !o->all && i < o->npids; i++)
-		add_process(&l, o->pids[i]);
+	rc = o->all ? all_processes(&l, e) : listed_processes(&l, o, e);
 	if (!rc && l.threads.len) {
 		begin = metaenc_begin(out, META_THREADS);
 		buf_put(out, l.threads.p, l.threads.len);

@@ -13,6 +13,7 @@ struct scan_opts {
 	bool all;	   /* every process */
 	const pid_t *pids; /* or only these */
 	unsigned npids;
+	bool follow; /* and their descendants */
 };
 
 /* Appends section header, machine, interfaces, users, threads and descriptors. Processes that end

@@ -308,8 +308,8 @@ static void round_process(struct thread *t, int i)
 	/* the child's own events: seen under its id */
 	fprintf(t->log, "%d\tprocexit\t0\t-\tret=%d\n", pid, code);
 	if (i % 2)
-		fprintf(t->log, "%d\texecve\t0\t-\texe=%s\targs=leaf.%s.and more.\tcomm=workload\n",
-			pid, self, arg);
+		fprintf(t->log, "%d\texecve\t0\t-\texe=%s\targs=leaf.%s.and more.\tcomm=%.15s\n",
+			pid, self, arg, strrchr(self, '/') + 1);
 }
 
 static void on_signal(int sig) {}

@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+"""Live capture. Every test captures only the processes it starts itself.
+
+usage: suite.py [TEST...]      (as a test group: BURIN, BURIN_BUILD in the environment)
+
+Skipped as a whole, with the reason, where the build has no live capture or the kernel refuses it.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("BURIN_BUILD", ROOT + "/build/release")
+BURIN = os.environ.get("BURIN", BUILD + "/burin")
+CAPTURE = BUILD + "/engine/live/capture_cmd"
+WORK = BUILD + "/engine/live/live_workload"
+SECONDS = int(os.environ.get("BURIN_LIVE_SECONDS", "30"))
+FIELDS = "*%thread.tid\t%evt.type\t%evt.dir\t%fd.name\t%evt.args"
+
+# What strace is compared on: ten programs, among them threads, signals, process trees and failures.
+PROGRAMS = {
+    "sh": ["sh", "-c", "echo hello; cat /etc/passwd | wc -c; ls /nonexistent; exit 3"],
+    "find": ["find", "/usr/share/doc", "-maxdepth", "2", "-name", "a*"],
+    "tar": ["tar", "czf", "{tmp}/x.tgz", "/usr/share/doc/bash", "/etc/default"],
+    "python": ["python3", "-c", """
+import threading, subprocess, socket, os
+ts = [threading.Thread(target=lambda: subprocess.run(["true"])) for _ in range(5)]
+[t.start() for t in ts]; [t.join() for t in ts]
+a, b = socket.socketpair(); a.send(b"x"); b.recv(10)
+os.mkdir("{tmp}/dir"); os.rename("{tmp}/dir", "{tmp}/dir2"); os.rmdir("{tmp}/dir2")
+"""],
+    "perl": ["perl", "-e", "$SIG{ALRM}=sub{die}; alarm 1; eval{sleep 5}; pipe(R,W);"
+             " if(!fork){print W 'x'; exit 3} wait; kill 9,$$"],
+    "bash": ["bash", "-c", "trap 'echo t' USR1; kill -USR1 $$; sleep 0.1 & wait; exec 3<>/dev/null;"
+             " (ulimit -n 100; exit 4); [ -e x ]; echo {1..3} | xargs -n1 echo"],
+    "gcc": ["gcc", "-O1", "-o", "{tmp}/a.out", "-x", "c", ROOT + "/tests/live/hello.c"],
+    "git": ["git", "-C", "{tmp}", "init", "-q", "g"],
+    "sort": ["sh", "-c", "seq 20000 | sort -r | tail -n 1; dd if=/dev/zero of={tmp}/z bs=4k count=50 2>&1"],
+    "sockets": ["{work}", "exact", "{tmp}", "{tmp}/log", "2", "6"],
+}
+
+
+def run(args, **more):
+    return subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=280, **more)
+
+
+def capture(path, *command, options=()):
+    """Captures a command into a file; returns what the tool said, or raises."""
+    p = run([CAPTURE, "-c", *options, path, *command])
+    if p.returncode == 125 or "sent " not in p.stderr:
+        raise AssertionError("capture failed: " + p.stderr.strip()[-200:])
+    return p
+
+
+def number(pattern, text):
+    m = re.search(pattern, text)
+    assert m, "no %r in: %s" % (pattern, text[-300:])
+    return int(m.group(1))
+
+
+def burin_lines(path, *more):
+    p = run([BURIN, "-r", path, *more])
+    assert p.returncode == 0, p.stderr[-300:]
+    return p.stdout
+
+
+# ---- tests: each raises AssertionError, or returns a remark -------------------------------------------
+
+def strace_test(name):
+    def test(tmp):
+        if not shutil.which("strace"):
+            raise LookupError("strace is not installed")
+        args = [a.replace("{tmp}", tmp).replace("{work}", WORK) for a in PROGRAMS[name]]
+        if not shutil.which(args[0]):
+            raise LookupError(args[0] + " is not installed")
+        p = run([sys.executable, ROOT + "/tests/live/strace_compare.py", CAPTURE, ROOT, "--", *args])
+        assert p.returncode == 0, (p.stdout + p.stderr)[-400:]
+        return p.stdout.strip()
+    return test
+
+
+def exact(tmp):
+    """Every scripted call, with its parameters, descriptor names and tuples."""
+    p = capture(tmp + "/t.scap", WORK, "exact", tmp, tmp + "/log", "6", "60")
+    assert " dropped 0 " in p.stderr, p.stderr
+    c = run([sys.executable, ROOT + "/tests/live/check_exact.py", tmp + "/log"],
+            input=burin_lines(tmp + "/t.scap", "-p", FIELDS))
+    assert c.returncode == 0, (c.stdout + c.stderr)[-400:]
+    # the check itself must see a missing line
+    lines = burin_lines(tmp + "/t.scap", "-p", FIELDS).splitlines(True)
+    at = next(i for i, l in enumerate(lines) if "\tpread\t<\t" in l)
+    c2 = run([sys.executable, ROOT + "/tests/live/check_exact.py", tmp + "/log"],
+             input="".join(lines[:at] + lines[at + 1:]))
+    assert c2.returncode != 0, "the check does not see a missing call"
+    return c.stdout.strip()
+
+
+def paced(tmp):
+    """200,000 calls per second, default ring size: nothing lost."""
+    p = capture("/dev/null", WORK, "pace", "200000", str(SECONDS), "4", options=["-v"])
+    done = number(r"performed (\d+)", p.stdout)
+    assert " dropped 0 " in p.stderr, p.stderr[:200]
+    for way in "EX":
+        got = number(r"type SYSCALL_GETUID_%s sent (\d+)" % way, p.stderr)
+        assert got == done, "performed %d, captured %d" % (done, got)
+    return "%d calls in %d s, fullest ring %s" % (done, SECONDS, re.search(r"fill (\S+ of \S+)", p.stderr).group(1))
+
+
+def adds_up(tmp):
+    """A tiny ring: captured and lost together are what was performed, and the file has the captured."""
+    p = capture(tmp + "/t.scap", WORK, "count", "400000", "4", options=["-v", "-r", "64"])
+    done = number(r"performed (\d+)", p.stdout)
+    lost = 0
+    for way, sign in (("E", ">"), ("X", "<")):
+        sent = number(r"type SYSCALL_GETUID_%s sent (\d+)" % way, p.stderr)
+        dropped = number(r"type SYSCALL_GETUID_%s sent \d+ dropped (\d+)" % way, p.stderr)
+        assert sent + dropped == done, "performed %d, sent %d, dropped %d" % (done, sent, dropped)
+        there = burin_lines(tmp + "/t.scap", "-p", "%evt.num", "evt.type=getuid and evt.dir=%s" % sign).count("\n")
+        assert there == sent, "sent %d, in the file %d" % (sent, there)
+        lost += dropped
+    assert lost, "nothing was lost: the ring is not tiny enough for this machine"
+    return "%d performed, %d events lost" % (done, lost)
+
+
+def migration(tmp):
+    """Threads that change cpu after every call: each write shows the name of the file it writes."""
+    rounds = str(int(os.environ.get("BURIN_LIVE_HOPS", "20000")))
+    p = capture(tmp + "/t.scap", WORK, "hop", tmp, "8", rounds, options=["-s", "200", "-r", "65536"])
+    assert " dropped 0 " in p.stderr, p.stderr[:200]
+    n = 0
+    for line in burin_lines(tmp + "/t.scap", "-v", "-p", "%fd.name\t%evt.arg.data", "evt.type=write and "
+                            "evt.dir=< and proc.name=live_workload and evt.failed=false").splitlines():
+        name, data = line.split("\t")
+        if data.startswith("/"):
+            assert name == data, "%s was written to %s" % (data, name)
+            n += 1
+    assert n == 8 * int(rounds) * 3, "%d writes" % n
+    return "%d writes, %d events" % (n, number(r"sent (\d+)", p.stderr))
+
+
+def sysdig_opens(tmp):
+    """0.29.3 opens what was captured and prints the same lines."""
+    if not shutil.which("sysdig"):
+        raise LookupError("sysdig is not installed")
+    total = 0
+    for name, args in PROGRAMS.items():
+        args = [a.replace("{tmp}", tmp).replace("{work}", WORK) for a in args]
+        if not shutil.which(args[0]):
+            continue
+        capture(tmp + "/t.scap", *args)
+        ours = burin_lines(tmp + "/t.scap", "--compat=0.29").splitlines()
+        p = run(["sysdig", "-r", tmp + "/t.scap"], env=dict(os.environ, TZ="UTC"), errors="replace")
+        assert p.returncode == 0, "sysdig: " + p.stderr[-200:]
+        theirs = p.stdout.splitlines()
+        assert len(ours) == len(theirs), "%s: %d lines, sysdig %d" % (name, len(ours), len(theirs))
+        for a, b in zip(ours, theirs):
+            assert a == b, "%s:\n burin  %s\n sysdig %s" % (name, a, b)
+        total += len(ours)
+        shutil.rmtree(tmp)
+        os.mkdir(tmp)
+    return "%d lines" % total
+
+
+def live_prints(tmp):
+    """burin -- COMMAND prints events while they happen, the same for any number of workers."""
+    for workers in ("1", "2", "4"):
+        p = run([BURIN, "--workers=" + workers, "-p", "%evt.type %proc.name %fd.name", "evt.type=openat and "
+                 "evt.dir=< and fd.name=/etc/passwd", "--", "cat", "/etc/passwd", "/nonexistent"])
+        assert p.stdout.endswith("openat cat /etc/passwd\n"), p.stdout[-200:] + p.stderr
+    p = run([BURIN, "--", "/nonexistent/program"])
+    assert p.returncode == 1 and "No such file" in p.stderr, p.stderr
+    p = run([BURIN, "-q", "--", "sh", "-c", "exit 0"])
+    assert p.returncode == 0 and not p.stdout and not p.stderr, p.stdout + p.stderr
+    return None
+
+
+def only_pid(tmp):
+    """--pid shows that process and, with --follow, its children; nothing else."""
+    target = subprocess.Popen(["sh", "-c", "while :; do /bin/true; sleep 0.05; done"], stdout=subprocess.DEVNULL)
+    try:
+        plain = run([BURIN, "--pid", str(target.pid), "-M", "1", "-p", "%proc.name %proc.pid"]).stdout
+        follow = run([BURIN, "--pid", str(target.pid), "--follow", "-M", "1", "-p", "%proc.name"]).stdout
+    finally:
+        target.kill()
+        target.wait()
+    assert set(plain.splitlines()) == {"sh %d" % target.pid}, set(plain.splitlines())
+    assert set(follow.splitlines()) == {"sh", "true", "sleep"}, set(follow.splitlines())
+    return None
+
+
+TESTS = {"strace_" + n: strace_test(n) for n in PROGRAMS}
+TESTS.update(exact=exact, adds_up=adds_up, paced=paced, migration=migration, sysdig_opens=sysdig_opens,
+             live_prints=live_prints, only_pid=only_pid)
+
+
+def refused():
+    """Why live capture cannot be tested here, or None."""
+    if not os.path.exists(CAPTURE):
+        return "this build replays only"
+    p = run([CAPTURE, "/dev/null", "true"])
+    return None if p.returncode == 0 else p.stderr.strip().replace("capture_cmd: ", "")
+
+
+def main():
+    wanted = sys.argv[1:] or list(TESTS)
+    why = refused()
+    if why:
+        for name in wanted:
+            print("SKIP %s %s" % (name, why))
+        return
+    for name in wanted:
+        tmp = tempfile.mkdtemp(prefix="burin-live.")
+        try:
+            said = TESTS[name](tmp)
+            print("PASS %s" % name, flush=True)
+            if said:
+                print("  " + said, flush=True)
+        except LookupError as e:
+            print("SKIP %s %s" % (name, e), flush=True)
+        except AssertionError as e:
+            print("FAIL %s %s" % (name, str(e).replace("\n", " | ")), flush=True)
+        finally:
+            shutil.rmtree(tmp, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
