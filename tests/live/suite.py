@@ -91,7 +91,7 @@ def exact(tmp):
     assert c.returncode == 0, (c.stdout + c.stderr)[-400:]
     # the check itself must see a missing line
     lines = burin_lines(tmp + "/t.scap", "-p", FIELDS).splitlines(True)
-    at = next(i for i, l in enumerate(lines) if "\tpread\t<\t" in l)
+    at = next(i for i, l in enumerate(lines) if "\tpread\t<\t" + tmp in l)
     c2 = run([sys.executable, ROOT + "/tests/live/check_exact.py", tmp + "/log"],
              input="".join(lines[:at] + lines[at + 1:]))
     assert c2.returncode != 0, "the check does not see a missing call"
