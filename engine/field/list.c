@@ -143,6 +143,18 @@ static const struct { uint32_t flag; const char *name; } flag_names[] = {
 	{ FF_HEADER_ONLY, "header_only" }, { FF_LOOKS_BACK, "looks_back" }, { FF_DEPRECATED, "deprecated" },
 };
 
+static const char *arg_form_name(unsigned form)
+{
+	static const char *const names[] = {
+		[FAF_NONE] = "none", [FAF_PARAM] = "param", [FAF_PARAM_NAME] = "param_name",
+		[FAF_EVENT] = "event", [FAF_INDEX] = "index", [FAF_NAME_OR_INDEX] = "name_or_index",
+		[FAF_SRCDST] = "src_dst", [FAF_CGROUP] = "cgroup", [FAF_KEY] = "key", [FAF_TEXT] = "text",
+		[FAF_OPT_INDEX] = "opt_index", [FAF_OPT_TEXT] = "opt_text",
+	};
+
+	return names[form];
+}
+
 static void put_json_field(struct buf *out, const struct field_info *f)
 {
 	bool any = false;
@@ -153,6 +165,8 @@ static void put_json_field(struct buf *out, const struct field_info *f)
 	put_json(out, "class", f->class_);
 	buf_putc(out, ',');
 	put_json(out, "type", field_type_name(f->type));
+	buf_putc(out, ',');
+	put_json(out, "argument", arg_form_name(f->arg));
 	buf_lit(out, ",\"flags\":[");
 	for (unsigned i = 0; i < ARRAY_SIZE(flag_names); i++) {
 		if (f->flags & flag_names[i].flag) {
