@@ -98,6 +98,14 @@ static int note_kind(void *ctx, int fd, const struct fd_ver *f)
 	return 0;
 }
 
+static bool has_text(const struct value_list *l, const char *s)
+{
+	for (uint32_t i = 0; i < l->n; i++)
+		if (l->v[i].len == strlen(s) && !memcmp(l->v[i].s, s, l->v[i].len))
+			return true;
+	return false;
+}
+
 void list_fd_types(const struct field_ref *r, struct field_env *env, struct value_list *l)
 {
 	const struct thread_ver *tv;
@@ -122,7 +130,7 @@ void list_fd_types(const struct field_ref *r, struct field_env *env, struct valu
 	l->v = v;
 	for (unsigned kind = 0; kind <= FDK_PIDFD; kind++) {
 		name = k.seen[kind] ? fd_kind_name(kind) : NULL;
-		if (!name)
+		if (!name || has_text(l, name)) /* sockets and servers are of one kind */
 			continue;
 		v[l->n] = (struct value){ .type = PT_CHARBUF };
 		set_str(&v[l->n++], name);

@@ -51,6 +51,8 @@ static struct thread *group_leader(struct field_env *env, unsigned which, const 
 	if (!t)
 		return NULL;
 	id = group_id(v, which);
+	if (id == -1 && which != P_SID) /* not known; 0.29.3 goes on for sessions */
+		return NULL;
 	up = state_thread_at(env->c->b->root, id, env->c->ord);
 	if (up && thread_ver_at(up, env->c->ord)) {
 		*tv = thread_ver_at(up, env->c->ord);

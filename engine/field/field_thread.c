@@ -57,7 +57,7 @@ void get_proc_start_ts(const struct field_ref *r, struct field_env *env, struct 
 {
 	const struct thread_ver *tv = r->info->sel ? event_parent(env) : event_ver(env);
 
-	if (tv)
+	if (tv && tv->clone_ts)
 		set_u(v, tv->clone_ts);
 }
 
