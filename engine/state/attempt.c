@@ -124,29 +124,18 @@ static bool attempted_path(struct evctx *c, char *out, size_t cap, size_t *len)
 
 /* ---- sockets ---- */
 
+enum { CONNECT_ADDR = 3 }; /* parameter of connect exits */
+
 static bool tuple_name(struct evctx *c, char *out, size_t cap, size_t *len)
 {
 	char buf[SOCK_TEXT_MAX];
 	const uint8_t *p;
 	uint32_t n;
 
-	if (!event_param(&c->ev, 1, &p, &n) || (n == 0 && !c->demand->compat029))
+	/* Events that carry the address beside the tuple leave the descriptor's own name. */
+	if (!event_param(&c->ev, 1, &p, &n) || (n == 0 && c->ev.nparams > CONNECT_ADDR))
 		return false;
 	return give(buf, sock_tuple_text(buf, sizeof(buf), p, n), out, cap, len);
-}
-
-/* Newer events have the address that was asked for, which remains when there is no tuple. */
-static bool address_name(struct evctx *c, char *out, size_t cap, size_t *len)
-{
-	char buf[SOCK_TEXT_MAX];
-	struct event enter;
-	const uint8_t *p;
-	uint32_t n;
-
-	if ((event_param(&c->ev, 3, &p, &n) && n) ||
-	    (evctx_enter_event(c, &enter) && event_param(&enter, 1, &p, &n) && n))
-		return give(buf, sock_addr_text(buf, sizeof(buf), p, n), out, cap, len);
-	return false;
 }
 
 bool fd_attempted_name(struct evctx *c, char *out, size_t cap, size_t *len)
@@ -167,8 +156,7 @@ bool fd_attempted_name(struct evctx *c, char *out, size_t cap, size_t *len)
 	if (type == EV_SOCKET_CONNECT_X) {
 		if (!failed(c) && evctx_fd(c))
 			return false;
-		return tuple_name(c, out, cap, len) ||
-		       (!c->demand->compat029 && address_name(c, out, cap, len));
+		return tuple_name(c, out, cap, len);
 	}
 	return is_accept_exit(type) && !evctx_fd(c) && tuple_name(c, out, cap, len);
 }
