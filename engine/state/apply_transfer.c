@@ -153,7 +153,7 @@ static void retuple(struct apply *a, struct fd_table *ft, int64_t fd, const stru
 			return;
 		}
 		sock_become(&d.f, e.v6, false);
-		if (sock_set_ends(&d.f, &e, false))
+		if (sock_set_ends(&d.f, &e, !a->d->compat029))
 			transfer_inet(a, &d, incoming);
 		draft_commit(a, ft, fd, &d);
 		return;

@@ -132,8 +132,9 @@ static bool tuple_name(struct evctx *c, char *out, size_t cap, size_t *len)
 	const uint8_t *p;
 	uint32_t n;
 
-	/* Events that carry the address beside the tuple leave the descriptor's own name. */
-	if (!event_param(&c->ev, 1, &p, &n) || (n == 0 && c->ev.nparams > CONNECT_ADDR))
+	/* Connects that carry the address beside the tuple leave the descriptor's own name. */
+	if (!event_param(&c->ev, 1, &p, &n) ||
+	    (n == 0 && c->ev.type == EV_SOCKET_CONNECT_X && c->ev.nparams > CONNECT_ADDR))
 		return false;
 	return give(buf, sock_tuple_text(buf, sizeof(buf), p, n), out, cap, len);
 }

@@ -22,11 +22,10 @@ SUBSTITUTIONS = [
     ("empty values", re.compile(rb"(?<= )addr=NULL "), rb"addr=<NA> "),
     ("newer flag bits", re.compile(rb"flags=(\d+)\((O_[A-Z_|]+)\)"), None),
     # The name of one socket: same protocol and source, another destination.
-    ("reconnected datagram socket", re.compile(rb"(\(<[46]u>[^)]*)->[^)]*\)"), rb"\1->*)"),
-    # The name of a socket on a line that shows an unspecified ipv6 address, or one of its family.
-    ("unspecified ipv6 address", re.compile(rb"\(<[46]u>[^)]*\)(?=.*(?:=:::| addr=::1))"), rb"(*)"),
+    # The name of a udp socket: the letter says so.
+    ("datagram sockets", re.compile(rb"\(<[46]u>[^)]*\)"), rb"(*)"),
 ]
-BOTH_SIDES = {"reconnected datagram socket", "unspecified ipv6 address"}
+BOTH_SIDES = {"datagram sockets"}
 NEW_BITS = [(0x4000, b"O_F_CREATED"), (0x8000, b"FD_UPPER_LAYER"), (0x10000, b"FD_LOWER_LAYER")]
 
 

@@ -29,6 +29,18 @@ def sources(generation, name):
     return None, None, None
 
 
+SOCKET = {"fd.name", "fd.type", "fd.l4proto", "fd.cip", "fd.cport", "fd.sip", "fd.sport", "fd.is_server"}
+
+
+def ipv6_datagram(columns, ours, theirs):
+    """The one exception (docs/differences.md, "ipv6 datagram sockets"): newer readers keep such a socket's
+    addresses in an overlay too, and take an unspecified address for ipv4. The event must be on one, and
+    nothing but the socket's columns may differ."""
+    at = dict(zip(columns, ours))
+    differ = {c for c, x, y in zip(columns, ours, theirs) if x != y}
+    return at["fd.type"] == b"ipv6" and at["fd.l4proto"] == b"udp" and differ <= SOCKET
+
+
 def compare(generation, name, show):
     trace, stored, fmt = sources(generation, name)
     label = "%s_%s" % (generation, name)
@@ -38,7 +50,7 @@ def compare(generation, name, show):
     columns = [c.lstrip("*%") for c in fmt.split("|")]
     code, out, err = burin.run(["-r", trace, "-p", fmt])
     ours, theirs = out.split(b"\n"), stored.split(b"\n")
-    differing, same = {}, 0
+    differing, same, excepted = {}, 0, 0
     for k, (a, b) in enumerate(zip(ours, theirs)):
         if a == b:
             same += 1
@@ -46,6 +58,9 @@ def compare(generation, name, show):
         fa, fb = a.split(b"|"), b.split(b"|")
         if len(fa) != len(fb):
             differing.setdefault("(shape)", []).append((k, a, b))
+            continue
+        if ipv6_datagram(columns, fa, fb):
+            excepted += 1
             continue
         for i, (x, y) in enumerate(zip(fa, fb)):
             if x != y:
@@ -56,8 +71,8 @@ def compare(generation, name, show):
             print("    line %d: burin %r stored %r%s" % (w[0] + 1, w[1][:150], w[2][:150],
                                                         "\n      %r" % w[3][:300] if len(w) > 3 else ""))
     ok = code == 0 and not differing and len(ours) == len(theirs)
-    burin.report(ok, label, "identical: %d of %d lines (%d printed) %s"
-                 % (same, len(theirs), len(ours), err.decode()[:200]))
+    burin.report(ok, label, "identical: %d of %d lines, %d excepted (ipv6 datagram sockets) %s"
+                 % (same, len(theirs), excepted, err.decode()[:200]))
 
 
 def main():
