@@ -192,7 +192,6 @@ static void leave_entry(struct chisels_part *p, unsigned ci, struct field_env *e
 	struct chisel *c = p->cs->c[ci];
 	struct chisel_part *cp = &p->p[ci];
 	struct chisel_entry *e = add_entry(cp, env->c->idx);
-	struct field_env own = *env;
 
 	if (!e)
 		return;
@@ -202,9 +201,11 @@ static void leave_entry(struct chisels_part *p, unsigned ci, struct field_env *e
 			cp->no_memory = true;
 			return;
 		}
-		own.scratch = &cp->mem;
+		struct arena *scratch = env->scratch;
+		env->scratch = &cp->mem;
 		for (unsigned i = 0; i < cp->nvals; i++)
-			field_get(&c->fields[i].ref, &own, &e->vals[i]);
+			field_get(&c->fields[i].ref, env, &e->vals[i]);
+		env->scratch = scratch;
 	}
 	if (c->format) {
 		e->text_off = (uint32_t)cp->text.len;

@@ -285,10 +285,10 @@ static void copy_last(struct walk *w, struct chisel *c, uint32_t idx)
 {
 	struct last_event *l = &c->last;
 	struct evctx *x = w->env->c;
-	struct field_env own = *w->env;
+	struct arena *scratch = w->env->scratch;
 
 	arena_reset(&l->mem);
-	own.scratch = &l->mem;
+	w->env->scratch = &l->mem;
 	l->has = true;
 	l->num = x->num;
 	l->ts = x->ev.ts;
@@ -304,12 +304,13 @@ static void copy_last(struct walk *w, struct chisel *c, uint32_t idx)
 		v->has = false;
 		if (c->fields[i].ref.info->flags & FF_LOOKS_BACK)
 			continue;
-		field_get(&c->fields[i].ref, &own, v);
+		field_get(&c->fields[i].ref, w->env, v);
 		if (v->has && v->len)
 			v->s = arena_dup(&l->mem, v->s, v->len);
 		if (v->has && v->len && !v->s)
 			v->has = false;
 	}
+	w->env->scratch = scratch;
 	if (!l->vals)
 		l->nvals = 0;
 }

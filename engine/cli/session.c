@@ -307,6 +307,8 @@ static int run_input(struct session *s, const char *path, struct err *e)
 	rc = use_chisel_requests(s, e);
 	if (rc < 0)
 		return rc;
+	po.filter = o->displayflt ? NULL : s->filter;
+	po.display = o->displayflt ? s->filter : NULL;
 	set_demand(s);
 	clock_t cpu = clock();
 	if (!path) {
