@@ -49,7 +49,7 @@ function M.print_json(view, rows, ts_s)
 		ts = sysdig.make_ts(ts_s, 0),
 		data = json.list(data, #rows),
 		info = json.list(info, math.max(3, #view.keys)),
-	}, { "ts", "data", "info" })))
+	}, { "ts", "data", "info" }), true))
 end
 
 function M.print(view, rows, ts_s, delta)

@@ -120,6 +120,9 @@ void chisels_discard(struct chisels_part **p);
 int chisels_capture_end(struct chisels *cs, struct field_env *env, struct buf *out, struct err *e);
 const char *chisels_traceback(const struct chisels *cs); /* of the last error; "" if none */
 int chisels_exit_code(const struct chisels *cs);	 /* after CHISELS_EXIT */
+/* -cl and -i: runs the main chunk of every chisel there is (of the named one); no other function need be called. */
+int chisels_list(struct chisels *cs, bool json, struct buf *out, struct err *e);
+int chisels_info(struct chisels *cs, const char *name, bool json, struct buf *out, struct err *e);
 /* Any thread, also a signal handler: makes a running callback stop with an error. */
 void chisels_interrupt(struct chisels *cs);
 

@@ -236,6 +236,9 @@ void find_free_path(char **path);
 int find_chisel(const struct chisels *cs, const char *name, char **path, char **dir, bool *ours, struct err *e);
 int read_text(const char *path, char **text, size_t *len, struct err *e);
 
+/* native.c: puts our table_generator in the place of sysdig's; false: the file stays what it is */
+bool native_instead(struct chisel *c);
+
 /* load.c */
 int chisel_open(struct chisel **out, struct chisels *cs, const char *name, unsigned index, struct buf *out_buf, struct err *e);
 void chisel_close(struct chisel *c);

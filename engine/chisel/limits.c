@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/stop.h"
 #include "chisel/chisel_int.h"
 
-enum { DEFAULT_LIMIT_S = 60, POLL_MS = 100 };
+enum { DEFAULT_LIMIT_S = 60, POLL_MS = 100, STOP_GRACE_MS = 1000 };
 
 struct watchdog {
 	pthread_t thread;
@@ -19,6 +20,7 @@ struct watchdog {
 	bool quit GUARDED_BY(lock);
 	uint64_t limit_ns;
 	_Atomic bool interrupted;
+	uint64_t stop_seen_ns; /* when the request to stop was first seen; 0 = none. OWNED_BY(watchdog) */
 };
 
 static _Thread_local struct lstate *volatile running; /* innermost callback of this thread */
@@ -43,7 +45,7 @@ static void raise_limit(lua_State *L, lua_Debug *ar)
 
 	if (!ls->stop)
 		lua_sethook(L, NULL, 0, 0);
-	else if (ls->c->cs->interrupted)
+	else if (ls->c->cs->interrupted || stop_requested())
 		luaL_error(L, "interrupted");
 	else
 		luaL_error(L, "the callback ran for more than %d s (limit)",
@@ -58,15 +60,27 @@ static void on_signal(int sig)
 		lua_sethook(ls->L, raise_limit, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }
 
+/* Too long, interrupted, or under way since before Ctrl-C (what starts behind it, on_capture_end, has its time). */
+static bool over(const struct watchdog *wd, uint64_t since, uint64_t now)
+{
+	if (wd->interrupted || now - since >= wd->limit_ns)
+		return true;
+	return wd->stop_seen_ns && since < wd->stop_seen_ns && now - wd->stop_seen_ns >= STOP_GRACE_MS * 1000000u;
+}
+
 static void look(struct watchdog *wd)
 {
 	uint64_t now = clock_ns();
 
+	if (!stop_requested())
+		wd->stop_seen_ns = 0;
+	else if (!wd->stop_seen_ns)
+		wd->stop_seen_ns = now;
 	for (struct lstate *ls = wd->states; ls; ls = ls->next_watched) {
 		/* acquire: pairs with the release in watchdog_enter, so that thread is that callback's */
 		uint64_t since = atomic_load_explicit(&ls->running_since_ns, memory_order_acquire);
 
-		if (!since || (!wd->interrupted && now - since < wd->limit_ns))
+		if (!since || !over(wd, since, now))
 			continue;
 		ls->stop = true;
 		pthread_kill(ls->thread, watch_signal());

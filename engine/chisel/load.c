@@ -225,6 +225,7 @@ int chisel_open(struct chisel **out, struct chisels *cs, const char *name, unsig
 		return err_set(e, r, ERR_NO_POS, "out of memory");
 	if ((r = find_chisel(cs, name, &c->path, &c->dir, &c->ours, e)))
 		goto fail;
+	native_instead(c);
 	if ((r = lstate_new(&c->main, c, MAIN_STATE, e)))
 		goto fail;
 	c->main->out = out_buf;

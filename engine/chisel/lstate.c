@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/stop.h"
 #include "chisel/chisel_int.h"
 
 static const uint64_t DEFAULT_MEMORY_BYTES = (uint64_t)1 << 30;
@@ -38,7 +39,7 @@ static int on_error(lua_State *L)
 		else
 			msg = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
 	}
-	luaL_traceback(L, L, msg, 1);
+	luaL_traceback(L, L, NULL, 1);
 	if (!ls->exited) {
 		buf_reset(tb);
 		buf_puts(tb, lua_tostring(L, -1));
@@ -126,7 +127,7 @@ static int describe(struct lstate *ls, int status, const char *what, struct err 
 	if (status == LUA_ERRMEM)
 		err_set(e, ERR_LUA, ERR_NO_POS, "%s%s%sits Lua state needs more than %zu MiB (limit)", ls->c->name,
 			*what ? ": " : " chisel error: ", what, ls->max_bytes >> 20);
-	else if (ls->c->cs->interrupted)
+	else if (ls->stop && (ls->c->cs->interrupted || stop_requested()))
 		err_set(e, ERR_INTERRUPTED, ERR_NO_POS, "%s: interrupted", ls->c->name);
 	else
 		err_set(e, ERR_LUA, ERR_NO_POS, "%s%s%s%s", ls->c->name, *what ? ": " : " chisel error: ", what,
@@ -145,12 +146,12 @@ int lstate_call(struct lstate *ls, int nargs, int nresults, const char *what, st
 	lua_insert(L, base);
 	watchdog_enter(ls);
 	int status = lua_pcall(L, nargs, nresults, base);
-	watchdog_leave(ls);
 	lua_remove(L, base);
+	int r = status == LUA_OK || ls->exited ? 0 : describe(ls, status, what, e);
+	watchdog_leave(ls);
 	if (LIKELY(status == LUA_OK && !ls->exited))
 		return 0;
 	if (!ls->exited) {
-		int r = describe(ls, status, what, e);
 		lua_settop(L, base - 1);
 		if (ls->w == MAIN_STATE)
 			chisels_keep_traceback(ls->c->cs, &ls->traceback);

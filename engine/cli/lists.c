@@ -36,6 +36,29 @@ static void list_events(bool compat, struct buf *out)
 	}
 }
 
+/* ---- chisels (-cl, -i) --------------------------------------------------------------------------------- */
+
+static int list_chisels(const struct cli_options *o, struct buf *out)
+{
+	struct render_opts ro = o->ro;
+	struct chisel_host host = {.workers = 1, .ro = &ro, .filter_text = "", .lua_seconds = 5};
+	struct chisels *cs = NULL;
+	struct err e;
+	int rc = chisels_new(&cs, &host);
+
+	err_clear(&e);
+	if (rc < 0)
+		err_set(&e, rc, ERR_NO_POS, "out of memory");
+	else if (o->action == ACT_LIST_CHISELS)
+		rc = chisels_list(cs, o->ro.json, out, &e);
+	else
+		rc = chisels_info(cs, o->chisel_info, o->ro.json, out, &e);
+	if (rc < 0)
+		report_error(NULL, &e);
+	chisels_free(cs);
+	return rc < 0 ? 1 : 0;
+}
+
 /* ---- all lists ------------------------------------------------------------------------------------- */
 
 static int flush(struct buf *out, int code)
@@ -58,6 +81,8 @@ int lists_run(const struct cli_options *o)
 {
 	struct buf out;
 
+	int code = 0;
+
 	buf_init(&out);
 	switch (o->action) {
 	case ACT_HELP: cli_help(&out); break;
@@ -70,10 +95,11 @@ int lists_run(const struct cli_options *o)
 		break;
 	case ACT_LIST_MARKDOWN: field_list_markdown(&out); break;
 	case ACT_LIST_EVENTS: list_events(o->ro.compat029, &out); break;
+	case ACT_LIST_CHISELS: case ACT_CHISEL_INFO: code = list_chisels(o, &out); break;
 	case ACT_PRINT_FORMAT: buf_puts(&out, FORMAT_DEFAULT "\n"); break;
 	default: break;
 	}
-	return flush(&out, 0);
+	return flush(&out, code);
 }
 
 int lists_explain(const struct filter *f)

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include "base/stop.h"
+#include "cli/check.h"
 #include "cli/lists.h"
+#include "cli/restart.h"
 #include "cli/session.h"
 
 static void on_signal(int sig)
@@ -26,7 +28,8 @@ static void install_signals(void)
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an end, seen by the write */
 }
 
-static int run(const struct cli_options *o)
+/* *again: owned by the caller, the command line that a script asked to go on with; NULL = none. */
+static int run(const struct cli_options *o, char **again)
 {
 	static struct session s;
 	struct err e;
@@ -41,11 +44,13 @@ static int run(const struct cli_options *o)
 	} else {
 		code = session_run(&s);
 	}
+	*again = s.restart;
+	s.restart = NULL;
 	session_fini(&s);
 	return code;
 }
 
-int main(int argc, char **argv)
+static int act(int argc, char **argv, char **again)
 {
 	static struct cli_options o;
 	struct err e;
@@ -54,10 +59,33 @@ int main(int argc, char **argv)
 	err_clear(&e);
 	if (cli_parse(&o, argc, argv, &e) < 0) {
 		report_error(NULL, &e);
+		cli_options_fini(&o);
 		return 1;
 	}
-	install_signals();
-	code = o.action == ACT_RUN || o.action == ACT_EXPLAIN ? run(&o) : lists_run(&o);
+	if (o.action == ACT_CHECK_CHISEL)
+		code = check_chisel(&o);
+	else if (o.action == ACT_RUN || o.action == ACT_EXPLAIN)
+		code = run(&o, again);
+	else
+		code = lists_run(&o);
 	cli_options_fini(&o);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	char *again = NULL, *ignored = NULL;
+	int code;
+
+	install_signals();
+	code = act(argc, argv, &again);
+	if (again && !code) { /* once only: what the second run asks for is ignored */
+		struct restart r;
+
+		code = restart_split(&r, argv[0], again) < 0 ? 1 : act(r.argc, r.argv, &ignored);
+		restart_free(&r);
+	}
+	free(again);
+	free(ignored);
 	return code;
 }

@@ -174,7 +174,8 @@ static int set_number(const struct opt *d, const char *arg, struct cli_options *
 {
 	uint64_t v = 0;
 
-	if ((d->id == OPT_BATCH_BYTES || d->id == OPT_RING_SIZE ? parse_size(arg, &v) : parse_u64(arg, &v)) < 0) {
+	if ((d->id == OPT_BATCH_BYTES || d->id == OPT_RING_SIZE || d->id == OPT_LUA_MEMORY
+		     ? parse_size(arg, &v) : parse_u64(arg, &v)) < 0) {
 		if (d->id == OPT_NUMEVENTS)
 			return bad(e, "can't parse the -n argument '%s', make sure it's a number", arg);
 		return err_set(e, ERR_SYNTAX, ERR_NO_POS, "option %s%s: '%s' is not a number",
@@ -203,6 +204,16 @@ static int set_number(const struct opt *d, const char *arg, struct cli_options *
 		if (!v || v > 256)
 			return bad(e, "option --workers: %s is not in 1..256", arg);
 		o->workers = (unsigned)v;
+		return 0;
+	case OPT_LUA_MEMORY:
+		if (v < 1 << 20)
+			return bad(e, "option --lua-memory: %s is less than 1M", arg);
+		o->lua_memory = v;
+		return 0;
+	case OPT_LUA_SECONDS:
+		if (!v || v > 1000000)
+			return bad(e, "option --lua-seconds: %s is out of range", arg);
+		o->lua_seconds = (uint32_t)v;
 		return 0;
 	case OPT_BATCH_BYTES:
 		if (v < 1 || v > (1u << 30))
@@ -234,7 +245,8 @@ static int set_option(const struct opt *d, const char *arg, struct cli_options *
 		o->files[o->nfiles++] = arg;
 		return 0;
 	case OPT_NUMEVENTS: case OPT_SECONDS_MAX: case OPT_SNAPLEN: case OPT_WORKERS:
-	case OPT_BATCH_BYTES: case OPT_BATCH_EVENTS: case OPT_RING_SIZE:
+	case OPT_BATCH_BYTES: case OPT_BATCH_EVENTS: case OPT_RING_SIZE: case OPT_LUA_MEMORY:
+	case OPT_LUA_SECONDS:
 		return set_number(d, arg, o, e);
 	case OPT_PID: return set_pids(o, arg, e);
 	case OPT_FOLLOW: o->follow = true; return 0;
@@ -242,7 +254,21 @@ static int set_option(const struct opt *d, const char *arg, struct cli_options *
 	case OPT_CHISEL:
 		if (o->nchisels == CLI_MAX_CHISELS)
 			return bad(e, "too many chisels%s", "");
+		if (!strcmp(arg, "l")) {
+			o->action = ACT_LIST_CHISELS;
+			return 0;
+		}
 		o->chisels[o->nchisels++] = arg;
+		return 0;
+	case OPT_CHECK_CHISEL:
+		o->action = ACT_CHECK_CHISEL;
+		o->chisels[0] = o->chisel_info = arg;
+		o->nchisels = 1;
+		return 0;
+	case OPT_LIST_CHISELS: o->action = ACT_LIST_CHISELS; return 0;
+	case OPT_CHISEL_INFO:
+		o->action = ACT_CHISEL_INFO;
+		o->chisel_info = arg;
 		return 0;
 	case OPT_PRINT: return set_print(o, arg);
 	case OPT_TIMETYPE: return set_time_type(o, arg, e);

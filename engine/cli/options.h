@@ -13,7 +13,8 @@ enum { CLI_MAX_FILES = 4096, CLI_MAX_CHISELS = 64, CLI_MAX_PIDS = 256 };
 
 enum cli_action {
 	ACT_RUN, ACT_HELP, ACT_VERSION, ACT_LIST_FIELDS, ACT_LIST_MARKDOWN, ACT_LIST_EVENTS,
-	ACT_EXPLAIN, ACT_PRINT_FORMAT, ACT_DOCTOR,
+	ACT_EXPLAIN, ACT_PRINT_FORMAT, ACT_DOCTOR, ACT_LIST_CHISELS, ACT_CHISEL_INFO,
+	ACT_CHECK_CHISEL,
 };
 
 struct cli_options {
@@ -27,6 +28,11 @@ struct cli_options {
 	unsigned npids;
 	bool follow;
 	size_t ring_bytes;		 /* 0 = default */
+	const char *chisel_info;	 /* -i, --check-chisel: name */
+	bool force_ordered;		 /* --check-chisel: scripts run in order, in one state */
+	int out_fd;			 /* where output goes; 0 = standard output */
+	uint64_t lua_memory;		 /* bytes; 0 = default */
+	uint32_t lua_seconds;		 /* 0 = default */
 	const char **words;		 /* non-option words in order: chisel arguments, then the filter */
 	unsigned nwords;
 	const char *format;		 /* -p; NULL = default */

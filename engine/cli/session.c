@@ -97,6 +97,11 @@ static int load_chisels(struct session *s, unsigned *words_used, struct err *e)
 		rc = load_chisel(s, s->o->chisels[i], words_used, &out, e);
 	sink_write(&s->sink, &out, &e2);
 	buf_fini(&out);
+	if (rc == CHISELS_EXIT) {
+		s->exit_code = chisels_exit_code(s->chisels);
+		s->exited = true;
+		rc = 0;
+	}
 	return rc;
 }
 
@@ -190,7 +195,7 @@ int session_init(struct session *s, const struct cli_options *o, struct err *e)
 	memset(s, 0, sizeof(*s));
 	s->o = o;
 	s->workers = o->workers ? o->workers : online_cpus();
-	sink_init(&s->sink, STDOUT_FILENO, o->unbuffered || o->ro.json);
+	sink_init(&s->sink, o->out_fd ? o->out_fd : STDOUT_FILENO, o->unbuffered || o->ro.json);
 	summary_init(&s->summary);
 	s->ro = o->ro;
 	s->ro.no_truncate = o->verbose || o->nchisels;
@@ -201,10 +206,13 @@ int session_init(struct session *s, const struct cli_options *o, struct err *e)
 		.print_container_data = o->print_containers,
 		.json = o->ro.json,
 		.may_end = o->max_events || o->max_ns,
+		.force_ordered = o->force_ordered,
+		.lua_memory_bytes = o->lua_memory,
+		.lua_seconds = o->lua_seconds,
 		.filter_text = "",
 	};
 	rc = load_chisels(s, &words_used, e);
-	if (rc < 0)
+	if (rc < 0 || s->exited)
 		return rc;
 	rc = set_filter(s, words_used, e);
 	if (rc < 0) {
@@ -225,6 +233,7 @@ void session_fini(struct session *s)
 	filter_free(s->filter);
 	format_free(s->format);
 	free(s->filter_text);
+	free(s->restart);
 	sink_fini(&s->sink);
 }
 
@@ -271,6 +280,25 @@ static int use_chisel_requests(struct session *s, struct err *e)
 	return 0;
 }
 
+/* on_init of all; a failure still gets on_capture_end, as in sysdig. */
+static int init_chisels(struct session *s, struct err *e)
+{
+	struct buf out;
+	int rc;
+
+	buf_init(&out);
+	rc = chisels_init(s->chisels, &out, e);
+	if (rc < 0)
+		chisels_capture_end(s->chisels, NULL, &out, NULL);
+	sink_write(&s->sink, &out, NULL);
+	buf_fini(&out);
+	if (rc == CHISELS_EXIT) {
+		s->exit_code = chisels_exit_code(s->chisels);
+		return ERR_INTERRUPTED;
+	}
+	return rc;
+}
+
 /* Reads path, or captures when it is NULL. */
 static int run_input(struct session *s, const char *path, struct err *e)
 {
@@ -281,8 +309,6 @@ static int run_input(struct session *s, const char *path, struct err *e)
 		.source = {.batch_bytes = o->batch_bytes, .batch_events = o->batch_events},
 		.demand = &s->demand,
 		.ro = &s->ro,
-		.filter = o->displayflt ? NULL : s->filter,
-		.display = o->displayflt ? s->filter : NULL,
 		.format = s->format,
 		.show_internal = o->debug,
 		.chisels = s->chisels,
@@ -293,17 +319,10 @@ static int run_input(struct session *s, const char *path, struct err *e)
 		.progress = o->progress ? progress : NULL,
 		.progress_ctx = s,
 	};
-	struct buf out;
-	int rc = 0;
+	int rc = s->chisels ? init_chisels(s, e) : 0;
 
-	if (s->chisels) {
-		buf_init(&out);
-		rc = chisels_init(s->chisels, &out, e);
-		sink_write(&s->sink, &out, NULL);
-		buf_fini(&out);
-		if (rc < 0)
-			return rc;
-	}
+	if (rc < 0)
+		return rc;
 	rc = use_chisel_requests(s, e);
 	if (rc < 0)
 		return rc;
@@ -333,6 +352,18 @@ static int run_input(struct session *s, const char *path, struct err *e)
 	return rc;
 }
 
+/* sysdig.run_app can come from any callback, the last one included. */
+static void note_restart(struct session *s)
+{
+	struct chisel_requests r;
+
+	chisels_get_requests(s->chisels, &r);
+	if (!r.run_app)
+		return;
+	free(s->restart);
+	s->restart = strdup(r.run_app);
+}
+
 int session_run(struct session *s)
 {
 	unsigned n = s->o->nfiles ? s->o->nfiles : 1;
@@ -340,6 +371,8 @@ int session_run(struct session *s)
 	struct buf out;
 	int code = 0;
 
+	if (s->exited)
+		return s->exit_code;
 	for (unsigned i = 0; i < n && code == 0; i++) {
 		const char *path = s->o->nfiles ? s->o->files[i] : NULL;
 
@@ -352,9 +385,13 @@ int session_run(struct session *s)
 		}
 		if (rc < 0) {
 			report_error(path, &e);
+			if (rc == ERR_LUA && s->chisels && *chisels_traceback(s->chisels))
+				fprintf(stderr, "%s\n", chisels_traceback(s->chisels));
 			code = 1;
 		}
 	}
+	if (s->chisels)
+		note_restart(s);
 	buf_init(&out);
 	if (s->o->summary)
 		summary_print(&s->summary, &out);

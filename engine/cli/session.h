@@ -19,6 +19,8 @@ struct session {
 	struct summary summary;
 	unsigned workers;
 	int exit_code;		  /* of a script that called os.exit */
+	bool exited;		  /* one did while it was loaded or initialised */
+	char *restart;		  /* owned: command line a script asked to go on with; NULL = none */
 	uint64_t captured;	  /* over all files */
 	struct live *live;	  /* the capture, when no file is read */
 	/* progress */

@@ -1,0 +1,15 @@
+/* sysdig.run_app: the command line with which the program starts over after a run. */
+#ifndef BURIN_CLI_RESTART_H
+#define BURIN_CLI_RESTART_H
+
+struct restart {
+	int argc;
+	char **argv; /* owned, NULL-terminated */
+};
+
+/* Cuts text at blanks; double quotes protect blanks and are removed, except in the last word, where they
+ * stay (so does sysdig: the last word is a filter). -ENOMEM on failure; restart_free in any case. */
+int restart_split(struct restart *r, const char *name, const char *text);
+void restart_free(struct restart *r);
+
+#endif
