@@ -215,6 +215,62 @@ int mark_tasks(struct bpf_iter__task *ctx)
 	return 0;
 }
 
+/* Id of the cgroup above (or at) the task's own that has the level of the wanted one; 0 = none. */
+INLINE uint64_t ancestor_cgroup(struct task_struct *task)
+{
+	struct cgroup *own = BPF_CORE_READ(task, cgroups, dfl_cgrp), *up = NULL;
+	uint32_t level = config.cgroup_level;
+	uint64_t id = 0;
+
+	if (bpf_core_field_exists(own->ancestors)) {
+		bpf_probe_read_kernel(&up, sizeof(up),
+				      (char *)__builtin_preserve_access_index(&own->ancestors) +
+					      8 * level);
+		return BPF_CORE_READ(up, kn, id);
+	}
+	bpf_probe_read_kernel(&id, sizeof(id),
+			      (char *)__builtin_preserve_access_index(
+				      &((struct cgroup___old *)own)->ancestor_ids) +
+				      8 * level);
+	return id;
+}
+
+/* wanted() for a task that is not the current one. */
+INLINE bool wanted_task(struct task_struct *task)
+{
+	if (task->tgid == (int)own_tgid)
+		return false;
+	if (config.filter & CAP_BY_TREE && !in_tree(task, false))
+		return false;
+	if (config.filter & CAP_BY_CGROUP && ancestor_cgroup(task) != config.cgroup)
+		return false;
+	return !(config.filter & CAP_BY_UID) || BPF_CORE_READ(task, cred, euid.val) == config.uid;
+}
+
+/* Time on the cpu of every wanted thread: a struct cap_cpu_time each. */
+SEC("iter/task")
+int cpu_times(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct cap_cpu_time t = {};
+	uint64_t user, system, all;
+
+	if (!task || !wanted_task(task))
+		return 0;
+	user = task->utime;
+	system = task->stime;
+	all = task->se.sum_exec_runtime;
+	if (!all)
+		return 0;
+	t.tid = task->pid;
+	t.start_ns = task->start_boottime + config.epoch_offset;
+	/* Which part was user time is sampled, how long it was is not. */
+	t.user_ns = all / 1024 * (user / ((user + system) / 1024 + 1));
+	t.system_ns = all - t.user_ns;
+	bpf_seq_write(ctx->meta->seq, &t, sizeof(t));
+	return 0;
+}
+
 /* Where a short event with n parameters is put together; its parameters come behind the length
  * array. */
 INLINE uint8_t *small_get(uint32_t cpu, uint32_t slot)

@@ -99,6 +99,13 @@ struct cap_config {
 	uint8_t compat_029;    /* only events 0.29.3 knows; unknown calls get id 0 */
 };
 
+/* What program cpu_times gives for each thread that has run. */
+struct cap_cpu_time {
+	uint32_t tid, pad;
+	uint64_t start_ns; /* since the epoch */
+	uint64_t user_ns, system_ns;
+};
+
 /* Counters of one cpu. Written by the programs of that cpu only; a type is counted by one program.
  */
 struct cap_counts {

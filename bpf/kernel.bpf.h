@@ -140,12 +140,17 @@ struct cred {
 struct kernfs_node {
 	struct kernfs_node *__parent;
 	const char *name;
+	unsigned long long id;
 };
 struct kernfs_node___old {
 	struct kernfs_node *parent;
 };
 struct cgroup {
 	struct kernfs_node *kn;
+	struct cgroup *ancestors[1];
+};
+struct cgroup___old {
+	unsigned long long ancestor_ids[1];
 };
 struct cgroup_subsys_state {
 	struct cgroup *cgroup;
@@ -162,6 +167,9 @@ enum cgroup_subsys_id {
 	memory_cgrp_id,
 };
 
+struct sched_entity {
+	unsigned long long sum_exec_runtime;
+};
 struct nsproxy {
 	struct pid_namespace *pid_ns_for_children;
 };
@@ -176,6 +184,8 @@ struct task_struct {
 	struct task_struct *real_parent, *group_leader;
 	struct pid *thread_pid;
 	unsigned long min_flt, maj_flt;
+	unsigned long long utime, stime;
+	struct sched_entity se;
 	unsigned long long start_boottime;
 	const struct cred *cred;
 	char comm[16];
@@ -186,7 +196,12 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	kuid_t loginuid;
 };
+struct seq_file;
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
 struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
 	struct task_struct *task;
 };
 struct kernel_siginfo {

@@ -86,7 +86,7 @@ uint8_t call_on[CAP_MAX_NR];
 uint8_t type_on[CAP_MAX_TYPES];
 
 uint32_t new_marks; /* tasks that mark_tasks has added */
-uint32_t own_tgid; /* of the process that captures: never seen */
+uint32_t own_tgid;  /* of the process that captures: never seen */
 
 INLINE struct work *work_get(uint32_t cpu)
 {

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "capture.h"
 #include "live/child.h"
+#include "live/clock.h"
 #include "live/merge.h"
 #include "live/probe.h"
 #include "live/scan.h"
@@ -29,6 +30,8 @@ enum {
 struct live {
 	struct probe *probe;
 	struct merge merge;
+	struct inject inject;
+	struct clock clock;
 	struct child child;
 	bool has_child;
 	bool meta_done, ended;
@@ -139,7 +142,8 @@ static int start(struct live *l, const struct live_opts *o, struct err *e)
 	int rc = probe_open(&l->probe, &po, e);
 
 	if (!rc)
-		rc = merge_init(&l->merge, probe_ring(l->probe, 0), probe_ring_count(l->probe));
+		rc = merge_init(&l->merge, probe_ring(l->probe, 0), probe_ring_count(l->probe),
+				&l->inject);
 	if (!rc)
 		rc = watch(l, o, e);
 	if (!rc)
@@ -164,6 +168,8 @@ int live_open(struct live **out, const struct live_opts *o, struct err *e)
 	l->nap_us = NAP_MIN_US;
 	l->epoch_offset = measure_offset();
 	buf_init(&l->meta);
+	inject_init(&l->inject);
+	clock_init(&l->clock, now_ns(l), true);
 	l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rc = l->wake < 0 ? err_errno(e, "can't make an eventfd") : start(l, o, e);
 	if (rc) {
@@ -182,6 +188,8 @@ void live_close(struct live *l)
 	if (l->probe)
 		probe_detach(l->probe);
 	merge_fini(&l->merge);
+	clock_fini(&l->clock);
+	inject_fini(&l->inject);
 	probe_close(l->probe);
 	if (l->wake >= 0)
 		close(l->wake);
@@ -231,6 +239,13 @@ static void put_u16(uint8_t *p, uint16_t v)
 	memcpy(p, &v, 2);
 }
 
+static uint32_t block_kind(const struct ring_record *rec)
+{
+	uint16_t type = load_u16(rec->p + 20);
+
+	return event_table[type].flags & EF_LARGE_PAYLOAD ? BLK_EV_V2_LARGE : BLK_EV_V2;
+}
+
 /* Puts the frame of an event block around a record, behind what b has. */
 static int add_event(struct batch *b, const struct ring_record *rec, uint16_t cpu)
 {
@@ -241,7 +256,7 @@ static int add_event(struct batch *b, const struct ring_record *rec, uint16_t cp
 	if (rc)
 		return rc;
 	p = b->mem + b->len;
-	put_u32(p, BLK_EV_V2);
+	put_u32(p, block_kind(rec));
 	put_u32(p + 4, total);
 	put_u16(p + 8, cpu);
 	memcpy(p + 10, rec->p, rec->len);
@@ -257,11 +272,11 @@ static int add_event(struct batch *b, const struct ring_record *rec, uint16_t cp
 static int fill(struct live *l, struct batch *b)
 {
 	struct ring_record rec;
-	struct ring *r;
+	uint16_t cpu;
 	int rc = 0;
 
-	while (!rc && b->len < l->batch_bytes && merge_next(&l->merge, &rec, &r))
-		rc = add_event(b, &rec, r->cpu);
+	while (!rc && b->len < l->batch_bytes && merge_next(&l->merge, &rec, &cpu))
+		rc = add_event(b, &rec, cpu);
 	merge_release(&l->merge);
 	return rc;
 }
@@ -314,6 +329,15 @@ static int read_meta(struct live *l, struct batch *b)
 	return rc;
 }
 
+static void look(struct live *l)
+{
+	uint64_t now = now_ns(l);
+
+	clock_turn(&l->clock, l->probe, &l->inject, now);
+	merge_look(&l->merge, now);
+	adapt(l);
+}
+
 static int read_events(struct live *l, struct batch *b)
 {
 	int rc = 0;
@@ -334,8 +358,7 @@ static int read_events(struct live *l, struct batch *b)
 		} else {
 			nap(l);
 		}
-		merge_look(&l->merge, now_ns(l));
-		adapt(l);
+		look(l);
 	}
 	b->data = b->mem;
 	return rc;

@@ -22,7 +22,7 @@ struct live_opts {
 	char *const *argv;  /* command to run and capture with its children; NULL = none */
 	const pid_t *pids;  /* processes to capture */
 	unsigned npids;
-	bool follow;	    /* their children, too: those of now and of later (argv: always) */
+	bool follow;	 /* their children, too: those of now and of later (argv: always) */
 	bool compat_029; /* only events that sysdig 0.29.3 knows */
 	bool page_faults;
 	bool measure; /* fill program_runs and program_ns of the statistics */
@@ -48,7 +48,8 @@ int live_read(struct live *l, struct batch *b, struct err *e);
 void live_release(struct live *l, struct batch *b);
 void live_stop(struct live *l);
 
-/* The same as a source for the pipeline. The capture outlives it: statistics first, then live_close. */
+/* The same as a source for the pipeline. The capture outlives it: statistics first, then
+ * live_close. */
 int live_source(struct live *l, struct source **out, struct err *e);
 
 void live_stats(const struct live *l, struct live_stats *s);

@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int merge_init(struct merge *m, struct ring *rings, unsigned n)
+int merge_init(struct merge *m, struct ring *rings, unsigned n, struct inject *extra)
 {
-	*m = (struct merge){.rings = rings, .n = n};
-	m->heap = calloc(n ? n : 1, sizeof(*m->heap));
+	*m = (struct merge){.rings = rings, .n = n, .extra = extra};
+	m->heap = calloc(n + 1, sizeof(*m->heap));
 	return m->heap ? 0 : -ENOMEM;
 }
 
@@ -76,17 +76,31 @@ void merge_finish(struct merge *m)
 	m->finished = true;
 }
 
-bool merge_next(struct merge *m, struct ring_record *rec, struct ring **ring)
+/* Whether the extra event at the front comes before what the rings have next. */
+static bool extra_first(const struct merge *m, struct ring_record *rec)
+{
+	if (!m->extra || !inject_peek(m->extra, rec))
+		return false;
+	return !m->nheap || rec->ts < m->heap[0].ts ||
+	       (rec->ts == m->heap[0].ts && !m->heap[0].blocked);
+}
+
+bool merge_next(struct merge *m, struct ring_record *rec, uint16_t *cpu)
 {
 	struct merge_head h;
 	struct ring *r;
 
+	if (extra_first(m, rec)) {
+		inject_next(m->extra);
+		*cpu = 0;
+		return true;
+	}
 	if (!m->nheap || m->heap[0].blocked)
 		return false;
 	r = &m->rings[m->heap[0].ring];
 	ring_peek(r, rec);
 	ring_next(r, rec);
-	*ring = r;
+	*cpu = r->cpu;
 	if (head_of(m, m->heap[0].ring, &h)) {
 		sift_down(m, 0, h);
 	} else {

@@ -7,6 +7,7 @@
 #ifndef BURIN_LIVE_MERGE_H
 #define BURIN_LIVE_MERGE_H
 
+#include "live/inject.h"
 #include "live/ring.h"
 
 struct merge_head {
@@ -20,18 +21,19 @@ struct merge {
 	unsigned n;
 	struct merge_head *heap; /* owned; smallest first */
 	unsigned nheap;
-	bool finished; /* nothing new comes: empty rings hold nothing up */
+	struct inject *extra; /* borrowed: goes before a ring at the same time; NULL = none */
+	bool finished;	      /* nothing new comes: empty rings hold nothing up */
 };
 
-int merge_init(struct merge *m, struct ring *rings, unsigned n);
+int merge_init(struct merge *m, struct ring *rings, unsigned n, struct inject *extra);
 void merge_fini(struct merge *m);
 /* Looks how far all rings are. now: clock read before, ns since the epoch. */
 void merge_look(struct merge *m, uint64_t now);
 /* From the next look on: the rings get nothing new. */
 void merge_finish(struct merge *m);
-/* The next record in order, with its ring; it is stepped over, but its bytes stay valid until the
- * ring is released. False: none is ready. */
-bool merge_next(struct merge *m, struct ring_record *rec, struct ring **ring);
+/* The next record in order, with the cpu it is from; it is stepped over, but its bytes stay valid
+ * until the ring is released. False: none is ready. */
+bool merge_next(struct merge *m, struct ring_record *rec, uint16_t *cpu);
 /* Gives everything stepped over back to the kernel. */
 void merge_release(struct merge *m);
 

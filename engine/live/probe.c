@@ -24,6 +24,7 @@ struct probe {
 	struct cap_counts *counts; /* mapped, by cpu */
 	size_t counts_bytes;
 	bool by_tree;
+	struct bpf_link *cpu_times;
 	int stats_fd; /* while open the kernel measures */
 };
 
@@ -97,6 +98,7 @@ static void fill_config(struct probe *p, const struct probe_opts *o)
 	bpf_program__set_autoload(p->skel->progs.mark_tasks, o->by_tree);
 	/* made when it is needed, and only then */
 	bpf_program__set_autoattach(p->skel->progs.mark_tasks, false);
+	bpf_program__set_autoattach(p->skel->progs.cpu_times, false);
 	p->by_tree = o->by_tree;
 }
 
@@ -228,6 +230,7 @@ void probe_close(struct probe *p)
 	for (unsigned i = 0; i < p->nrings; i++)
 		ring_close(&p->rings[i]);
 	free(p->rings);
+	bpf_link__destroy(p->cpu_times);
 	if (p->stats_fd >= 0)
 		close(p->stats_fd);
 	capture__destroy(p->skel);
@@ -284,6 +287,27 @@ int probe_attach(struct probe *p, struct err *e)
 		return err_set(e, rc, ERR_NO_POS, "can't attach the capture programs: %s",
 			       last_said);
 	return p->by_tree ? mark_tasks(p, e) : 0;
+}
+
+int probe_cpu_times(struct probe *p, void (*fn)(void *ctx, const struct cap_cpu_time *t), void *ctx)
+{
+	struct cap_cpu_time t[128];
+	ssize_t n;
+	int fd;
+
+	if (!p->cpu_times)
+		p->cpu_times = bpf_program__attach_iter(p->skel->progs.cpu_times, NULL);
+	if (!p->cpu_times)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(p->cpu_times));
+	if (fd < 0)
+		return -errno;
+	/* the kernel gives whole entries as long as the buffer has room for some */
+	while ((n = read(fd, t, sizeof(t))) > 0 || (n < 0 && errno == EINTR))
+		for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(t[0]); i++)
+			fn(ctx, &t[i]);
+	close(fd);
+	return n < 0 ? -errno : 0;
 }
 
 void probe_detach(struct probe *p)

@@ -40,6 +40,11 @@ int probe_attach(struct probe *p, struct err *e);
 /* Afterwards nothing new enters the rings. */
 void probe_detach(struct probe *p);
 
+struct cap_cpu_time;
+/* Calls fn for every wanted thread that has run. */
+int probe_cpu_times(struct probe *p, void (*fn)(void *ctx, const struct cap_cpu_time *t),
+		    void *ctx);
+
 unsigned probe_ring_count(const struct probe *p);
 struct ring *probe_ring(struct probe *p, unsigned i);
 
