@@ -182,7 +182,7 @@ static void set_demand(struct session *s)
 	if (s->filter && !s->o->displayflt)
 		filter_types(s->filter, &s->demand);
 	if (s->format)
-		demand_add(&s->demand, format_demand(s->format));
+		demand_add(&s->demand, format_demand_for(s->format, &s->demand));
 	if (s->chisels)
 		add_chisel_demand(s);
 }

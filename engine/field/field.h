@@ -117,6 +117,8 @@ const struct field_info *field_find(const char *name, size_t len);
  * wrong (unknown field with the nearest name, missing argument ...), e->pos relative to text. Any thread. */
 int field_parse(struct field_ref *out, const char *text, size_t len, size_t *used, struct err *e);
 void field_ref_fini(struct field_ref *r);
+/* enum demand_bits that the texts of all parameters of the event types of d need. Any thread. */
+uint32_t field_params_demand(const struct demand *d);
 /* Extracts the (first) value. v->has false when the event has none. IPNET fields give the address (len 4 or 16);
  * evt.around[T] gives the distance of the event from T in ns; the fields of "either end" (fd.ip, fd.port,
  * fd.proto, fd.net) and those of "some ancestor" (proc.aname without index ...) are lists of candidates for

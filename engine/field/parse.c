@@ -290,14 +290,35 @@ static uint32_t param_demand(unsigned type)
 	switch (type) {
 	/* Paths: the current directory may be one that fchdir took from a descriptor. */
 	case PT_FD: case PT_FDLIST: case PT_FSPATH: case PT_FSRELPATH: case PT_DYN:
+	case PT_FD32:
 		return DEMAND_FDS;
-	case PT_PID:
+	case PT_PID: case PT_PID32:
 		return DEMAND_THREADS;
 	case PT_UID: case PT_GID:
 		return DEMAND_USERS;
 	default:
 		return 0;
 	}
+}
+
+uint32_t field_params_demand(const struct demand *d)
+{
+	const uint32_t fd_flags = EF_CREATES_FD | EF_DESTROYS_FD | EF_USES_FD | EF_READS_FROM_FD | EF_WRITES_TO_FD;
+	uint32_t bits = 0;
+
+	for (unsigned code = 0; code < EV_CODE_COUNT; code++) {
+		const struct event_info *info = &event_table[code];
+
+		if (!demand_type(d, code))
+			continue;
+		/* The text may depend on the descriptor though no parameter names it (data written to syslog). */
+		bits |= (info->flags | info->flags_029) & fd_flags ? DEMAND_FDS : 0;
+		for (unsigned k = 0; k < MAX(info->nparams, info->nparams_029); k++)
+			bits |= param_demand(info->params[k].type);
+		for (unsigned k = 0; k < info->nparams; k++)
+			bits |= param_demand(info->params_new[k].type);
+	}
+	return bits;
 }
 
 static bool param_is(const struct param_info *p, const struct field_ref *r)

@@ -161,7 +161,10 @@ static void sum_up(struct format *f)
 		struct format_step *s = &f->steps[i];
 
 		s->ref.place = i;
-		f->demand |= s->ref.demand;
+		if (s->op == FO_INFO || s->op == FO_ARGS)
+			f->params_demand |= s->ref.demand;
+		else
+			f->demand |= s->ref.demand;
 		f->looks_back |= (s->ref.info->flags & FF_LOOKS_BACK) != 0;
 		f->has_outputtime |= s->op == FO_OUTPUTTIME;
 		s->plain = s->width || s->lit_len || s->op == FO_FIELD || s->op == FO_INFO ||
@@ -238,7 +241,12 @@ void format_free(struct format *f)
 
 uint32_t format_demand(const struct format *f)
 {
-	return f->demand;
+	return f->demand | f->params_demand;
+}
+
+uint32_t format_demand_for(const struct format *f, const struct demand *d)
+{
+	return f->demand | (f->params_demand & field_params_demand(d));
 }
 
 bool format_looks_back(const struct format *f, const struct render_opts *ro)

@@ -20,6 +20,8 @@ struct format;
 int format_parse(struct format **out, const char *text, struct err *e);
 void format_free(struct format *f);
 uint32_t format_demand(const struct format *f); /* enum demand_bits */
+/* The same for events of the types of d alone: what evt.info and evt.args need depends on them. */
+uint32_t format_demand_for(const struct format *f, const struct demand *d);
 /* Must run in order, behind release: it prints distances (evt.deltatime, or evt.outputtime with -t
  * D). */
 bool format_looks_back(const struct format *f, const struct render_opts *ro);

@@ -43,7 +43,8 @@ struct format {
 	char *lits;			 /* copy of the format text */
 	const struct format_step **json; /* steps with fields, by name, each name once */
 	unsigned njson;
-	uint32_t demand;
+	uint32_t demand;	/* but for params_demand */
+	uint32_t params_demand; /* of evt.info and evt.args, when the event may be of any type; 0 = not used */
 	bool looks_back; /* whatever -t says */
 	bool has_outputtime;
 	uint64_t *last; /* memory of the places, one per step */

@@ -73,6 +73,8 @@ static void type_fd(struct digest_type *t, unsigned type, const struct demand *d
 	const struct event_info *i = &event_table[type];
 	uint32_t f = type_flags(d, type);
 
+	if (!(d->bits & DEMAND_FDS))
+		return; /* nobody asks for a descriptor */
 	if (!(type & 1)) {
 		t->flags |= f & EF_USES_FD ? DG_USES_FD : 0;
 		return;

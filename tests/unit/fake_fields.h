@@ -29,6 +29,12 @@ static const struct field_info fake_fields[] = {
 	{.name = "thread.cpu", .type = PT_DOUBLE, .fmt = PF_NA},
 };
 
+/* Shown parameters need descriptors, if the type is a write. */
+uint32_t field_params_demand(const struct demand *d)
+{
+	return demand_type(d, EV_SYSCALL_WRITE_E) ? DEMAND_FDS : 0;
+}
+
 static struct value fake_values[ARRAY_SIZE(fake_fields)]; /* what each field yields */
 static struct value_list fake_list;
 

@@ -133,6 +133,23 @@ static void test_parse_bounded(void **state)
 	}
 }
 
+static void test_params_demand(void **state)
+{
+	static const struct { unsigned type; uint32_t demand; } cases[] = {
+		{EV_GENERIC_E, 0}, {EV_SYSCALL_BRK_4_X, 0}, {EV_SYSCALL_KILL_E, DEMAND_THREADS},
+		{EV_SYSCALL_SETUID_E, DEMAND_USERS}, {EV_SYSCALL_READ_E, DEMAND_FDS},
+		{EV_SYSCALL_WRITE_X, DEMAND_FDS}, {EV_SYSCALL_CHDIR_X, DEMAND_FDS},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct demand d = {0};
+
+		d.types[cases[i].type / 64] |= 1ull << (cases[i].type % 64);
+		if (field_params_demand(&d) != cases[i].demand)
+			fail_msg("type %u: demand %x", cases[i].type, field_params_demand(&d));
+	}
+}
+
 /* Types and demand of parameters follow the event table. */
 static void test_param_refs(void **state)
 {
@@ -214,6 +231,7 @@ static void test_listings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_params_demand),
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_parse_bounded),
 		cmocka_unit_test(test_param_refs),

@@ -171,10 +171,14 @@ static void test_errors(void **state)
 static void test_demand(void **state)
 {
 	struct format *f = NULL;
+	struct demand d = {0};
 
 	ro.time_type = 'D';
 	assert_int_equal(format_parse(&f, FORMAT_DEFAULT, NULL), 0);
 	assert_int_equal(format_demand(f), DEMAND_THREADS | DEMAND_FDS);
+	assert_int_equal(format_demand_for(f, &d), DEMAND_THREADS);
+	d.types[EV_SYSCALL_WRITE_E / 64] |= 1ull << (EV_SYSCALL_WRITE_E % 64);
+	assert_int_equal(format_demand_for(f, &d), DEMAND_THREADS | DEMAND_FDS);
 	assert_true(format_looks_back(f, &ro));
 	ro.json = true; /* prints the time stamp itself */
 	assert_false(format_looks_back(f, &ro));
