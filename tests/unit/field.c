@@ -138,7 +138,7 @@ static void test_params_demand(void **state)
 	static const struct { unsigned type; uint32_t demand; } cases[] = {
 		{EV_GENERIC_E, 0}, {EV_SYSCALL_BRK_4_X, 0}, {EV_SYSCALL_KILL_E, DEMAND_THREADS},
 		{EV_SYSCALL_SETUID_E, DEMAND_USERS}, {EV_SYSCALL_READ_E, DEMAND_FDS},
-		{EV_SYSCALL_WRITE_X, DEMAND_FDS}, {EV_SYSCALL_CHDIR_X, DEMAND_FDS},
+		{EV_SYSCALL_WRITE_X, DEMAND_FDS}, {EV_SYSCALL_CHDIR_X, 0}, {EV_SYSCALL_MKDIR_E, DEMAND_FDS},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
