@@ -194,7 +194,7 @@ static int check_field(struct filter *f, struct fexpr *x, struct err *e)
 		x->ref->place = f->places++;
 		f->looks_back = true;
 	}
-	return 0;
+	return filter_set_possible(f, x) ? filter_nomem(e) : 0;
 }
 
 /* ---- transformers ---------------------------------------------------------------------------- */

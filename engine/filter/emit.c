@@ -91,7 +91,8 @@ static int slot_of(struct filter *f, const struct fexpr *x, uint32_t *out)
 struct emitter {
 	struct filter *f;
 	struct fprog *p;
-	uint32_t *label; /* instruction of each label */
+	uint32_t *label;	   /* instruction of each label */
+	const struct fnode **node; /* of each instruction */
 	uint32_t nlabels;
 	int rc;
 };
@@ -118,6 +119,7 @@ static void emit_test(struct emitter *m, const struct fnode *n, uint32_t t, uint
 		m->rc = slot_of(m->f, n->rhs, &in.rhs);
 	in.t = n->kind == FN_TRUE ? f : t;
 	in.f = n->kind == FN_TRUE ? t : f;
+	m->node[m->p->n] = n;
 	m->p->src[m->p->n] = n->span;
 	m->p->code[m->p->n++] = in;
 }
@@ -148,17 +150,18 @@ static void emit(struct emitter *m, const struct fnode *n, uint32_t t, uint32_t 
 	}
 }
 
-/* Where an event of this code starts: tests that its type decides are passed. */
-static uint32_t entry(const struct fprog *p, unsigned code)
+/* Where an event of this code starts: tests that its type decides are passed. node: of each test.
+ */
+static uint32_t entry(const struct fprog *p, const struct fnode **node, unsigned code)
 {
 	uint32_t pc = 0;
 
-	while (p->code[pc].op == FI_TYPE_IN) {
-		int whole = ftypes_whole(p->code[pc].c->types, code);
+	while (pc + 2 < p->n) {
+		enum fknown k = filter_known(node[pc], code);
 
-		if (whole < 0)
+		if (k != FK_YES && k != FK_NO)
 			break;
-		pc = whole ? p->code[pc].t : p->code[pc].f;
+		pc = k == FK_YES ? p->code[pc].t : p->code[pc].f;
 	}
 	return pc;
 }
@@ -174,7 +177,8 @@ static int build(struct filter *f, const struct fnode *root, struct fprog *p)
 	p->src = filter_alloc(f, sizeof(*p->src) * (tests + 2));
 	p->entry = filter_alloc(f, sizeof(*p->entry) * EV_CODE_COUNT);
 	m.label = filter_alloc(f, sizeof(*m.label) * labels);
-	if (!p->code || !p->src || !p->entry || !m.label)
+	m.node = filter_alloc(f, sizeof(*m.node) * (tests + 2));
+	if (!p->code || !p->src || !p->entry || !m.label || !m.node)
 		return -ENOMEM;
 	if (!constant)
 		emit(&m, root, LABEL_ACCEPT, LABEL_REJECT);
@@ -191,7 +195,7 @@ static int build(struct filter *f, const struct fnode *root, struct fprog *p)
 	for (unsigned code = 0; code < EV_CODE_COUNT; code++)
 		p->entry[code] = root->kind == FN_FALSE ? p->n - 1
 				 : f->looks_back	? 0
-							: entry(p, code);
+							: entry(p, m.node, code);
 	return 0;
 }
 

@@ -3,11 +3,19 @@
 
 #include <stdio.h>
 
+/* A merged test may cover parentheses that open outside it: there the text is cut. */
 static void put_span(struct buf *b, const struct filter *f, struct span s)
 {
+	int open = 0;
+
 	for (uint32_t i = 0; i < s.len; i++) {
 		char c = f->text[s.pos + i];
 
+		open += c == '(' ? 1 : c == ')' ? -1 : 0;
+		if (open < 0) {
+			buf_lit(b, " ...");
+			return;
+		}
 		buf_putc(b, (unsigned char)c < ' ' ? ' ' : c);
 	}
 }

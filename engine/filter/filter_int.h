@@ -15,6 +15,7 @@ enum {
 	FILTER_MAX_TEXT = 16 << 20, /* bytes of a filter text */
 	FILTER_MAX_DEPTH = 100,	    /* parentheses and transformers inside one another */
 	FILTER_MAX_TESTS = 32768,   /* checks; lists may be longer */
+	FILTER_CODE_WORDS = (EV_CODE_COUNT + 63) / 64, /* of a bit set over event codes */
 	FILTER_SC_MAX = 1024,	    /* ids of generic calls a type set tells apart */
 };
 
@@ -61,6 +62,7 @@ struct fexpr {
 	struct fexpr **arg; /* FX_LIST items, FX_CALL arguments */
 	uint32_t narg;
 	struct field_ref *ref; /* check: FX_FIELD */
+	const uint64_t *possible; /* check: FX_FIELD: event codes that can have a value; NULL = all */
 };
 
 /* One instruction; see filter_ops.def. t and f are later instructions of the same program. */
@@ -103,7 +105,7 @@ struct fnet { uint8_t len, bits; uint8_t addr[16]; }; /* len: 4 or 16 bytes; bit
 /* What evt.type and evt.dir can be tested for, all in one: bit sets over event codes, and for the two
  * generic codes over call ids (bit FILTER_SC_MAX: ids beyond). */
 struct ftypes {
-	uint64_t code[(EV_CODE_COUNT + 63) / 64];
+	uint64_t code[FILTER_CODE_WORDS];
 	uint64_t sc[2][FILTER_SC_MAX / 64 + 1]; /* [0] enter, [1] exit */
 };
 
@@ -188,7 +190,7 @@ struct filter {
 	uint32_t nslots, slots_cap;
 	struct fprog prog;   /* the whole filter */
 	struct fprog header; /* over-approximation that needs the event alone; n 0 = none */
-	uint64_t types[(EV_CODE_COUNT + 63) / 64]; /* codes that can match */
+	uint64_t types[FILTER_CODE_WORDS]; /* codes that can match */
 	bool header_decides;
 	uint32_t demand;
 };
@@ -251,6 +253,11 @@ int filter_lit_hex(struct filter *f, const struct fexpr *x, struct ftext *v, str
 /* times.c. A date: local time unless it carries a zone. *ns since the epoch; false if s is no date. */
 bool filter_date(const char *s, uint32_t len, uint64_t *ns);
 bool filter_duration(const char *s, uint32_t len, uint64_t *ns); /* 10ms, 1.5s, 2m30s; a unit is required */
+
+/* never.c: event types on which a field cannot have a value. */
+bool filter_field_possible(const struct field_ref *r, unsigned code, bool compat029);
+int filter_set_possible(struct filter *f, struct fexpr *x);
+bool filter_expr_never(const struct fexpr *x, unsigned code);
 
 /* types.c: sets of event types. A field that depends on the event's type (for generic events: and call)
  * alone is tested once per type when the filter is compiled. */

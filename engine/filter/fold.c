@@ -100,7 +100,7 @@ static int several_substrings(struct filter *f, struct fnode *n, struct fconst *
 	if (rc)
 		return rc;
 	c->substr = m;
-	n->in.op = FI_CONTAINS_ANY;
+	n->in = (struct insn){.op = FI_CONTAINS_ANY, .quant = n->in.quant, .c = c};
 	return 0;
 }
 
@@ -355,6 +355,49 @@ bool filter_test_is_header(const struct fnode *n)
 	       filter_hdr(n->lhs) != FH_NO;
 }
 
+static bool test_never(const struct fnode *n, unsigned code)
+{
+	return filter_expr_never(n->lhs, code) || (n->rhs && filter_expr_never(n->rhs, code));
+}
+
+/* The types on which a test can hold at all. */
+static void test_types(const struct fnode *n, struct ftypes *t)
+{
+	memset(t, 0, sizeof(*t));
+	for (unsigned code = 0; code < EV_CODE_COUNT; code++) {
+		if (test_never(n, code))
+			continue;
+		if (code != EV_GENERIC_E && code != EV_GENERIC_X)
+			t->code[code / 64] |= 1ull << (code % 64);
+		else
+			memset(t->sc[code == EV_GENERIC_X], 0xff, FILTER_SC_MAX / 8);
+	}
+	for (unsigned x = 0; x < 2; x++)
+		t->sc[x][FILTER_SC_MAX / 64] = t->sc[x][0] & 1;
+}
+
+/* The digest cannot make the test: a bound from above accepts every type on which it can hold. */
+static int bound_test(struct filter *f, struct fnode *c, const struct fnode *n, bool upper)
+{
+	struct fconst *k;
+
+	if (n->in.op != FI_TYPE_IN && filter_test_is_header(n))
+		return 0;
+	if (n->in.op != FI_TYPE_IN && !upper) {
+		c->kind = FN_FALSE;
+		return 0;
+	}
+	k = filter_alloc(f, sizeof(*k));
+	if (!k || !(k->types = filter_alloc(f, sizeof(*k->types))))
+		return -ENOMEM;
+	if (n->in.op == FI_TYPE_IN) /* folding changes the set in place */
+		*k->types = *n->in.c->types;
+	else
+		test_types(n, k->types);
+	c->in = (struct insn){.op = FI_TYPE_IN, .c = k};
+	return 0;
+}
+
 /* upper: may accept more than n, else may accept less. */
 static struct fnode *bound(struct filter *f, const struct fnode *n, bool upper)
 {
@@ -363,15 +406,8 @@ static struct fnode *bound(struct filter *f, const struct fnode *n, bool upper)
 	if (!c)
 		return NULL;
 	*c = *n;
-	if (n->kind == FN_TEST && n->in.op == FI_TYPE_IN) { /* folding changes the set in place */
-		struct fconst *k = filter_alloc(f, sizeof(*k));
-
-		if (!k || !(k->types = arena_dup(&f->arena, n->in.c->types, sizeof(*k->types))))
-			return NULL;
-		c->in.c = k;
-	} else if (n->kind == FN_TEST && !filter_test_is_header(n)) {
-		c->kind = upper ? FN_TRUE : FN_FALSE;
-	}
+	if (n->kind == FN_TEST && bound_test(f, c, n, upper))
+		return NULL;
 	if (!n->nkid)
 		return c;
 	c->kid = filter_alloc(f, sizeof(*c->kid) * n->nkid);
@@ -426,9 +462,12 @@ enum fknown filter_known(const struct fnode *n, unsigned code)
 		k = filter_known(n->kid[0], code);
 		return k == FK_NO ? FK_YES : k == FK_YES ? FK_NO : k;
 	default:
-		if (n->in.op != FI_TYPE_IN)
-			return filter_test_is_header(n) ? FK_HEADER : FK_OPEN;
-		whole = ftypes_whole(n->in.c->types, code);
-		return whole < 0 ? FK_HEADER : whole ? FK_YES : FK_NO;
+		if (n->in.op == FI_TYPE_IN) {
+			whole = ftypes_whole(n->in.c->types, code);
+			return whole < 0 ? FK_HEADER : whole ? FK_YES : FK_NO;
+		}
+		if (test_never(n, code))
+			return FK_NO;
+		return filter_test_is_header(n) ? FK_HEADER : FK_OPEN;
 	}
 }

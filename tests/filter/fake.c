@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "field/field_int.h"
+#include "filter/filter_int.h"
 
 /* ---- the table, without extractors ----------------------------------------------------------- */
 
@@ -141,7 +142,7 @@ void field_get(const struct field_ref *r, struct field_env *env, struct value *v
 	if (computed(r, env, v) || (r->info->flags & FF_HEADER_ONLY))
 		return;
 	fe->gets++;
-	fv = find(fe, r);
+	fv = filter_field_possible(r, env->c->ev.type, false) ? find(fe, r) : NULL;
 	if (fv && fv->n)
 		*v = fv->v[0];
 	if (r->arg_kind == FA_INDEX && !fv &&
@@ -157,7 +158,8 @@ void field_get(const struct field_ref *r, struct field_env *env, struct value *v
 void field_get_list(const struct field_ref *r, struct field_env *env, struct value_list *l)
 {
 	struct fake_event *fe = (struct fake_event *)env->c;
-	const struct fake_value *fv = find(fe, r);
+	const struct fake_value *fv =
+		filter_field_possible(r, env->c->ev.type, false) ? find(fe, r) : NULL;
 
 	fe->gets++;
 	*l = fv ? (struct value_list){fv->v, fv->n} : (struct value_list){NULL, 0};

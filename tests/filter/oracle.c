@@ -324,8 +324,8 @@ static bool shell(const struct value *v, const char *pat, uint32_t len, bool ica
 	return !fnmatch(p, bytes, icase ? FNM_CASEFOLD : 0);
 }
 
-/* Every character beyond ASCII becomes one byte that no pattern of the tests names. Two-byte characters and
- * single bytes that are none are all the tests use. */
+/* Every character beyond ASCII becomes one byte that no pattern of the tests names. Two-byte
+ * characters and single bytes that are none are all the tests use. */
 static void to_chars(const struct value *v, char *out, size_t cap)
 {
 	size_t n = 0;

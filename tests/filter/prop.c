@@ -1,7 +1,7 @@
 /* usage: filter_prop [SEED [EXPRESSIONS [EVENTS]]]
- * Random expressions over random events: the engine must agree with the slow evaluator on every pair, and
- * the type bitmap and the digest's program must not reject what matches. Prints the seed; a failure
- * prints the expression, the event's number and how to run it again. */
+ * Random expressions over random events: the engine must agree with the slow evaluator on every
+ * pair, and the type bitmap and the digest's program must not reject what matches. Prints the seed;
+ * a failure prints the expression, the event's number and how to run it again. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -24,46 +24,139 @@ static uint32_t rnd(uint32_t n)
 /* ---- pools ----------------------------------------------------------------------------------- */
 
 static const char *const texts[] = {
-	"", "a", "b", "ab", "abc", "A", "aB", "/", "/etc", "/etc/", "/etc/passwd", "//etc//passwd", "etc", "/usr/lib/x.so",
-	"/usr/lib", "cat", "Cat", "cut", "x y", "<", ">", "YWJj", "YWI=", "read", "-a", "-bfoo", "--", "--long", "foo",
-	"longer than sixteen bytes, and then some more", "3", "10", "\xc3\xa9", "\xff", "aaaaaaaaaaaaaaaaab", "/etc/passwd.bak",
-	"*", "[", "a*", "ipv4", "file",
+	"",
+	"a",
+	"b",
+	"ab",
+	"abc",
+	"A",
+	"aB",
+	"/",
+	"/etc",
+	"/etc/",
+	"/etc/passwd",
+	"//etc//passwd",
+	"etc",
+	"/usr/lib/x.so",
+	"/usr/lib",
+	"cat",
+	"Cat",
+	"cut",
+	"x y",
+	"<",
+	">",
+	"YWJj",
+	"YWI=",
+	"read",
+	"-a",
+	"-bfoo",
+	"--",
+	"--long",
+	"foo",
+	"longer than sixteen bytes, and then some more",
+	"3",
+	"10",
+	"\xc3\xa9",
+	"\xff",
+	"aaaaaaaaaaaaaaaaab",
+	"/etc/passwd.bak",
+	"*",
+	"[",
+	"a*",
+	"ipv4",
+	"file",
 };
 static const char *const globs[] = {
-	"*", "?", "/etc/*", "*etc*", "[a-c]*", "[!a]*", "*.so", "a?", "", "[[:alpha:]]*", "*a*b", "c[au]t", "C*", "*[/]*",
-	"[]a]*", "??*", "*/", "a", "[a-", "*b*b", "[^/]*", "[*]",
+	"*",	"?",	 "/etc/*", "*etc*",	   "[a-c]*", "[!a]*",
+	"*.so", "a?",	 "",	   "[[:alpha:]]*", "*a*b",   "c[au]t",
+	"C*",	"*[/]*", "[]a]*",  "??*",	   "*/",     "a",
+	"[a-",	"*b*b",	 "[^/]*",  "[*]",
 };
 static const char *const regexes[] = {
-	"a.*", "[a-z]+", "/etc/.*", "(a|b)+", ".*so", "cat|Cat", "", ".*", "a{2,}b", "[^/]*", "(a*)*b", "/(etc|usr).*",
-	"[[:upper:]].*", "x y", "..",
+	"a.*",	  "[a-z]+", "/etc/.*", "(a|b)+",       ".*so",		"cat|Cat", "",	 ".*",
+	"a{2,}b", "[^/]*",  "(a*)*b",  "/(etc|usr).*", "[[:upper:]].*", "x y",	   "..",
 };
-static const char *const numbers[] = { "0", "1", "2", "3", "5", "10", "80", "443", "-1", "-5", "100", "1000000000", "65535" };
-static const char *const times[] = { "0", "1", "1000000000", "1500000000", "1s", "1.5s", "2s", "10ms", "3" };
+static const char *const numbers[] = {"0",   "1",  "2",	 "3",	"5",	      "10",   "80",
+				      "443", "-1", "-5", "100", "1000000000", "65535"};
+static const char *const times[] = {"0",    "1",  "1000000000", "1500000000", "1s",
+				    "1.5s", "2s", "10ms",	"3"};
 static const char *const dates[] = {
-	"1700000000000000000", "\"2023-11-14 22:13:20\"", "\"2023-11-14 22:13:20.5\"", "2023-11-14", "\"2023-11-14T22:13:21Z\"",
-	"1700000000", "1700000001",
+	"1700000000000000000", "\"2023-11-14 22:13:20\"",  "\"2023-11-14 22:13:20.5\"",
+	"2023-11-14",	       "\"2023-11-14T22:13:21Z\"", "1700000000",
+	"1700000001",
 };
-static const char *const addrs[] = { "10.0.0.1", "10.0.0.2", "192.168.1.1", "::1", "fe80::1", "10.128.0.1" };
-static const char *const nets[] = { "10.0.0.0/8", "10.0.0.0/9", "192.168.1.1/32", "0.0.0.0/0", "::/0", "fe80::/10", "::1/128" };
-static const char *const doubles[] = { "0", "1", "2.5", "-1", "100" };
-static const char *const types[] = { "open", "read", "close", "write", "getuid", "setuid", "clone", "switch", "getrusage" };
-static const char *const hexes[] = { "", "61", "6162", "2f65", "ff", "FF" };
+static const char *const addrs[] = {"10.0.0.1", "10.0.0.2", "192.168.1.1",
+				    "::1",	"fe80::1",  "10.128.0.1"};
+static const char *const nets[] = {"10.0.0.0/8", "10.0.0.0/9", "192.168.1.1/32", "0.0.0.0/0",
+				   "::/0",	 "fe80::/10",  "::1/128"};
+static const char *const doubles[] = {"0", "1", "2.5", "-1", "100"};
+static const char *const types[] = {"open",   "read",  "close",	 "write",    "getuid",
+				    "setuid", "clone", "switch", "getrusage"};
+static const char *const hexes[] = {"", "61", "6162", "2f65", "ff", "FF"};
 
-enum kind { K_TEXT, K_NUM, K_UNUM, K_PORT, K_TIME, K_DATE, K_BOOL, K_DBL, K_ADDR, K_NET, K_BYTES, K_LIST, K_TYPE, K_DIR, K_AROUND };
-struct pool_field { const char *name; enum kind kind; bool rhs; };
+enum kind {
+	K_TEXT,
+	K_NUM,
+	K_UNUM,
+	K_PORT,
+	K_TIME,
+	K_DATE,
+	K_BOOL,
+	K_DBL,
+	K_ADDR,
+	K_NET,
+	K_BYTES,
+	K_LIST,
+	K_TYPE,
+	K_DIR,
+	K_AROUND
+};
+struct pool_field {
+	const char *name;
+	enum kind kind;
+	bool rhs;
+};
 
 static const struct pool_field pool[] = {
-	{ "proc.name", K_TEXT, true }, { "proc.pname", K_TEXT, true }, { "fd.name", K_TEXT, true }, { "proc.cmdline", K_TEXT, true },
-	{ "proc.env[HOME]", K_TEXT, true }, { "evt.arg.name", K_TEXT, true }, { "proc.aname", K_TEXT, false },
-	{ "proc.aname[1]", K_TEXT, false }, { "proc.pid", K_NUM, true }, { "proc.ppid", K_NUM, true }, { "fd.num", K_NUM, true },
-	{ "proc.apid", K_NUM, false }, { "evt.rawarg.res", K_NUM, false }, { "thread.tid", K_NUM, true }, { "evt.cpu", K_NUM, false },
-	{ "evt.buflen", K_UNUM, true }, { "proc.vmsize", K_UNUM, true }, { "fd.sport", K_PORT, true }, { "fd.port", K_PORT, false },
-	{ "evt.latency", K_TIME, true }, { "evt.latency.s", K_TIME, false }, { "evt.rawtime", K_DATE, true },
-	{ "evt.rawtime.s", K_DATE, false }, { "evt.failed", K_BOOL, true }, { "fd.is_server", K_BOOL, true },
-	{ "evt.is_wait", K_BOOL, false }, { "thread.cpu", K_DBL, true }, { "fd.sip", K_ADDR, true }, { "fd.cip", K_ADDR, true },
-	{ "fd.ip", K_ADDR, false }, { "fd.net", K_NET, false }, { "fd.snet", K_NET, false }, { "evt.buffer", K_BYTES, true },
-	{ "fd.types", K_LIST, false }, { "evt.type", K_TYPE, false }, { "evt.type", K_TYPE, false }, { "evt.dir", K_DIR, false },
-	{ "syscall.type", K_TEXT, false }, { "evt.around[1700000000500000000]", K_AROUND, false },
+	{"proc.name", K_TEXT, true},
+	{"proc.pname", K_TEXT, true},
+	{"fd.name", K_TEXT, true},
+	{"proc.cmdline", K_TEXT, true},
+	{"proc.env[HOME]", K_TEXT, true},
+	{"evt.arg.name", K_TEXT, true},
+	{"proc.aname", K_TEXT, false},
+	{"proc.aname[1]", K_TEXT, false},
+	{"proc.pid", K_NUM, true},
+	{"proc.ppid", K_NUM, true},
+	{"fd.num", K_NUM, true},
+	{"proc.apid", K_NUM, false},
+	{"evt.rawarg.res", K_NUM, false},
+	{"thread.tid", K_NUM, true},
+	{"evt.cpu", K_NUM, false},
+	{"evt.buflen", K_UNUM, true},
+	{"proc.vmsize", K_UNUM, true},
+	{"fd.sport", K_PORT, true},
+	{"fd.port", K_PORT, false},
+	{"evt.latency", K_TIME, true},
+	{"evt.latency.s", K_TIME, false},
+	{"evt.rawtime", K_DATE, true},
+	{"evt.rawtime.s", K_DATE, false},
+	{"evt.failed", K_BOOL, true},
+	{"fd.is_server", K_BOOL, true},
+	{"evt.is_wait", K_BOOL, false},
+	{"thread.cpu", K_DBL, true},
+	{"fd.sip", K_ADDR, true},
+	{"fd.cip", K_ADDR, true},
+	{"fd.ip", K_ADDR, false},
+	{"fd.net", K_NET, false},
+	{"fd.snet", K_NET, false},
+	{"evt.buffer", K_BYTES, true},
+	{"fd.types", K_LIST, false},
+	{"evt.type", K_TYPE, false},
+	{"evt.type", K_TYPE, false},
+	{"evt.dir", K_DIR, false},
+	{"syscall.type", K_TEXT, false},
+	{"evt.around[1700000000500000000]", K_AROUND, false},
 };
 
 /* ---- expressions ----------------------------------------------------------------------------- */
@@ -91,7 +184,7 @@ static void blank(void)
 static void put_text(const char *s)
 {
 	bool bare = *s && strcspn(s, " ()'\",=<>\\") == strlen(s) && rnd(2);
-	char one[2] = { 0 };
+	char one[2] = {0};
 
 	if (bare) {
 		put(s);
@@ -109,18 +202,43 @@ static void put_text(const char *s)
 static void put_literal(enum kind k)
 {
 	switch (k) {
-	case K_NUM: put(PICK(numbers)); break;
-	case K_UNUM: case K_PORT: put(numbers[rnd(8)]); break;
-	case K_TIME: put(PICK(times)); break;
-	case K_DATE: put(PICK(dates)); break;
-	case K_BOOL: put(rnd(2) ? "true" : "false"); break;
-	case K_DBL: put(PICK(doubles)); break;
-	case K_ADDR: put(PICK(addrs)); break;
-	case K_NET: put(PICK(nets)); break;
-	case K_TYPE: put(PICK(types)); break;
-	case K_DIR: put(rnd(2) ? "<" : ">"); break;
-	case K_AROUND: put(PICK(((const char *[]){ "0", "100", "500", "1000" }))); break;
-	default: put_text(PICK(texts)); break;
+	case K_NUM:
+		put(PICK(numbers));
+		break;
+	case K_UNUM:
+	case K_PORT:
+		put(numbers[rnd(8)]);
+		break;
+	case K_TIME:
+		put(PICK(times));
+		break;
+	case K_DATE:
+		put(PICK(dates));
+		break;
+	case K_BOOL:
+		put(rnd(2) ? "true" : "false");
+		break;
+	case K_DBL:
+		put(PICK(doubles));
+		break;
+	case K_ADDR:
+		put(PICK(addrs));
+		break;
+	case K_NET:
+		put(PICK(nets));
+		break;
+	case K_TYPE:
+		put(PICK(types));
+		break;
+	case K_DIR:
+		put(rnd(2) ? "<" : ">");
+		break;
+	case K_AROUND:
+		put(PICK(((const char *[]){"0", "100", "500", "1000"})));
+		break;
+	default:
+		put_text(PICK(texts));
+		break;
 	}
 }
 
@@ -136,18 +254,28 @@ static void put_list(enum kind k, void (*item)(enum kind))
 	put(")");
 }
 
-static bool numeric(enum kind k) { return (k >= K_NUM && k <= K_DATE) || k == K_DBL; }
+static bool numeric(enum kind k)
+{
+	return (k >= K_NUM && k <= K_DATE) || k == K_DBL;
+}
 
-static void put_glob(enum kind k) { put_text(PICK(globs)); }
-static void put_regex(enum kind k) { put_text(PICK(regexes)); }
+static void put_glob(enum kind k)
+{
+	put_text(PICK(globs));
+}
+static void put_regex(enum kind k)
+{
+	put_text(PICK(regexes));
+}
 
 /* Operators that only texts take, and those of buffers. */
 static void put_text_test(enum kind k)
 {
-	static const char *const ops[] = { "contains", "icontains", "startswith", "endswith", "glob", "iglob", "regex",
-					   "bcontains", "bstartswith" };
-	static const char *const mods[] = { "anyof ", "allof ", "oneof " };
-	unsigned op = k == K_BYTES ? PICK(((unsigned[]){ 0, 2, 3, 7, 8 })) : rnd(7);
+	static const char *const ops[] = {"contains", "icontains", "startswith",
+					  "endswith", "glob",	   "iglob",
+					  "regex",    "bcontains", "bstartswith"};
+	static const char *const mods[] = {"anyof ", "allof ", "oneof "};
+	unsigned op = k == K_BYTES ? PICK(((unsigned[]){0, 2, 3, 7, 8})) : rnd(7);
 	void (*item)(enum kind) = op == 4 || op == 5 ? put_glob : op == 6 ? put_regex : put_literal;
 
 	if (k == K_TYPE && (op == 4 || op == 5 || op == 6))
@@ -178,7 +306,7 @@ static const struct pool_field *rhs_field(const struct pool_field *l)
 
 static void put_val(const struct pool_field *l)
 {
-	static const char *const funcs[] = { "val(", "tolower(", "toupper(", "basename(" };
+	static const char *const funcs[] = {"val(", "tolower(", "toupper(", "basename("};
 	const struct pool_field *r = rhs_field(l);
 
 	put(l->kind == K_TEXT ? PICK(funcs) : "val(");
@@ -188,7 +316,7 @@ static void put_val(const struct pool_field *l)
 
 static void put_ops(const struct pool_field *l, enum kind k)
 {
-	static const char *const eq[] = { "=", "==", "!=" }, *const order[] = { "<", "<=", ">", ">=" };
+	static const char *const eq[] = {"=", "==", "!="}, *const order[] = {"<", "<=", ">", ">="};
 	bool list = k == K_LIST, texty = k == K_TEXT || k == K_BYTES || k == K_TYPE || k == K_DIR;
 
 	if (rnd(8) == 0) {
@@ -224,7 +352,7 @@ static const struct pool_field *text_field(void)
 
 static void put_call(void)
 {
-	static const char *const funcs[] = { "tolower(", "toupper(", "basename(", "b64(" };
+	static const char *const funcs[] = {"tolower(", "toupper(", "basename(", "b64("};
 
 	switch (rnd(6)) {
 	case 0:
@@ -304,7 +432,7 @@ static void put_chain(void)
 	bool and = rnd(4) == 0;
 
 	for (unsigned i = 0, n = 2 + rnd(6); i < n; i++) {
-		put(i ? and ? " and " : " or " : "");
+		put(i ? and? " and " : " or " : "");
 		put(rnd(6) == 0 ? "not " : "");
 		if (rnd(5) == 0)
 			put_test();
@@ -320,21 +448,31 @@ static void put_chain(void)
 static const char *random_item(enum kind k)
 {
 	switch (k) {
-	case K_NUM: return PICK(numbers);
-	case K_UNUM: case K_PORT: return numbers[rnd(8)];
-	case K_TIME: return times[rnd(4)];
-	case K_BOOL: return rnd(2) ? "true" : "false";
-	case K_DBL: return PICK(doubles);
-	case K_ADDR: case K_NET: return PICK(addrs);
-	default: return PICK(texts);
+	case K_NUM:
+		return PICK(numbers);
+	case K_UNUM:
+	case K_PORT:
+		return numbers[rnd(8)];
+	case K_TIME:
+		return times[rnd(4)];
+	case K_BOOL:
+		return rnd(2) ? "true" : "false";
+	case K_DBL:
+		return PICK(doubles);
+	case K_ADDR:
+	case K_NET:
+		return PICK(addrs);
+	default:
+		return PICK(texts);
 	}
 }
 
 static void random_value(struct fake_event *fe, const struct pool_field *f)
 {
 	struct fake_value *fv = fake_add(fe, f->name);
-	bool several = f->kind == K_LIST || !strcmp(f->name, "proc.aname") || !strcmp(f->name, "proc.apid") ||
-		       !strcmp(f->name, "fd.ip") || !strcmp(f->name, "fd.port") || !strcmp(f->name, "fd.net");
+	bool several = f->kind == K_LIST || !strcmp(f->name, "proc.aname") ||
+		       !strcmp(f->name, "proc.apid") || !strcmp(f->name, "fd.ip") ||
+		       !strcmp(f->name, "fd.port") || !strcmp(f->name, "fd.net");
 	unsigned n = several ? rnd(4) : 1;
 	uint8_t type = fv->v[0].type;
 	char both[256];
@@ -361,25 +499,28 @@ static void random_event(struct fake_event *fe, unsigned i)
 	fe->c.ev.cpu = (uint16_t)rnd(4);
 	fe->c.ev.tid = rnd(5);
 	for (unsigned k = 0; k < ARRAY_SIZE(pool); k++)
-		if (pool[k].kind != K_TYPE && pool[k].kind != K_DIR && pool[k].kind != K_AROUND && rnd(4))
+		if (pool[k].kind != K_TYPE && pool[k].kind != K_DIR && pool[k].kind != K_AROUND &&
+		    rnd(4))
 			random_value(fe, &pool[k]);
 }
 
 /* ---- the property ---------------------------------------------------------------------------- */
 
-struct counts { uint64_t pairs, yes, rejected, failed; };
+struct counts {
+	uint64_t pairs, yes, rejected, failed;
+};
 
 static void report(struct counts *c, uint64_t seed, unsigned expr, unsigned event, const char *what)
 {
 	c->failed++;
-	printf("FAILED expression %u, event %u: %s\n  %s\n  again: filter_prop %llu %u\n", expr, event, what, text,
-	       (unsigned long long)seed, expr + 1);
+	printf("FAILED expression %u, event %u: %s\n  %s\n  again: filter_prop %llu %u\n", expr,
+	       event, what, text, (unsigned long long)seed, expr + 1);
 }
 
-static void pairs(struct counts *c, uint64_t seed, unsigned expr, struct fake_event *events, unsigned n, struct filter *f,
-		  struct oracle *o)
+static void pairs(struct counts *c, uint64_t seed, unsigned expr, struct fake_event *events,
+		  unsigned n, struct filter *f, struct oracle *o)
 {
-	struct render_opts ro = { 0 };
+	struct render_opts ro = {0};
 	struct arena scratch;
 	struct filter_run *r;
 	struct digest_pred p = filter_header_pred(f);
@@ -391,20 +532,23 @@ static void pairs(struct counts *c, uint64_t seed, unsigned expr, struct fake_ev
 	if (filter_run_new(&r, f))
 		abort();
 	for (unsigned i = 0; i < n; i++) {
-		struct field_env env = { .c = &events[i].c, .scratch = &scratch, .ro = &ro };
+		struct field_env env = {.c = &events[i].c, .scratch = &scratch, .ro = &ro};
 		bool want = oracle_match(o, &env), got, first;
 
 		events[i].gets = 0;
 		got = filter_match(r, &env);
-		first = demand_type(&d, events[i].c.ev.type) && (!p.fn || p.fn(p.ctx, &events[i].c.ev));
+		first = demand_type(&d, events[i].c.ev.type) &&
+			(!p.fn || p.fn(p.ctx, &events[i].c.ev));
 		c->pairs++;
 		c->yes += want;
 		if (got != want)
-			report(c, seed, expr, i, want ? "the engine rejects it" : "the engine accepts it");
+			report(c, seed, expr, i,
+			       want ? "the engine rejects it" : "the engine accepts it");
 		else if (want && !first)
 			report(c, seed, expr, i, "the digest rejects it");
 		else if (filter_header_decides(f) && first != want)
-			report(c, seed, expr, i, "the digest accepts what it should decide against");
+			report(c, seed, expr, i,
+			       "the digest accepts what it should decide against");
 		else if (events[i].gets > f->nslots)
 			report(c, seed, expr, i, "a field was extracted twice");
 		arena_reset(&scratch);
@@ -413,7 +557,8 @@ static void pairs(struct counts *c, uint64_t seed, unsigned expr, struct fake_ev
 	arena_fini(&scratch);
 }
 
-static void expression(struct counts *c, uint64_t seed, unsigned expr, struct fake_event *events, unsigned n)
+static void expression(struct counts *c, uint64_t seed, unsigned expr, struct fake_event *events,
+		       unsigned n)
 {
 	struct filter *f;
 	struct oracle *o;
@@ -444,9 +589,10 @@ static void expression(struct counts *c, uint64_t seed, unsigned expr, struct fa
 int main(int argc, char **argv)
 {
 	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : (uint64_t)time(NULL);
-	unsigned exprs = argc > 2 ? (unsigned)atoi(argv[2]) : 20000, n = argc > 3 ? (unsigned)atoi(argv[3]) : 64;
+	unsigned exprs = argc > 2 ? (unsigned)atoi(argv[2]) : 20000,
+		 n = argc > 3 ? (unsigned)atoi(argv[3]) : 64;
 	struct fake_event *events = calloc(n, sizeof(*events));
-	struct counts c = { 0 };
+	struct counts c = {0};
 
 	setenv("TZ", "UTC", 1);
 	printf("seed %llu\n", (unsigned long long)seed);
@@ -461,9 +607,11 @@ int main(int argc, char **argv)
 		rnd(2);
 		expression(&c, seed, i, events, n);
 	}
-	printf("%llu pairs, %llu matched, %llu expressions rejected, %llu failed\n", (unsigned long long)c.pairs,
-	       (unsigned long long)c.yes, (unsigned long long)c.rejected, (unsigned long long)c.failed);
+	printf("%llu pairs, %llu matched, %llu expressions rejected, %llu failed\n",
+	       (unsigned long long)c.pairs, (unsigned long long)c.yes,
+	       (unsigned long long)c.rejected, (unsigned long long)c.failed);
 	free(events);
 	/* Most expressions must compile, and both verdicts be common, or the test tests nothing. */
-	return c.failed || c.rejected * 10 > exprs || c.yes * 20 < c.pairs || c.yes * 20 > c.pairs * 19;
+	return c.failed || c.rejected * 10 > exprs || c.yes * 20 < c.pairs ||
+	       c.yes * 20 > c.pairs * 19;
 }

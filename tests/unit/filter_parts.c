@@ -146,6 +146,46 @@ static void test_glob(void **state)
 	}
 }
 
+/* As RE2 has it: . is no newline, [^x] may be one; ^ and $ are line ends, and the whole text must fit. */
+static void test_regex_lines(void **state)
+{
+	static const struct {
+		const char *filter, *text;
+		bool yes;
+	} cases[] = {
+		{"proc.name regex a.b", "a\nb", false},
+		{"proc.name regex \"a[^x]b\"", "a\nb", true},
+		{"proc.name regex \"a\\nb\"", "a\nb", true},
+		{"proc.name regex \"a$\\n^b\"", "a\nb", true},
+		{"proc.name regex \"a$\"", "a\n", false},
+		{"proc.name regex \"^a\"", "a", true},
+		{"proc.name regex \"a|ab\"", "ab", true},
+		{"proc.name regex \"(a|ab)(c|bcd)\"", "abcd", true},
+		{"proc.name regex \"\\\\d+\"", "123", true},
+		{"proc.name regex \"[[:digit:]]+\"", "12a", false},
+		{"proc.name regex \"a{2,3}\"", "aaaa", false},
+		{"proc.name regex \"(?i)ABC\"", "abc", true},
+		{"proc.name regex \"(?:a|b)+\"", "abab", true},
+		{"proc.name regex \"a.c\"", "a\xff" "c", true},
+		{"proc.name regex \"a\xc3\xa9?c\"", "ac", true},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct value v = {.type = PT_CHARBUF, .has = true, .len = (uint32_t)strlen(cases[i].text), .s = cases[i].text};
+		struct fregex_data *rd;
+		struct filter *f;
+		struct err e;
+
+		if (filter_compile(&f, cases[i].filter, false, &e))
+			fail_msg("%s: %s", cases[i].filter, e.msg);
+		assert_int_equal(fregex_data_new(&rd), 0);
+		if (insn_test(&f->prog.code[0], rd, &v) != cases[i].yes)
+			fail_msg("%s on %s: expected %d", cases[i].filter, cases[i].text, cases[i].yes);
+		fregex_data_free(rd);
+		filter_free(f);
+	}
+}
+
 static double seconds(void)
 {
 	struct timespec ts;
@@ -332,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_substrings),
 		cmocka_unit_test(test_substrings_big),
 		cmocka_unit_test(test_glob),
+		cmocka_unit_test(test_regex_lines),
 		cmocka_unit_test(test_bounded_time),
 		cmocka_unit_test(test_sets),
 		cmocka_unit_test(test_dates),
