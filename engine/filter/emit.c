@@ -119,6 +119,7 @@ static void emit_test(struct emitter *m, const struct fnode *n, uint32_t t, uint
 		m->rc = slot_of(m->f, n->rhs, &in.rhs);
 	in.t = n->kind == FN_TRUE ? f : t;
 	in.f = n->kind == FN_TRUE ? t : f;
+	in.run = in.quant == FQ_ONE ? in.op : FI_COUNT;
 	m->node[m->p->n] = n;
 	m->p->src[m->p->n] = n->span;
 	m->p->code[m->p->n++] = in;

@@ -121,7 +121,8 @@ void filter_free(struct filter *f)
 
 /* ---- what the run needs to know -------------------------------------------------------------- */
 
-int filter_each_field(const struct filter *f, int (*fn)(void *ctx, const struct field_ref *r), void *ctx)
+int filter_each_field(const struct filter *f, int (*fn)(void *ctx, const struct field_ref *r),
+		      void *ctx)
 {
 	int rc = 0;
 

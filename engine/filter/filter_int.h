@@ -74,6 +74,7 @@ struct insn {
 	uint32_t slot; /* left operand */
 	uint32_t rhs;  /* right operand if a slot */
 	uint32_t t, f;
+	uint8_t run; /* what the loop dispatches on: op, or FI_COUNT for tests of lists */
 	const struct fconst *c;
 };
 

@@ -72,15 +72,60 @@ bool text_contains(const char *h, uint32_t hl, const char *n, uint32_t nl)
 	return false;
 }
 
+#ifdef __SSE2__
+/* As candidates(), case ignored: setting bit 5 makes letters lower case, and what else it makes equal is
+ * sorted out by verify_icase. bit: 0x20 where the needle has a letter, else 0. */
+static ALWAYS_INLINE unsigned candidates_icase(const char *h, uint32_t nl, __m128i first, __m128i last,
+					       __m128i bit0, __m128i bit1)
+{
+	__m128i a = _mm_or_si128(_mm_loadu_si128((const __m128i *)h), bit0);
+	__m128i b = _mm_or_si128(_mm_loadu_si128((const __m128i *)(h + nl - 1)), bit1);
+
+	return (unsigned)_mm_movemask_epi8(
+		_mm_and_si128(_mm_cmpeq_epi8(a, first), _mm_cmpeq_epi8(b, last)));
+}
+
+static ALWAYS_INLINE bool verify_icase(const char *h, unsigned mask, const char *n, uint32_t nl)
+{
+	for (; mask; mask &= mask - 1)
+		if (same_icase(h + __builtin_ctz(mask), n, nl))
+			return true;
+	return false;
+}
+
+static __m128i letter_bit(char c)
+{
+	return _mm_set1_epi8(c >= 'a' && c <= 'z' ? 0x20 : 0);
+}
+#endif
+
 bool text_icontains(const char *h, uint32_t hl, const char *n, uint32_t nl)
 {
+	uint32_t i = 0;
+
 	if (nl > hl)
 		return false;
 	if (!nl)
 		return true;
-	for (uint32_t i = 0; i + nl <= hl; i++)
-		if (lower(h[i]) == n[0] && lower(h[i + nl - 1]) == n[nl - 1] &&
-		    same_icase(h + i, n, nl))
+#ifdef __SSE2__
+	if (hl - nl >= 15) {
+		__m128i first = _mm_set1_epi8(n[0]), last = _mm_set1_epi8(n[nl - 1]);
+		__m128i bit0 = letter_bit(n[0]), bit1 = letter_bit(n[nl - 1]);
+
+		for (; i + nl + 15 <= hl; i += 16) {
+			unsigned m = candidates_icase(h + i, nl, first, last, bit0, bit1);
+
+			if (UNLIKELY(m) && verify_icase(h + i, m, n, nl))
+				return true;
+		}
+		if (i + nl > hl)
+			return false;
+		i = hl - nl - 15; /* the rest, overlapping */
+		return verify_icase(h + i, candidates_icase(h + i, nl, first, last, bit0, bit1), n, nl);
+	}
+#endif
+	for (; i + nl <= hl; i++)
+		if (lower(h[i]) == n[0] && lower(h[i + nl - 1]) == n[nl - 1] && same_icase(h + i, n, nl))
 			return true;
 	return false;
 }

@@ -45,6 +45,8 @@ static const char *check_insn(const struct filter *f, const struct fprog *p, uin
 	info = &filter_insn_table[in->op];
 	if (in->op == FI_ACCEPT || in->op == FI_REJECT)
 		return i >= p->n - 2 ? NULL : "an end in the middle";
+	if (in->run != (in->quant == FQ_ONE ? in->op : FI_COUNT))
+		return "dispatch code is wrong";
 	if (in->t <= i || in->f <= i || in->t >= p->n || in->f >= p->n)
 		return "target out of range";
 	if (info->left != FL_NONE && in->slot >= f->nslots)

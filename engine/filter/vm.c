@@ -7,32 +7,46 @@
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-static NO_INLINE void slot_fill(struct filter_run *r, struct field_env *env, uint32_t i)
+static NO_INLINE void slot_fill_rare(struct filter_run *r, struct field_env *env, uint32_t i)
 {
 	const struct fslot *s = &r->f->slots[i];
 	struct slot_state *st = &r->slots[i];
 
-	st->gen = r->gen;
 	st->l = (struct value_list){NULL, 0};
 	st->v.has = false;
-	if (s->kind == FS_CONST) {
+	if (s->kind == FS_FIELD) {
+		field_get_list(s->ref, env, &st->l);
+	} else if (s->kind == FS_CALL) {
+		filter_call(s, r, env, &st->v, &st->l);
+	} else {
 		st->l = s->lit;
 		if (s->lit.n)
 			st->v = s->lit.v[0];
-	} else if (s->kind == FS_CALL) {
-		filter_call(s, r, env, &st->v, &st->l);
-	} else if (s->is_list) {
-		field_get_list(s->ref, env, &st->l);
-	} else {
-		field_get(s->ref, env, &st->v);
 	}
 }
 
-const struct value *slot_value(struct filter_run *r, struct field_env *env, uint32_t i)
+static NO_INLINE void slot_fill(struct filter_run *r, struct field_env *env, uint32_t i)
+{
+	const struct fslot *s = &r->f->slots[i];
+
+	r->slots[i].gen = r->gen;
+	if (LIKELY(s->kind == FS_FIELD && !s->is_list))
+		field_get(s->ref, env, &r->slots[i].v);
+	else
+		slot_fill_rare(r, env, i);
+}
+
+static ALWAYS_INLINE const struct value *scalar(struct filter_run *r, struct field_env *env,
+						uint32_t i)
 {
 	if (r->slots[i].gen != r->gen)
 		slot_fill(r, env, i);
 	return &r->slots[i].v;
+}
+
+const struct value *slot_value(struct filter_run *r, struct field_env *env, uint32_t i)
+{
+	return scalar(r, env, i);
 }
 
 const struct value_list *slot_list(struct filter_run *r, struct field_env *env, uint32_t i)
@@ -257,7 +271,7 @@ static struct value_list values(struct filter_run *r, struct field_env *env, uin
 	return (struct value_list){v, v->has};
 }
 
-static bool in_slot(struct filter_run *r, struct field_env *env, const struct insn *in)
+static NO_INLINE bool in_slot(struct filter_run *r, struct field_env *env, const struct insn *in)
 {
 	struct value_list a = values(r, env, in->slot), b;
 	bool all = in->op == FI_IN_SLOT, found = false;
@@ -274,7 +288,7 @@ static bool in_slot(struct filter_run *r, struct field_env *env, const struct in
 	return all;
 }
 
-static bool cmp_slot(struct filter_run *r, struct field_env *env, const struct insn *in)
+static NO_INLINE bool cmp_slot(struct filter_run *r, struct field_env *env, const struct insn *in)
 {
 	const struct value *a = slot_value(r, env, in->slot), *b;
 
@@ -297,7 +311,7 @@ static NO_INLINE bool several(struct filter_run *r, struct field_env *env, const
 	return all && l->n;
 }
 
-static bool has(struct filter_run *r, struct field_env *env, uint32_t slot)
+static NO_INLINE bool has(struct filter_run *r, struct field_env *env, uint32_t slot)
 {
 	return r->f->slots[slot].is_list ? slot_list(r, env, slot)->n > 0
 					 : slot_value(r, env, slot)->has;
@@ -310,21 +324,42 @@ static bool around(const struct fconst *c, uint64_t ts)
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
+/* A test of one value that is short enough to stand in the loop. */
+#define SCALAR(name, test)                    \
+	case FI_##name:                       \
+		v = scalar(r, env, in->slot); \
+		yes = v->has && (test);       \
+		break
+
 bool fprog_run(const struct fprog *p, struct filter_run *r, struct field_env *env)
 {
 	const struct event *ev = &env->c->ev;
-	uint32_t pc = p->entry[ev->type];
+	uint32_t pc = p->entry[ev->type], end = p->n - 2; /* ACCEPT; REJECT behind it */
 
-	for (;;) {
+	while (pc < end) {
 		const struct insn *in = &p->code[pc];
 		const struct value *v;
 		bool yes;
 
-		switch (in->op) {
-		case FI_ACCEPT:
-			return true;
-		case FI_REJECT:
-			return false;
+		switch (in->run) {
+			SCALAR(EQ_N, v->u == in->c->u);
+			SCALAR(NE_N, v->u != in->c->u);
+			SCALAR(LT_S, v->i < in->c->i);
+			SCALAR(LE_S, v->i <= in->c->i);
+			SCALAR(GT_S, v->i > in->c->i);
+			SCALAR(GE_S, v->i >= in->c->i);
+			SCALAR(LT_U, v->u < in->c->u);
+			SCALAR(LE_U, v->u <= in->c->u);
+			SCALAR(GT_U, v->u > in->c->u);
+			SCALAR(GE_U, v->u >= in->c->u);
+			SCALAR(EQ_T, text_eq(v, &in->c->text));
+			SCALAR(NE_T, !text_eq(v, &in->c->text));
+			SCALAR(STARTS, starts(v, &in->c->text));
+			SCALAR(ENDS, ends(v, &in->c->text));
+			SCALAR(CONTAINS,
+			       text_contains(v->s, v->len, in->c->text.s, in->c->text.len));
+			SCALAR(IN_N, fset_has_num(in->c->set, v->u));
+			SCALAR(IN_T, fset_has_text(in->c->set, v->s, v->len));
 		case FI_NEVER:
 			yes = false;
 			break;
@@ -344,16 +379,16 @@ bool fprog_run(const struct fprog *p, struct filter_run *r, struct field_env *en
 		case FI_MEETS_SLOT:
 			yes = in_slot(r, env, in);
 			break;
+		case FI_COUNT:
+			yes = several(r, env, in);
+			break;
 		default:
-			if (UNLIKELY(in->quant != FQ_ONE)) {
-				yes = several(r, env, in);
-				break;
-			}
-			v = slot_value(r, env, in->slot);
+			v = scalar(r, env, in->slot);
 			yes = v->has && insn_test(in, r->regex, v);
 		}
 		pc = yes ? in->t : in->f;
 	}
+	return pc == end;
 }
 
 /* The digest has the event alone. */

@@ -1,7 +1,7 @@
 /* usage: filter_explain FILE [--set]
- * Golden texts of --explain: FILE holds the outputs one behind the other, each beginning with the line
- * "filter: EXPRESSION" and ending with a blank line. Every expression is explained again and must give the
- * same text. --set rewrites the file (review the change like code). */
+ * Golden texts of --explain: FILE holds the outputs one behind the other, each beginning with the
+ * line "filter: EXPRESSION" and ending with a blank line. Every expression is explained again and
+ * must give the same text. --set rewrites the file (review the change like code). */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,7 +27,8 @@ static void explain(const char *expr, struct buf *out)
 	struct err e;
 
 	if (filter_compile(&f, expr, false, &e)) {
-		buf_printf(out, "filter: %s\nerror at %llu: %s\n", expr, (unsigned long long)e.pos, e.msg);
+		buf_printf(out, "filter: %s\nerror at %llu: %s\n", expr, (unsigned long long)e.pos,
+			   e.msg);
 		return;
 	}
 	filter_explain(f, out);
@@ -51,13 +52,14 @@ static void show(const char *want, const char *got)
 		got += strcspn(got, "\n") + 1;
 		line++;
 	}
-	printf("line %u:\n  expected: %.*s\n  got:      %.*s\n", line, (int)strcspn(want, "\n"), want, (int)strcspn(got, "\n"),
-	       got);
+	printf("line %u:\n  expected: %.*s\n  got:      %.*s\n", line, (int)strcspn(want, "\n"),
+	       want, (int)strcspn(got, "\n"), got);
 }
 
 int main(int argc, char **argv)
 {
-	char *text = read_file(argc > 1 ? argv[1] : "tests/golden/explain.txt"), *copy = strdup(text), *line, *save;
+	char *text = read_file(argc > 1 ? argv[1] : "tests/golden/explain.txt"),
+	     *copy = strdup(text), *line, *save;
 	unsigned n = 0;
 	struct buf out;
 	bool same;
