@@ -116,5 +116,5 @@ int main(void)
 		left = -1;
 	}
 	printf("%u filters, %lu failed allocations\n", (unsigned)ARRAY_SIZE(filters), total);
-	return total < 100;
+	return total < 40; /* far more where the arena allocates piece by piece (sanitizers) */
 }
