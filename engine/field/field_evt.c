@@ -259,7 +259,7 @@ void get_evt_io_dir(const struct field_ref *r, struct field_env *env, struct val
 	unsigned dirs = io_dirs(env);
 
 	if (dirs)
-		set_str(v, dirs & IO_READ ? "read" : "write");
+		set_str(v, dirs & IO_WRITE ? "write" : "read"); /* copy_file_range does both */
 }
 
 void get_evt_is_wait(const struct field_ref *r, struct field_env *env, struct value *v)
