@@ -29,6 +29,9 @@ enum ev_rec_flags {
 	ER_SELECTED = 1 << 4,/* passed the type bitmap and the header-only predicates */
 	ER_OWN_FD = 1 << 5,  /* unless the carried enter pairs, the event's own parameter tells the fd */
 	ER_LATER = 1 << 6,   /* exit that is not the first behind its enter: what the enter said is used up */
+	ER_SETS_FD = 1 << 7, /* exit that leaves another last fd than it found */
+	ER_LOCAL_FD = 1 << 8,/* fd is this event's alone, not what it leaves */
+	ER_CUT = 1 << 9,     /* apply: from this event on the slot's events belong to another entry of the tid */
 };
 
 #define EV_FD_NONE  INT32_MIN	 /* no descriptor, or a number that cannot be one */

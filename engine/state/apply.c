@@ -50,14 +50,10 @@ static void row_enter(struct apply *a)
 static int64_t row_fd_before(struct apply *a)
 {
 	const struct ev_rec *r = a->rec;
-	const struct open_enter *c;
 
-	if (r->pair == PAIR_NONE)
-		return fd_initial(a->d);
-	if (r->pair != PAIR_CARRY)
+	if (r->pair != PAIR_NONE && r->pair != PAIR_CARRY && !(r->flags & ER_LATER))
 		return a->b->ev[r->pair - 1].fd;
-	c = a->b->slots[r->slot].carry;
-	return c ? c->fd : fd_initial(a->d);
+	return r->slot == UINT32_MAX ? EV_FD_NONE : slots_fd_before(a->b, (uint32_t)(r - a->b->ev), a->d);
 }
 
 static bool row_creates(const struct apply *a)
@@ -90,16 +86,16 @@ static void row_fcntl_carried(struct apply *a)
 
 static void row_handle(struct apply *a, const struct apply_entry *ae)
 {
-	int64_t guess = rec_last_fd(a->b, a->rec, a->d);
+	int64_t guess = rec_last_fd(a->b, a->rec, a->d), before;
 
 	row_enter(a);
-	a->last_fd = row_creates(a) ? row_fd_before(a) : guess;
+	before = a->last_fd = row_creates(a) ? row_fd_before(a) : guess;
 	if (ae->fn && (ae->demand & a->d->bits))
 		ae->fn(a);
 	else if (a->rec->type == EV_SYSCALL_FCNTL_X)
 		row_fcntl_carried(a);
 	if (a->rec->slot != UINT32_MAX && fd_narrow(a->last_fd) != fd_narrow(guess))
-		slots_fix_fd(a->b, (uint32_t)(a->rec - a->b->ev), a->last_fd);
+		slots_fix_fd(a->b, (uint32_t)(a->rec - a->b->ev), a->last_fd, a->last_fd != before);
 }
 
 static void row_apply(struct apply *a, const struct apply_entry *table, uint32_t idx, bool touch)

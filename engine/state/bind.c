@@ -217,8 +217,9 @@ static uint64_t latency_before(const struct evctx *c)
 {
 	const struct batch *b = c->b;
 	const struct tslot *s = &b->slots[c->rec->slot];
+	bool cut = c->rec->flags & ER_CUT;
 
-	for (uint32_t i = c->idx; i-- > s->first;) {
+	for (uint32_t i = c->idx; !cut && i-- > s->first;) {
 		const struct ev_rec *r = &b->ev[i];
 		unsigned traits;
 
@@ -229,6 +230,7 @@ static uint64_t latency_before(const struct evctx *c)
 			return 0;
 		if (traits & TT_EXIT)
 			return exit_latency(b, r);
+		cut = r->flags & ER_CUT;
 	}
 	return s->carry && c->rec->pair == PAIR_CARRY ? s->carry->latency : 0;
 }

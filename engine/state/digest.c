@@ -348,6 +348,12 @@ static int32_t slot_set_fd(struct tslot *s, int32_t fd)
 	return s->last_fd = fd;
 }
 
+static int32_t exit_set_fd(struct tslot *s, struct ev_rec *r, int32_t fd)
+{
+	r->flags |= ER_SETS_FD;
+	return slot_set_fd(s, fd);
+}
+
 /* Exits that do more with descriptors than to keep what the enter left. */
 static int32_t exit_fd(struct digest *g, const struct peek *k, const struct digest_type *t, struct tslot *s,
 		       struct ev_rec *r, int32_t before)
@@ -356,20 +362,22 @@ static int32_t exit_fd(struct digest *g, const struct peek *k, const struct dige
 
 	if (t->flags & DG_FCNTL) {
 		if (fcntl_dups(fcntl_cmd(g, k, r)))
-			return succeeded(k) ? slot_set_fd(s, peek_fd(k, 0)) : before;
+			return succeeded(k) ? exit_set_fd(s, r, peek_fd(k, 0)) : before;
 	} else if (t->flags & DG_CREATES) {
 		if (succeeded(k))
-			return slot_set_fd(s, peek_fd(k, i));
+			return exit_set_fd(s, r, peek_fd(k, i));
 		if (!(r->flags & ER_PAIRED) && !g->d->compat029)
 			r->flags |= ER_OWN_FD;
 		return before;
 	} else if (t->flags & DG_SETS_FD) {
-		return k->np > i ? slot_set_fd(s, peek_fd(k, i)) : before;
+		return k->np > i ? exit_set_fd(s, r, peek_fd(k, i)) : before;
 	}
 	/* Newer traces hold no enter events. Not kept as the thread's last fd: see rec_last_fd. */
 	if ((t->flags & DG_OWN_FD) && !(r->flags & ER_PAIRED) && k->np > i) {
-		if (r->pair != PAIR_CARRY)
+		if (r->pair != PAIR_CARRY) {
+			r->flags |= ER_LOCAL_FD;
 			return peek_fd(k, i);
+		}
 		r->flags |= ER_OWN_FD;
 	}
 	return before;

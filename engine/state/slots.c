@@ -153,22 +153,44 @@ void slots_end(struct state *st, struct batch *b)
 
 /* ---- corrections --------------------------------------------------------------------------------- */
 
-void slots_fix_fd(struct batch *b, uint32_t idx, int64_t fd)
+/* What the thread's last fd was before event idx, whose enter does not tell. */
+int64_t slots_fd_before(const struct batch *b, uint32_t idx, const struct demand *d)
+{
+	const struct ev_rec *r = &b->ev[idx];
+	const struct tslot *s = &b->slots[r->slot];
+	bool cut = r->flags & ER_CUT;
+	int32_t fd = EV_FD_CARRY;
+
+	for (uint32_t i = idx; !cut && i-- > s->first && fd == EV_FD_CARRY;) {
+		if (b->ev[i].slot != r->slot)
+			continue;
+		if (!(b->ev[i].flags & ER_LOCAL_FD))
+			fd = b->ev[i].fd;
+		cut = b->ev[i].flags & ER_CUT;
+	}
+	if (fd != EV_FD_CARRY)
+		return fd;
+	return r->pair == PAIR_NONE || !s->carry ? fd_initial(d) : s->carry->fd;
+}
+
+void slots_fix_fd(struct batch *b, uint32_t idx, int64_t fd, bool sets)
 {
 	uint32_t slot = b->ev[idx].slot;
-	int32_t was = b->ev[idx].fd, is = fd_narrow(fd);
+	int32_t is = fd_narrow(fd);
 	struct tslot *s = &b->slots[slot];
 
 	b->ev[idx].fd = is;
-	b->ev[idx].flags &= (uint16_t)~ER_OWN_FD;
+	b->ev[idx].flags &= (uint16_t)~(ER_OWN_FD | ER_SETS_FD | ER_LOCAL_FD);
+	b->ev[idx].flags |= sets ? ER_SETS_FD : 0;
 	for (uint32_t i = idx + 1; i < b->nev; i++) {
 		struct ev_rec *r = &b->ev[i];
 
 		if (r->slot != slot)
 			continue;
-		if (r->fd != was || r->pair == i + 1)
+		if (r->pair == i + 1 || (r->flags & ER_SETS_FD))
 			return;
-		r->fd = is;
+		if (!(r->flags & ER_LOCAL_FD))
+			r->fd = is;
 	}
 	s->last_fd = is;
 	s->last_fd_set = true;
@@ -194,12 +216,53 @@ static void extra_add(struct state *st, uint32_t idx)
 	st->nextra++;
 }
 
+static bool fcntl_tells(const struct batch *b, const struct ev_rec *r, const struct demand *d)
+{
+	struct event e;
+	int64_t cmd;
+
+	return !d->compat029 && block_event(&e, b, r->off, d) == EVENT_OK && event_param_i64(&e, 2, &cmd);
+}
+
+static bool own_fd_param(const struct batch *b, const struct ev_rec *r, const struct demand *d)
+{
+	int i = event_table[r->type].fd_param;
+	struct event e;
+
+	return i >= 0 && block_event(&e, b, r->off, d) == EVENT_OK && e.nparams > i;
+}
+
+/* An exit behind the cut: nothing pairs with it, and of the last fd only what later exits set is left. */
+static void exit_cut(const struct batch *b, const struct demand *d, struct ev_rec *r, int32_t *fd, bool *exited)
+{
+	r->pair = PAIR_NONE;
+	r->flags &= (uint16_t)~ER_PAIRED;
+	if (type_traits(d, r->type) & TT_EXIT) {
+		if (!*exited)
+			r->flags &= (uint16_t)~ER_LATER;
+		*exited = true;
+	}
+	/* The enter that made it a copy is gone, unless the event says so itself. */
+	if (r->type == EV_SYSCALL_FCNTL_X && !fcntl_tells(b, r, d))
+		r->flags &= (uint16_t)~ER_SETS_FD;
+	if (r->flags & ER_SETS_FD)
+		*fd = r->fd;
+	else if (!(r->flags & ER_LOCAL_FD))
+		r->fd = *fd;
+	/* Unpaired, it is on its own now: see exit_fd in digest.c. */
+	if (!d->compat029 && (r->type & 1) && !(r->flags & (ER_SETS_FD | ER_LOCAL_FD)) && own_fd_param(b, r, d))
+		r->flags |= ER_OWN_FD;
+}
+
 /* The events of slot from idx on, up to the next enter. */
 static void slot_cut(struct apply *a, uint32_t slot, uint32_t idx, bool touch)
 {
 	struct batch *b = a->b;
 	struct tslot *s = &b->slots[slot];
-	bool pairs = true;
+	int32_t fd = fd_initial(a->d);
+	bool pairs = true, exited = false, any = false;
+	uint16_t first = ER_CUT;
+	uint32_t last_exit = 0;
 
 	for (uint32_t i = idx; i < b->nev && (pairs || touch); i++) {
 		struct ev_rec *r = &b->ev[i];
@@ -207,6 +270,8 @@ static void slot_cut(struct apply *a, uint32_t slot, uint32_t idx, bool touch)
 
 		if (r->slot != slot)
 			continue;
+		r->flags |= first;
+		first = 0;
 		traits = type_traits(a->d, r->type);
 		if (touch && (traits & TT_TOUCH)) {
 			extra_add(a->st, i);
@@ -215,16 +280,17 @@ static void slot_cut(struct apply *a, uint32_t slot, uint32_t idx, bool touch)
 		pairs = pairs && !(traits & TT_RESET);
 		if (!pairs)
 			continue;
-		r->pair = PAIR_NONE;
-		r->flags &= (uint16_t)~ER_PAIRED;
-		if (!(type_flags(a->d, r->type) & EF_CREATES_FD) && !(r->flags & ER_OWN_FD))
-			r->fd = fd_initial(a->d);
+		exit_cut(b, a->d, r, &fd, &exited);
+		last_exit = traits & TT_EXIT ? i + 1 : last_exit;
+		any = any || (r->flags & ER_SETS_FD);
 	}
 	if (!pairs)
 		return;
 	s->fresh = true;
-	s->last_enter = s->last_exit = 0;
-	s->last_fd_set = false;
+	s->last_enter = 0;
+	s->last_exit = last_exit;
+	s->last_fd_set = any;
+	s->last_fd = fd;
 }
 
 void slots_cut(struct apply *a, int64_t tid, bool touch)

@@ -163,7 +163,8 @@ void fds_each_now(struct apply *a, struct fd_table *ft,
 void slots_begin(struct state *st, struct batch *b); /* threads and carries as before the batch */
 void slots_end(struct state *st, struct batch *b);   /* threads as behind it; carries for the next one */
 /* The thread's last fd from event idx on is not what the digest took it for. */
-void slots_fix_fd(struct batch *b, uint32_t idx, int64_t fd);
+void slots_fix_fd(struct batch *b, uint32_t idx, int64_t fd, bool sets);
+int64_t slots_fd_before(const struct batch *b, uint32_t idx, const struct demand *d);
 /* The tid's events behind the present one belong to another entry: they no longer pair with what was before it. With
  * touch, the next one that makes placeholders is looked at again. */
 void slots_cut(struct apply *a, int64_t tid, bool touch);
