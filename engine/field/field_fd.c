@@ -182,10 +182,10 @@ static void set_directory(struct value *v)
 
 	if (!v->has)
 		return;
-	if (slash && slash != v->s)
-		v->len = (uint32_t)(slash - v->s);
-	else
+	if (!slash || slash == v->s)
 		set_text(v, "/", 1);
+	else if (slash + 1 < v->s + v->len)
+		v->len = (uint32_t)(slash - v->s);
 }
 
 void get_fd_directory(const struct field_ref *r, struct field_env *env, struct value *v)

@@ -24,8 +24,11 @@ static void resolve(struct field_env *env, int64_t dirfd, const char *name, size
 	} else {
 		const struct fd_ver *dir = evctx_fd_n(env->c, dirfd);
 
-		if (dir)
+		if (dir) {
 			base = fd_ver_name(dir, is_029(env), &base_len);
+			set_text(v, out, path_join_at(out, base, base_len, name, len, is_029(env)));
+			return;
+		}
 	}
 	set_text(v, out, path_join(out, base, base_len, name, len, is_029(env)));
 }
@@ -125,10 +128,12 @@ void get_fs_path(const struct field_ref *r, struct field_env *env, struct value 
 
 /* ---- evt.abspath ----------------------------------------------------------------------------------------------- */
 
-/* Only the exits of calls that name a directory by a descriptor have it. */
+/* Only the exits of calls that name a directory by a descriptor have it, and the enter event of the oldest openat,
+ * whose exit has no path. */
 void get_evt_abspath(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	const struct paths *p = is_exit(env) ? paths_of(env->c->ev.type) : NULL;
+	bool has = is_exit(env) || env->c->ev.type == EV_SYSCALL_OPENAT_E;
+	const struct paths *p = has ? paths_of(env->c->ev.type) : NULL;
 	bool dst = r->arg_kind == FA_TEXT && !strcmp(r->arg_text, "dst");
 
 	if (!p || (p->dir < 0 && p->type != EV_SYSCALL_OPEN_BY_HANDLE_AT_X))

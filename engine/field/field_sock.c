@@ -193,18 +193,12 @@ void get_fd_is_server(const struct field_ref *r, struct field_env *env, struct v
 		set_bool(v, false);
 }
 
-/* Of the sockets that were there when the trace began, those of TCP are. */
-static bool was_connected(const struct fd_ver *f)
-{
-	return (f->flags & FDF_FROM_PROC) && is_tuple_kind(f) && f->l4proto == L4_TCP;
-}
-
 void get_fd_connected(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	const struct fd_ver *f = event_fd(env);
 
 	if (f)
-		set_bool(v, (f->flags & FDF_CONNECTED) || was_connected(f));
+		set_bool(v, f->flags & FDF_CONNECTED);
 }
 
 /* ---- names from outside the trace ------------------------------------------------------------------------------ */

@@ -75,7 +75,11 @@ size_t put_fd(const struct put *x, int64_t fd)
 
 	if (f) {
 		*p++ = '(';
+		char *from = p;
 		p = put_fd_kind(p, f);
+		/* 0.29.3 keeps 1023 bytes of what stands in the parentheses. */
+		if (UNLIKELY(x->compat && (size_t)(p - from) + name_len > 1023))
+			name_len = 1023 - (uint32_t)(p - from);
 		memcpy(p, name, name_len);
 		p += name_len;
 		*p++ = ')';

@@ -224,7 +224,10 @@ void apply_accept(struct apply *a)
 	const uint8_t *p;
 	uint32_t len;
 
-	if (fd < 0 || !a->t || !event_param(&a->ev, 1, &p, &len) || len == 0)
+	if (fd < 0 || !a->t)
+		return;
+	a->last_fd = fd; /* even if we learn nothing about it */
+	if (!event_param(&a->ev, 1, &p, &len) || len == 0)
 		return;
 	bool inet = sock_ends_parse(&e, p, len, a->d->compat029);
 	if (!inet && (p[0] != SOCK_UNIX || len < SOCK_TUPLE_UNIX_MIN))

@@ -27,6 +27,18 @@ static bool give(const char *s, size_t n, char *out, size_t cap, size_t *len)
 	return true;
 }
 
+static bool give_printable(const char *s, size_t n, char *out, size_t cap, size_t *len)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n && k < cap - 1; i++)
+		if (s[i] >= 0x20 && s[i] <= 0x7e)
+			out[k++] = s[i];
+	out[k] = 0;
+	*len = k;
+	return true;
+}
+
 static bool failed(struct evctx *c)
 {
 	int64_t res;
@@ -84,18 +96,6 @@ static bool shown_as_is_029(const struct evctx *c, const struct open_args *o)
 		(o->name_len == 4 && memcmp(o->name, "<NA>", 4) == 0));
 }
 
-static bool give_printable(const char *s, size_t n, char *out, size_t cap, size_t *len)
-{
-	size_t k = 0;
-
-	for (size_t i = 0; i < n && k < cap - 1; i++)
-		if (s[i] >= 0x20 && s[i] <= 0x7e)
-			out[k++] = s[i];
-	out[k] = 0;
-	*len = k;
-	return true;
-}
-
 static bool attempted_path(struct evctx *c, char *out, size_t cap, size_t *len)
 {
 	bool compat = c->demand->compat029;
@@ -136,7 +136,9 @@ static bool tuple_name(struct evctx *c, char *out, size_t cap, size_t *len)
 	if (!event_param(&c->ev, 1, &p, &n) ||
 	    (n == 0 && c->ev.type == EV_SOCKET_CONNECT_X && c->ev.nparams > CONNECT_ADDR))
 		return false;
-	return give(buf, sock_tuple_text(buf, sizeof(buf), p, n), out, cap, len);
+	size_t k = sock_tuple_text(buf, sizeof(buf), p, n);
+	return c->demand->compat029 ? give_printable(buf, k, out, cap, len)
+				    : give(buf, k, out, cap, len);
 }
 
 bool fd_attempted_name(struct evctx *c, char *out, size_t cap, size_t *len)

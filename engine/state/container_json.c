@@ -180,7 +180,7 @@ static void read_texts_and_numbers(struct parse *p)
 	c->cni_json = member_text(p, "cni_json");
 	c->pod_sandbox_id = member_text(p, "pod_sandbox_id");
 	c->mesos_task_id = member_text(p, "mesos_task_id");
-	c->type = (uint16_t)member_int(p, "type", CT_DOCKER);
+	c->type = (uint16_t)member_int(p, "type", CT_UNKNOWN);
 	c->lookup_state = (uint8_t)member_int(p, "lookup_state", CL_SUCCESSFUL);
 	c->privileged = member_bool(p, "privileged");
 	c->is_pod_sandbox = member_bool(p, "is_pod_sandbox");

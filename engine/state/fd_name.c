@@ -58,6 +58,41 @@ static bool is_clean(const char *p, size_t len, bool compat029)
 	return len == 1 || p[len - 1] != '/';
 }
 
+static struct rstr *new_name(const char *s, size_t len)
+{
+	struct rstr *n = malloc(sizeof(*n) + len + 1);
+
+	if (!n)
+		return NULL;
+	n->ref = 1;
+	n->len = (uint32_t)len;
+	memcpy(n->s, s, len);
+	n->s[len] = 0;
+	return n;
+}
+
+/* A name that is no path, as 0.29.3 shows it: without the bytes that do not print. raw itself if it
+ * has none. */
+static struct rstr *printable(struct rstr *raw)
+{
+	size_t n = 0;
+	uint32_t i;
+
+	for (i = 0; i < raw->len && raw->s[i] >= 0x20 && raw->s[i] <= 0x7e; i++)
+		;
+	if (i == raw->len)
+		return raw;
+	struct rstr *s = new_name(raw->s, raw->len);
+	for (i = 0; s && i < raw->len; i++)
+		if (raw->s[i] >= 0x20 && raw->s[i] <= 0x7e)
+			s->s[n++] = raw->s[i];
+	if (s) {
+		s->s[n] = 0;
+		s->len = (uint32_t)n;
+	}
+	return s;
+}
+
 /* The text of f's name: raw itself, or one made by malloc. NULL when memory is out. */
 static struct rstr *build_name(const struct fd_ver *f, bool compat029)
 {
@@ -67,17 +102,13 @@ static struct rstr *build_name(const struct fd_ver *f, bool compat029)
 	if (f->flags & FDF_TUPLE_NAME) {
 		len = fd_tuple_text(buf, sizeof(buf), f);
 	} else {
+		if (!f->base)
+			return printable(f->raw);
 		if (f->base->len == 0 && is_clean(f->raw->s, f->raw->len, compat029))
 			return f->raw;
 		len = path_join(buf, f->base->s, f->base->len, f->raw->s, f->raw->len, compat029);
 	}
-	struct rstr *s = malloc(sizeof(*s) + len + 1);
-	if (!s)
-		return NULL;
-	s->ref = 1;
-	s->len = (uint32_t)len;
-	memcpy(s->s, buf, len + 1);
-	return s;
+	return new_name(buf, len);
 }
 
 const char *fd_ver_name(const struct fd_ver *f, bool compat029, uint32_t *len)
@@ -86,7 +117,7 @@ const char *fd_ver_name(const struct fd_ver *f, bool compat029, uint32_t *len)
 	/* acquire: pairs with the release below; the text was written by another worker */
 	struct rstr *s = atomic_load_explicit(slot, memory_order_acquire);
 
-	if (!s && !f->base && !(f->flags & FDF_TUPLE_NAME))
+	if (!s && !compat029 && !f->base && !(f->flags & FDF_TUPLE_NAME))
 		s = f->raw;
 	if (!s) {
 		struct rstr *mine = build_name(f, compat029);

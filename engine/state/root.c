@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "state/sock.h"
 #include "state/state_priv.h"
 
 /* Callbacks get an apply context whose order number is 0: "before the first event". */
@@ -140,6 +141,9 @@ static int load_fd(void *ctx, const struct meta_fd *m)
 		f->flags |= FDF_TUPLE_NAME;
 	else
 		fd_set_name(a, f, NULL, m->name.p, m->name.len);
+	sock_unmap(f, a->d->compat029);
+	if (fd_is_inet(f) && f->l4proto == L4_TCP)
+		f->flags |= FDF_CONNECTED;
 	if (m->type == FDK_IPV4_SERV || m->type == FDK_IPV6_SERV)
 		f->flags |= FDF_ROLE_SERVER;
 	else if (m->type == FDK_UNIX)
@@ -211,23 +215,11 @@ static int port_collect(void *ctx, int fd, const struct fd_ver *f)
 {
 	struct port_set *p = ctx;
 
-	if (f->kind == FDK_IPV4_SERV) {
+	if (f->kind == FDK_IPV4_SERV || f->kind == FDK_IPV6_SERV) { /* the latter may serve both */
 		p->bit[f->sport / 64] |= (uint64_t)1 << (f->sport % 64);
 		p->any = true;
 	}
 	return 0;
-}
-
-static void socket_swap(struct fd_ver *f)
-{
-	uint8_t ip[16];
-	uint16_t port = f->sport;
-
-	memcpy(ip, f->sip, sizeof(ip));
-	memcpy(f->sip, f->dip, sizeof(ip));
-	memcpy(f->dip, ip, sizeof(ip));
-	f->sport = f->dport;
-	f->dport = port;
 }
 
 static int role_fix(void *ctx, int fd, const struct fd_ver *cf)
@@ -239,7 +231,7 @@ static int role_fix(void *ctx, int fd, const struct fd_ver *cf)
 		return 0;
 	if (p->bit[f->sport / 64] >> (f->sport % 64) & 1) {
 		f->flags |= FDF_ROLE_SERVER;
-		socket_swap(f);
+		sock_swap(f);
 	} else {
 		f->flags |= FDF_ROLE_CLIENT;
 	}

@@ -10,7 +10,7 @@ static bool is_mapped(const uint8_t *ip)
 }
 
 /* Two times "::" says nothing about the protocol, except to 0.29.3. */
-static bool pair_is_v6(const uint8_t *sip, const uint8_t *dip, bool compat029)
+bool sock_pair_is_v6(const uint8_t *sip, const uint8_t *dip, bool compat029)
 {
 	if (!is_mapped(sip) || !is_mapped(dip))
 		return true;
@@ -35,7 +35,7 @@ bool sock_ends_parse(struct sock_ends *e, const uint8_t *tuple, uint32_t len, bo
 	}
 	if (len != SOCK_TUPLE6_LEN || tuple[0] != SOCK_INET6)
 		return false;
-	e->v6 = pair_is_v6(tuple + 1, tuple + 19, compat029);
+	e->v6 = sock_pair_is_v6(tuple + 1, tuple + 19, compat029);
 	if (e->v6) {
 		memcpy(e->sip, tuple + 1, 16);
 		memcpy(e->dip, tuple + 19, 16);
@@ -46,6 +46,17 @@ bool sock_ends_parse(struct sock_ends *e, const uint8_t *tuple, uint32_t len, bo
 	e->sport = load_u16(tuple + 17);
 	e->dport = load_u16(tuple + 35);
 	return true;
+}
+
+void sock_unmap(struct fd_ver *f, bool compat029)
+{
+	if (f->kind != FDK_IPV6 || sock_pair_is_v6(f->sip, f->dip, compat029))
+		return;
+	f->kind = FDK_IPV4;
+	memmove(f->sip, f->sip + 12, 4);
+	memmove(f->dip, f->dip + 12, 4);
+	memset(f->sip + 4, 0, 12);
+	memset(f->dip + 4, 0, 12);
 }
 
 bool sock_addr_parse(struct sock_ends *e, const uint8_t *addr, uint32_t len)

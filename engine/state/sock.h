@@ -33,6 +33,10 @@ struct sock_ends {
 /* From SOCKTUPLE wire bytes; false when they are not a well-formed inet tuple. Two ipv4-mapped (or
  * unspecified) ipv6 addresses become ipv4; two unspecified ones only in 0.29.3. */
 bool sock_ends_parse(struct sock_ends *e, const uint8_t *tuple, uint32_t len, bool compat029);
+/* Do two ipv6 addresses belong to an ipv6 conversation? (See above for when not.) */
+bool sock_pair_is_v6(const uint8_t *sip, const uint8_t *dip, bool compat029);
+/* f, an ipv6 socket, becomes an ipv4 one if its addresses are. */
+void sock_unmap(struct fd_ver *f, bool compat029);
 /* The same for SOCKADDR: fills dip and dport. */
 bool sock_addr_parse(struct sock_ends *e, const uint8_t *addr, uint32_t len);
 void sock_ends_get(struct sock_ends *e, const struct fd_ver *f);
