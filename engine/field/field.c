@@ -4,47 +4,63 @@
 
 #include "field/field_int.h"
 
-/* ---- the table --------------------------------------------------------------------------------- */
+/* ---- the table ---------------------------------------------------------------------------------
+ */
 
 #define FLAGS_OF_029 (FF_FILTER_ONLY | FF_PRINT_ONLY | FF_ARG_REQUIRED | FF_TABLE_ONLY | FF_HIDDEN)
-#define SINCE_BOTH     .known_029 = true, .known_new = true
-#define SINCE_WAS(t)   .known_029 = true, .known_new = true, .type_029 = PT_##t
-#define SINCE_OLD      .known_029 = true
-#define SINCE_NEW      .known_new = true
+#define SINCE_BOTH .known_029 = true, .known_new = true
+#define SINCE_WAS(t) .known_029 = true, .known_new = true, .type_029 = PT_##t
+#define SINCE_OLD .known_029 = true
+#define SINCE_NEW .known_new = true
 #define SINCE_NEW_GONE .known_new = false
-#define list_scalar    NULL
+#define list_scalar NULL
 
 /* Written by fields_init only, then IMMUTABLE. */
 static struct field_info fields[] = {
 #define F(name_, cls_, type_, fmt_, arg_, since, flags_, demand_, getter, sel_, lister, help_) \
-	{ .name = name_, .cls = cls_, .type = PT_##type_, .fmt = PF_##fmt_, .arg = FAF_##arg_,  \
-	  SINCE_##since, .flags = flags_, .demand = demand_, .get = get_##getter, .sel = sel_,  \
-	  .list = list_##lister, .help = help_ },
+	{.name = name_,                                                                        \
+	 .cls = cls_,                                                                          \
+	 .type = PT_##type_,                                                                   \
+	 .fmt = PF_##fmt_,                                                                     \
+	 .arg = FAF_##arg_,                                                                    \
+	 SINCE_##since,                                                                        \
+	 .flags = flags_,                                                                      \
+	 .demand = demand_,                                                                    \
+	 .get = get_##getter,                                                                  \
+	 .sel = sel_,                                                                          \
+	 .list = list_##lister,                                                                \
+	 .help = help_},
 #include "field/fields.def"
 #undef F
 };
 
 static const struct field_class classes[FIELD_CLASS_COUNT] = {
-	[EVT_ANY] = { "evt", "all events", "What every event has.", false },
-	[EVT_SYS] = { "evt", "system calls",
-		      "System calls and the other events of the kernel. The parameters of an event are "
-		      "reached by their names, as in evt.arg.name.", false },
-	[PROC] = { "process", NULL, "The process and the thread that an event belongs to.", false },
-	[USER] = { "user", NULL, "The user that the thread acts for.", false },
-	[GROUP] = { "group", NULL, "The group that the thread acts for.", false },
-	[CONTAINER] = { "container", NULL,
-			"The container that the thread runs in; id and name are host outside of one.", false },
-	[FD] = { "fd", NULL, "The descriptor that the event works on.", false },
-	[FSPATH] = { "fs.path", NULL, "The paths that calls on the file system work on.", false },
-	[SYSLOG] = { "syslog", NULL, "Messages written to the system log.", false },
-	[FDLIST] = { "fdlist", NULL, "The descriptors that a poll looks at.", false },
-	[K8S] = { "k8s", NULL,
-		  "Kubernetes: what the containers in the trace tell about their pods. A trace holds nothing "
-		  "about the other objects.", false },
-	[MESOS] = { "mesos", NULL, "Mesos: the task id that containers in the trace carry.", false },
-	[SPAN] = { "span", NULL, "User tracers: the span that an event begins or ends.", false },
-	[EVTIN] = { "evtin", NULL, "User tracers: the spans that are open around an event.", false },
-	[UTIL] = { "util", NULL, "Helpers.", true },
+	[EVT_ANY] = {"evt", "all events", "What every event has.", false},
+	[EVT_SYS] =
+		{"evt", "system calls",
+		 "System calls and the other events of the kernel. The parameters of an event are "
+		 "reached by their names, as in evt.arg.name.",
+		 false},
+	[PROC] = {"process", NULL, "The process and the thread that an event belongs to.", false},
+	[USER] = {"user", NULL, "The user that the thread acts for.", false},
+	[GROUP] = {"group", NULL, "The group that the thread acts for.", false},
+	[CONTAINER] =
+		{"container", NULL,
+		 "The container that the thread runs in; id and name are host outside of one.",
+		 false},
+	[FD] = {"fd", NULL, "The descriptor that the event works on.", false},
+	[FSPATH] = {"fs.path", NULL, "The paths that calls on the file system work on.", false},
+	[SYSLOG] = {"syslog", NULL, "Messages written to the system log.", false},
+	[FDLIST] = {"fdlist", NULL, "The descriptors that a poll looks at.", false},
+	[K8S] = {"k8s", NULL,
+		 "Kubernetes: what the containers in the trace tell about their pods. A trace "
+		 "holds nothing "
+		 "about the other objects.",
+		 false},
+	[MESOS] = {"mesos", NULL, "Mesos: the task id that containers in the trace carry.", false},
+	[SPAN] = {"span", NULL, "User tracers: the span that an event begins or ends.", false},
+	[EVTIN] = {"evtin", NULL, "User tracers: the spans that are open around an event.", false},
+	[UTIL] = {"util", NULL, "Helpers.", true},
 };
 
 /* Open-addressed hash over the names: index + 1, 0 = free. At most half full. */
@@ -54,8 +70,14 @@ static uint16_t hash[HASH_SIZE];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 #define HASH_START 2166136261u
-static inline uint32_t hash_step(uint32_t h, char c) { return (h ^ (uint8_t)c) * 16777619u; }
-static inline uint32_t hash_slot(uint32_t h) { return (h ^ h >> 15) % HASH_SIZE; }
+static inline uint32_t hash_step(uint32_t h, char c)
+{
+	return (h ^ (uint8_t)c) * 16777619u;
+}
+static inline uint32_t hash_slot(uint32_t h)
+{
+	return (h ^ h >> 15) % HASH_SIZE;
+}
 
 static void fields_init(void)
 {
@@ -118,7 +140,8 @@ const struct field_info *field_find_prefix(const char *text, size_t len)
 	uint32_t h = HASH_START;
 
 	pthread_once(&once, fields_init);
-	for (size_t i = 0; i < len && (isalnum_c(text[i]) || text[i] == '.' || text[i] == '_'); i++) {
+	for (size_t i = 0; i < len && (isalnum_c(text[i]) || text[i] == '.' || text[i] == '_');
+	     i++) {
 		const struct field_info *f;
 
 		h = hash_step(h, text[i]);
@@ -129,7 +152,8 @@ const struct field_info *field_find_prefix(const char *text, size_t len)
 	return best;
 }
 
-/* ---- extraction -------------------------------------------------------------------------------- */
+/* ---- extraction --------------------------------------------------------------------------------
+ */
 
 void field_get(const struct field_ref *r, struct field_env *env, struct value *v)
 {
@@ -164,7 +188,7 @@ void field_env_fini(struct field_env *env)
 		buf_fini(&env->text[i]);
 }
 
-/* ---- shared helpers ------------------------------------------------------------------------------ */
+/* ---- shared helpers ---- */
 
 void set_buf(struct value *v, struct field_env *env, const struct buf *b)
 {
@@ -191,6 +215,4 @@ int event_param_index(const struct field_env *env, const char *name, size_t len)
 	return -1;
 }
 
-void get_never(const struct field_ref *r, struct field_env *env, struct value *v)
-{
-}
+void get_never(const struct field_ref *r, struct field_env *env, struct value *v) {}

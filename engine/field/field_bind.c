@@ -9,7 +9,8 @@ static bool is_container_event(const struct field_env *env)
 {
 	unsigned type = env->c->ev.type;
 
-	return type == EV_CONTAINER_E || type == EV_CONTAINER_JSON_E || type == EV_CONTAINER_JSON_2_E;
+	return type == EV_CONTAINER_E || type == EV_CONTAINER_JSON_E ||
+	       type == EV_CONTAINER_JSON_2_E;
 }
 
 static struct rstr *scratch_rstr(struct field_env *env, const char *prefix, const char *s)
@@ -43,10 +44,25 @@ static struct thread *container_thread(struct field_env *env, const struct threa
 	memset(t, 0, sizeof(*t));
 	t->tid = -1;
 	*tv = (struct thread_ver){
-		.pid = -1, .sid = -1, .vpgid = -1, .pgid = -1, .vtid = -2, .vpid = -2, .fdlimit = UINT64_MAX,
-		.uid = UINT32_MAX, .gid = UINT32_MAX, .loginuid = UINT32_MAX,
-		.comm = comm, .exe = empty, .exepath = empty, .args = empty, .env = empty, .cwd = empty,
-		.root = empty, .cgroups = empty, .container_id = cid,
+		.pid = -1,
+		.sid = -1,
+		.vpgid = -1,
+		.pgid = -1,
+		.vtid = -2,
+		.vpid = -2,
+		.fdlimit = UINT64_MAX,
+		.uid = UINT32_MAX,
+		.gid = UINT32_MAX,
+		.loginuid = UINT32_MAX,
+		.comm = comm,
+		.exe = empty,
+		.exepath = empty,
+		.args = empty,
+		.env = empty,
+		.cwd = empty,
+		.root = empty,
+		.cgroups = empty,
+		.container_id = cid,
 	};
 	if (out)
 		*out = tv;
@@ -67,21 +83,24 @@ struct thread *event_main(struct field_env *env, const struct thread_ver **tv)
 	return evctx_main(env->c, tv);
 }
 
-/* ---- result ------------------------------------------------------------------------------------------- */
+/* ---- result ---- */
 
 bool event_result(struct field_env *env, int64_t *res)
 {
 	if (evctx_rawres(env->c, res))
 		return true;
 	switch (env->c->ev.type) {
-	case EV_SYSCALL_GETUID_X: case EV_SYSCALL_GETEUID_X: case EV_SYSCALL_GETGID_X: case EV_SYSCALL_GETEGID_X:
+	case EV_SYSCALL_GETUID_X:
+	case EV_SYSCALL_GETEUID_X:
+	case EV_SYSCALL_GETGID_X:
+	case EV_SYSCALL_GETEGID_X:
 		return is_newest_writer(env) && event_param_i64(&env->c->ev, 0, res);
 	default:
 		return false;
 	}
 }
 
-/* ---- descriptor -------------------------------------------------------------------------------------- */
+/* ---- descriptor ---- */
 
 bool event_works_on_fd(struct field_env *env)
 {

@@ -12,7 +12,8 @@ bool container_of(struct field_env *env, struct thread_container *tc)
 	tc->c = NULL;
 	if (!t || !tc->tv->container_id->len)
 		return false;
-	tc->c = container_of_thread(env->c->b->root, tc->tv, env->c->ord, is_029(env), &tc->implied);
+	tc->c = container_of_thread(env->c->b->root, tc->tv, env->c->ord, is_029(env),
+				    &tc->implied);
 	return tc->c != NULL;
 }
 
@@ -25,21 +26,33 @@ static void set_copy(struct value *v, struct field_env *env, const char *s)
 		set_text(v, arena_dup(env->scratch, s, n), n);
 }
 
-/* ---- texts ------------------------------------------------------------------------------------------------- */
+/* ---- texts
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static const char *container_attr(const struct container *c, unsigned which, bool compat029)
 {
 	switch (which) {
-	case CN_NAME: return c->name;
-	case CN_IMAGE: return c->image;
-	case CN_IMAGEID: return c->imageid;
-	case CN_REPO: return c->imagerepo;
-	case CN_TAG: return c->imagetag;
-	case CN_DIGEST: return c->imagedigest;
-	case CN_FULL_ID: return c->full_id;
-	case CN_IP: return c->ip;
-	case CN_CNI: return c->cni_json;
-	default: return container_type_name(c->type, compat029);
+	case CN_NAME:
+		return c->name;
+	case CN_IMAGE:
+		return c->image;
+	case CN_IMAGEID:
+		return c->imageid;
+	case CN_REPO:
+		return c->imagerepo;
+	case CN_TAG:
+		return c->imagetag;
+	case CN_DIGEST:
+		return c->imagedigest;
+	case CN_FULL_ID:
+		return c->full_id;
+	case CN_IP:
+		return c->ip;
+	case CN_CNI:
+		return c->cni_json;
+	default:
+		return container_type_name(c->type, compat029);
 	}
 }
 
@@ -68,7 +81,8 @@ void get_container_text(const struct field_ref *r, struct field_env *env, struct
 
 static bool is_docker_like(unsigned type)
 {
-	return type == CT_DOCKER || type == CT_CRI || type == CT_CONTAINERD || type == CT_CRIO || type == CT_PODMAN;
+	return type == CT_DOCKER || type == CT_CRI || type == CT_CONTAINERD || type == CT_CRIO ||
+	       type == CT_PODMAN;
 }
 
 void get_container_privileged(const struct field_ref *r, struct field_env *env, struct value *v)
@@ -86,9 +100,15 @@ void get_container_host_ns(const struct field_ref *r, struct field_env *env, str
 	if (!container_of(env, &tc) || !tc.c->ord)
 		return;
 	switch (r->info->sel) {
-	case NS_PID: set_bool(v, tc.c->host_pid); break;
-	case NS_NETWORK: set_bool(v, tc.c->host_network); break;
-	default: set_bool(v, tc.c->host_ipc); break;
+	case NS_PID:
+		set_bool(v, tc.c->host_pid);
+		break;
+	case NS_NETWORK:
+		set_bool(v, tc.c->host_network);
+		break;
+	default:
+		set_bool(v, tc.c->host_ipc);
+		break;
 	}
 }
 
@@ -102,11 +122,14 @@ void get_container_time(const struct field_ref *r, struct field_env *env, struct
 	set_u(v, r->info->sel ? env->c->ev.ts - tv->pidns_init_start_ts : tv->pidns_init_start_ts);
 }
 
-/* ---- mounts ---------------------------------------------------------------------------------------------------- */
+/* ---- mounts
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void put_mount(struct buf *b, const struct container_mount *m)
 {
-	buf_printf(b, "%s:%s:%s:%s:%s", m->source, m->dest, m->mode, m->rdwr ? "true" : "false", m->propagation);
+	buf_printf(b, "%s:%s:%s:%s:%s", m->source, m->dest, m->mode, m->rdwr ? "true" : "false",
+		   m->propagation);
 }
 
 void get_container_mounts(const struct field_ref *r, struct field_env *env, struct value *v)
@@ -126,12 +149,15 @@ void get_container_mounts(const struct field_ref *r, struct field_env *env, stru
 }
 
 /* By position, or by a pattern for its source; the source itself is looked up by its place. */
-static const struct container_mount *find_mount(const struct field_ref *r, const struct container *c)
+static const struct container_mount *find_mount(const struct field_ref *r,
+						const struct container *c)
 {
 	if (r->arg_kind == FA_INDEX)
-		return r->arg_index >= 0 && r->arg_index < c->nmounts ? &c->mounts[r->arg_index] : NULL;
+		return r->arg_index >= 0 && r->arg_index < c->nmounts ? &c->mounts[r->arg_index]
+								      : NULL;
 	for (unsigned i = 0; i < c->nmounts; i++) {
-		const char *path = r->info->sel == MT_SOURCE ? c->mounts[i].dest : c->mounts[i].source;
+		const char *path =
+			r->info->sel == MT_SOURCE ? c->mounts[i].dest : c->mounts[i].source;
 
 		if (!fnmatch(r->arg_text, path, FNM_PATHNAME))
 			return &c->mounts[i];
@@ -151,11 +177,21 @@ void get_container_mount(const struct field_ref *r, struct field_env *env, struc
 	if (!m)
 		return;
 	switch (r->info->sel) {
-	case MT_SOURCE: set_str(v, m->source); break;
-	case MT_DEST: set_str(v, m->dest); break;
-	case MT_MODE: set_str(v, m->mode); break;
-	case MT_RDWR: set_str(v, m->rdwr ? "true" : "false"); break;
-	case MT_PROPAGATION: set_str(v, m->propagation); break;
+	case MT_SOURCE:
+		set_str(v, m->source);
+		break;
+	case MT_DEST:
+		set_str(v, m->dest);
+		break;
+	case MT_MODE:
+		set_str(v, m->mode);
+		break;
+	case MT_RDWR:
+		set_str(v, m->rdwr ? "true" : "false");
+		break;
+	case MT_PROPAGATION:
+		set_str(v, m->propagation);
+		break;
 	default:
 		b = env_text(env, 0);
 		put_mount(b, m);
@@ -164,11 +200,15 @@ void get_container_mount(const struct field_ref *r, struct field_env *env, struc
 	}
 }
 
-/* ---- probes ------------------------------------------------------------------------------------------------------ */
+/* ---- probes
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static const struct container_probe *probe_of(const struct container *c, unsigned which)
 {
-	return which == PB_HEALTH ? &c->healthcheck : which == PB_LIVE ? &c->liveness : &c->readiness;
+	return which == PB_HEALTH ? &c->healthcheck
+	       : which == PB_LIVE ? &c->liveness
+				  : &c->readiness;
 }
 
 void get_container_probe(const struct field_ref *r, struct field_env *env, struct value *v)
@@ -203,8 +243,8 @@ static bool runs_probe(const struct thread_ver *tv, const struct container_probe
 	return at >= end;
 }
 
-/* A process belongs to a probe if it or an ancestor in the same container runs the probe's command; the
- * container's first process never does. */
+/* A process belongs to a probe if it or an ancestor in the same container runs the probe's command;
+ * the container's first process never does. */
 void get_proc_probe(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	enum { MAX_DEPTH = 64 };

@@ -2,7 +2,7 @@
 #include "field/field_int.h"
 #include "field/render.h"
 
-/* ---- identity ------------------------------------------------------------------------------------ */
+/* ---- identity ---- */
 
 void get_evt_num(const struct field_ref *r, struct field_env *env, struct value *v)
 {
@@ -24,7 +24,8 @@ void get_evt_type(const struct field_ref *r, struct field_env *env, struct value
 	set_str(v, event_name(&env->c->ev, is_029(env)));
 }
 
-/* 0.29.3 looks a name up once and finds its oldest event: later forms of the call never match there. */
+/* 0.29.3 looks a name up once and finds its oldest event: later forms of the call never match
+ * there. */
 static bool is_first_of_name(uint16_t type, const char *name)
 {
 	for (unsigned code = 0; code < EV_CODE_COUNT; code++)
@@ -50,8 +51,8 @@ static bool is_syscall(const struct field_env *env)
 
 	if (!info->known_029)
 		return (info->category & EC_SYSCALL) != 0;
-	return (info->category_029 & EC_BASE_MASK) != EC_INTERNAL && !(info->flags_029 & EF_SKIPPARSERESET) &&
-	       env->c->ev.type != EV_SCHEDSWITCH_6_E;
+	return (info->category_029 & EC_BASE_MASK) != EC_INTERNAL &&
+	       !(info->flags_029 & EF_SKIPPARSERESET) && env->c->ev.type != EV_SCHEDSWITCH_6_E;
 }
 
 void get_syscall_type(const struct field_ref *r, struct field_env *env, struct value *v)
@@ -70,7 +71,11 @@ static const char *io_category(const struct fd_ver *f)
 	if (fd_is_inet(f))
 		return "net";
 	switch (f->kind) {
-	case FDK_FIFO: case FDK_UNIX: case FDK_EVENT: case FDK_SIGNALFD: case FDK_INOTIFY:
+	case FDK_FIFO:
+	case FDK_UNIX:
+	case FDK_EVENT:
+	case FDK_SIGNALFD:
+	case FDK_INOTIFY:
 		return "ipc";
 	default:
 		return "unknown";
@@ -133,7 +138,7 @@ void get_evt_around(const struct field_ref *r, struct field_env *env, struct val
 	set_u(v, ts > at ? ts - at : at - ts);
 }
 
-/* ---- result ---------------------------------------------------------------------------------------- */
+/* ---- result ---- */
 
 void get_evt_rawres(const struct field_ref *r, struct field_env *env, struct value *v)
 {
@@ -188,8 +193,12 @@ void get_evt_count_exit(const struct field_ref *r, struct field_env *env, struct
 static bool creates_file(unsigned type)
 {
 	switch (type) {
-	case EV_SYSCALL_OPEN_X: case EV_SYSCALL_CREAT_X: case EV_SYSCALL_OPENAT_X:
-	case EV_SYSCALL_OPENAT_2_X: case EV_SYSCALL_OPENAT2_X: case EV_SYSCALL_OPEN_BY_HANDLE_AT_X:
+	case EV_SYSCALL_OPEN_X:
+	case EV_SYSCALL_CREAT_X:
+	case EV_SYSCALL_OPENAT_X:
+	case EV_SYSCALL_OPENAT_2_X:
+	case EV_SYSCALL_OPENAT2_X:
+	case EV_SYSCALL_OPEN_BY_HANDLE_AT_X:
 		return true;
 	default:
 		return false;
@@ -199,8 +208,12 @@ static bool creates_file(unsigned type)
 static bool creates_socket(unsigned type)
 {
 	switch (type) {
-	case EV_SOCKET_ACCEPT_X: case EV_SOCKET_ACCEPT_5_X: case EV_SOCKET_ACCEPT4_X:
-	case EV_SOCKET_ACCEPT4_5_X: case EV_SOCKET_ACCEPT4_6_X: case EV_SOCKET_CONNECT_X:
+	case EV_SOCKET_ACCEPT_X:
+	case EV_SOCKET_ACCEPT_5_X:
+	case EV_SOCKET_ACCEPT4_X:
+	case EV_SOCKET_ACCEPT4_5_X:
+	case EV_SOCKET_ACCEPT4_6_X:
+	case EV_SOCKET_CONNECT_X:
 	case EV_SOCKET_BIND_X:
 		return true;
 	default:
@@ -240,7 +253,7 @@ void get_evt_procinfo_count(const struct field_ref *r, struct field_env *env, st
 		set_u(v, 1);
 }
 
-/* ---- input and output -------------------------------------------------------------------------------- */
+/* ---- input and output ---- */
 
 static unsigned io_dirs(const struct field_env *env)
 {
@@ -280,7 +293,8 @@ void get_evt_is_syslog(const struct field_ref *r, struct field_env *env, struct 
 	set_bool(v, memmem(s, n, "/dev/log", 8) != NULL);
 }
 
-/* What an exit on a known descriptor returned, for reads, writes and whatever else works on any descriptor. */
+/* What an exit on a known descriptor returned, for reads, writes and whatever else works on any
+ * descriptor. */
 void get_evt_buflen(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	unsigned want = r->info->sel, base = base_category(env);
@@ -299,10 +313,14 @@ void get_evt_buflen(const struct field_ref *r, struct field_env *env, struct val
 		set_u(v, (uint64_t)res);
 }
 
-/* ---- open ---------------------------------------------------------------------------------------------- */
+/* ---- open ---- */
 
 enum {
-	PPM_O_RDONLY = 1, PPM_O_WRONLY = 2, PPM_O_CREAT = 4, PPM_O_TMPFILE = 0x2000, PPM_O_F_CREATED = 0x4000,
+	PPM_O_RDONLY = 1,
+	PPM_O_WRONLY = 2,
+	PPM_O_CREAT = 4,
+	PPM_O_TMPFILE = 0x2000,
+	PPM_O_F_CREATED = 0x4000,
 	PPM_S_ANY_EXEC = 1 | 8 | 64,
 };
 
@@ -327,12 +345,15 @@ static bool open_matches(struct field_env *env, unsigned which, int64_t flags)
 	int64_t mode;
 
 	switch (which) {
-	case OP_READ: return (flags & PPM_O_RDONLY) != 0;
-	case OP_WRITE: return (flags & PPM_O_WRONLY) != 0;
-	case OP_CREATE: return (flags & PPM_O_F_CREATED) != 0;
+	case OP_READ:
+		return (flags & PPM_O_RDONLY) != 0;
+	case OP_WRITE:
+		return (flags & PPM_O_WRONLY) != 0;
+	case OP_CREATE:
+		return (flags & PPM_O_F_CREATED) != 0;
 	default:
-		return (flags & (PPM_O_CREAT | PPM_O_TMPFILE)) && exit_or_enter_param(env, "mode", &mode) &&
-		       (mode & PPM_S_ANY_EXEC);
+		return (flags & (PPM_O_CREAT | PPM_O_TMPFILE)) &&
+		       exit_or_enter_param(env, "mode", &mode) && (mode & PPM_S_ANY_EXEC);
 	}
 }
 
@@ -354,7 +375,7 @@ void get_evt_is_open(const struct field_ref *r, struct field_env *env, struct va
 	set_bool(v, open_matches(env, which, flags));
 }
 
-/* ---- parameters -------------------------------------------------------------------------------------------- */
+/* ---- parameters ---- */
 
 void get_evt_args(const struct field_ref *r, struct field_env *env, struct value *v)
 {
@@ -395,15 +416,42 @@ enum value_class { VC_NONE, VC_SIGNED, VC_UNSIGNED, VC_TEXT, VC_BYTES };
 static enum value_class value_class(unsigned type)
 {
 	switch (type) {
-	case PT_INT8: case PT_INT16: case PT_INT32: case PT_INT64: case PT_ERRNO: case PT_FD: case PT_PID:
-	case PT_FD32: case PT_PID32:
+	case PT_INT8:
+	case PT_INT16:
+	case PT_INT32:
+	case PT_INT64:
+	case PT_ERRNO:
+	case PT_FD:
+	case PT_PID:
+	case PT_FD32:
+	case PT_PID32:
 		return VC_SIGNED;
-	case PT_UINT8: case PT_UINT16: case PT_UINT32: case PT_UINT64: case PT_RELTIME: case PT_ABSTIME:
-	case PT_PORT: case PT_L4PROTO: case PT_SOCKFAMILY: case PT_BOOL: case PT_FLAGS8: case PT_FLAGS16:
-	case PT_FLAGS32: case PT_UID: case PT_GID: case PT_MODE: case PT_ENUMFLAGS8: case PT_ENUMFLAGS16:
-	case PT_ENUMFLAGS32: case PT_SIGTYPE: case PT_SIGSET: case PT_SYSCALLID:
+	case PT_UINT8:
+	case PT_UINT16:
+	case PT_UINT32:
+	case PT_UINT64:
+	case PT_RELTIME:
+	case PT_ABSTIME:
+	case PT_PORT:
+	case PT_L4PROTO:
+	case PT_SOCKFAMILY:
+	case PT_BOOL:
+	case PT_FLAGS8:
+	case PT_FLAGS16:
+	case PT_FLAGS32:
+	case PT_UID:
+	case PT_GID:
+	case PT_MODE:
+	case PT_ENUMFLAGS8:
+	case PT_ENUMFLAGS16:
+	case PT_ENUMFLAGS32:
+	case PT_SIGTYPE:
+	case PT_SIGSET:
+	case PT_SYSCALLID:
 		return VC_UNSIGNED;
-	case PT_CHARBUF: case PT_FSPATH: case PT_FSRELPATH:
+	case PT_CHARBUF:
+	case PT_FSPATH:
+	case PT_FSRELPATH:
 		return VC_TEXT;
 	case PT_NONE:
 		return VC_NONE;
@@ -412,8 +460,8 @@ static enum value_class value_class(unsigned type)
 	}
 }
 
-/* An event may hold the named parameter in another width or as another kind of number than the type that
- * the reference promises: the value stays, its type is the promised one. */
+/* An event may hold the named parameter in another width or as another kind of number than the type
+ * that the reference promises: the value stays, its type is the promised one. */
 void get_evt_rawarg(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	int i = event_param_index(env, r->arg_text, r->arg_len);
@@ -453,10 +501,10 @@ void get_evt_buffer(const struct field_ref *r, struct field_env *env, struct val
 	}
 }
 
-/* ---- docker events ------------------------------------------------------------------------------------- */
+/* ---- docker events ---- */
 
-/* The value in "key: value" of a description whose parts are separated by semicolons; a part belongs to a key
- * that it begins with, and its value ends at a second colon. */
+/* The value in "key: value" of a description whose parts are separated by semicolons; a part
+ * belongs to a key that it begins with, and its value ends at a second colon. */
 static bool infra_find(const char *s, uint32_t n, const char *key, struct value *v)
 {
 	size_t k = strlen(key);
@@ -485,7 +533,10 @@ static bool infra_find(const char *s, uint32_t n, const char *key, struct value 
 void get_evt_infra(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	static const char *const keys[] = {
-		[INFRA_NAME] = "Event", [INFRA_ID] = "ID", [INFRA_CNAME] = "name", [INFRA_IMAGE] = "Image",
+		[INFRA_NAME] = "Event",
+		[INFRA_ID] = "ID",
+		[INFRA_CNAME] = "name",
+		[INFRA_IMAGE] = "Image",
 	};
 	struct event *ev = &env->c->ev;
 	const char *s;

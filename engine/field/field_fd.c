@@ -2,7 +2,7 @@
 #include "field/field_int.h"
 #include "state/attempt.h"
 
-/* ---- which descriptor -------------------------------------------------------------------------------- */
+/* ---- which descriptor ---- */
 
 bool fd_is_file(const struct fd_ver *f)
 {
@@ -21,27 +21,39 @@ void get_fd_num(const struct field_ref *r, struct field_env *env, struct value *
 		set_i(v, evctx_fdnum(env->c));
 }
 
-/* ---- kind ---------------------------------------------------------------------------------------------- */
+/* ---- kind ---- */
 
 /* What an event creates, as far as its type tells. */
 static char created_letter(unsigned type)
 {
 	switch (type & ~1u) {
-	case EV_SYSCALL_OPEN_E: case EV_SYSCALL_CREAT_E: case EV_SYSCALL_OPENAT_E:
-	case EV_SYSCALL_OPENAT_2_E: case EV_SYSCALL_OPENAT2_E: case EV_SYSCALL_OPEN_BY_HANDLE_AT_E:
+	case EV_SYSCALL_OPEN_E:
+	case EV_SYSCALL_CREAT_E:
+	case EV_SYSCALL_OPENAT_E:
+	case EV_SYSCALL_OPENAT_2_E:
+	case EV_SYSCALL_OPENAT2_E:
+	case EV_SYSCALL_OPEN_BY_HANDLE_AT_E:
 		return 'f';
-	case EV_SOCKET_SOCKET_E: case EV_SOCKET_ACCEPT_E: case EV_SOCKET_ACCEPT_5_E:
-	case EV_SOCKET_ACCEPT4_E: case EV_SOCKET_ACCEPT4_5_E: case EV_SOCKET_ACCEPT4_6_E:
+	case EV_SOCKET_SOCKET_E:
+	case EV_SOCKET_ACCEPT_E:
+	case EV_SOCKET_ACCEPT_5_E:
+	case EV_SOCKET_ACCEPT4_E:
+	case EV_SOCKET_ACCEPT4_5_E:
+	case EV_SOCKET_ACCEPT4_6_E:
 		return '4';
-	case EV_SYSCALL_PIPE_E: case EV_SYSCALL_PIPE2_E:
+	case EV_SYSCALL_PIPE_E:
+	case EV_SYSCALL_PIPE2_E:
 		return 'p';
-	case EV_SYSCALL_EVENTFD_E: case EV_SYSCALL_EVENTFD2_E:
+	case EV_SYSCALL_EVENTFD_E:
+	case EV_SYSCALL_EVENTFD2_E:
 		return 'e';
-	case EV_SYSCALL_SIGNALFD_E: case EV_SYSCALL_SIGNALFD4_E:
+	case EV_SYSCALL_SIGNALFD_E:
+	case EV_SYSCALL_SIGNALFD4_E:
 		return 's';
 	case EV_SYSCALL_TIMERFD_CREATE_E:
 		return 't';
-	case EV_SYSCALL_INOTIFY_INIT_E: case EV_SYSCALL_INOTIFY_INIT1_E:
+	case EV_SYSCALL_INOTIFY_INIT_E:
+	case EV_SYSCALL_INOTIFY_INIT1_E:
 		return 'i';
 	default:
 		return 'o';
@@ -90,7 +102,9 @@ void get_fd_types(const struct field_ref *r, struct field_env *env, struct value
 		*v = l.v[0];
 }
 
-struct kinds { bool seen[256]; };
+struct kinds {
+	bool seen[256];
+};
 
 static int note_kind(void *ctx, int fd, const struct fd_ver *f)
 {
@@ -110,7 +124,7 @@ void list_fd_types(const struct field_ref *r, struct field_env *env, struct valu
 {
 	const struct thread_ver *tv;
 	struct thread *t = event_thread(env, &tv);
-	struct kinds k = { 0 };
+	struct kinds k = {0};
 	struct value *v;
 	const char *name;
 
@@ -132,12 +146,12 @@ void list_fd_types(const struct field_ref *r, struct field_env *env, struct valu
 		name = k.seen[kind] ? fd_kind_name(kind) : NULL;
 		if (!name || has_text(l, name)) /* sockets and servers are of one kind */
 			continue;
-		v[l->n] = (struct value){ .type = PT_CHARBUF };
+		v[l->n] = (struct value){.type = PT_CHARBUF};
 		set_str(&v[l->n++], name);
 	}
 }
 
-/* ---- name ---------------------------------------------------------------------------------------------- */
+/* ---- name ---- */
 
 void fd_event_name(struct field_env *env, struct value *v)
 {
@@ -236,7 +250,7 @@ void get_fd_container(const struct field_ref *r, struct field_env *env, struct v
 
 void get_fd_uid(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	struct value num = { 0 };
+	struct value num = {0};
 	struct buf *b;
 
 	get_fd_num(r, env, &num);
@@ -248,7 +262,7 @@ void get_fd_uid(const struct field_ref *r, struct field_env *env, struct value *
 	set_buf(v, env, b);
 }
 
-/* ---- other facts ------------------------------------------------------------------------------------------- */
+/* ---- other facts ---- */
 
 void get_fd_name_changed(const struct field_ref *r, struct field_env *env, struct value *v)
 {
@@ -265,9 +279,15 @@ void get_fd_dev(const struct field_ref *r, struct field_env *env, struct value *
 	if (!f)
 		return;
 	switch (r->info->sel) {
-	case DEV_MAJOR: set_i(v, (int)(f->dev >> 8 & 0xfff)); break;
-	case DEV_MINOR: set_i(v, (int)((f->dev & 0xff) | (f->dev >> 12 & 0xfff00))); break;
-	default: set_i(v, (int32_t)f->dev); break;
+	case DEV_MAJOR:
+		set_i(v, (int)(f->dev >> 8 & 0xfff));
+		break;
+	case DEV_MINOR:
+		set_i(v, (int)((f->dev & 0xff) | (f->dev >> 12 & 0xfff00)));
+		break;
+	default:
+		set_i(v, (int32_t)f->dev);
+		break;
 	}
 }
 

@@ -1,13 +1,14 @@
 /* Paths that calls work on: evt.abspath, fs.path.*. */
 #include "field/field_int.h"
 
-/* ---- making a path absolute ----------------------------------------------------------------------------- */
+/* ---- making a path absolute ---- */
 
 enum { PATH_BYTES = 1100, AT_CWD = -100 };
 
-/* name against the descriptor dirfd (AT_CWD: the current directory). A directory that is not known shows
- * as "<UNKNOWN>", as in sysdig. */
-static void resolve(struct field_env *env, int64_t dirfd, const char *name, size_t len, struct value *v)
+/* name against the descriptor dirfd (AT_CWD: the current directory). A directory that is not known
+ * shows as "<UNKNOWN>", as in sysdig. */
+static void resolve(struct field_env *env, int64_t dirfd, const char *name, size_t len,
+		    struct value *v)
 {
 	char *out = arena_alloc(env->scratch, PATH_BYTES);
 	const char *base = "<UNKNOWN>/";
@@ -33,8 +34,10 @@ static void resolve(struct field_env *env, int64_t dirfd, const char *name, size
 	set_text(v, out, path_join(out, base, base_len, name, len, is_029(env)));
 }
 
-/* Text and directory of one path of event e. at: index of the path, dir: of its descriptor, -1 = the cwd. */
-static void path_of(struct field_env *env, struct event *e, int at, int dir, bool raw, struct value *v)
+/* Text and directory of one path of event e. at: index of the path, dir: of its descriptor, -1 =
+ * the cwd. */
+static void path_of(struct field_env *env, struct event *e, int at, int dir, bool raw,
+		    struct value *v)
 {
 	int64_t dirfd = AT_CWD;
 	const char *s;
@@ -50,7 +53,7 @@ static void path_of(struct field_env *env, struct event *e, int at, int dir, boo
 		resolve(env, dirfd, s, n, v);
 }
 
-/* ---- which paths an event has ------------------------------------------------------------------------------ */
+/* ---- which paths an event has ---- */
 
 /* Indices of parameters; -1 = none. In the calls with two paths the source comes first. */
 struct paths {
@@ -60,48 +63,27 @@ struct paths {
 };
 
 static const struct paths paths[] = {
-	{ EV_SYSCALL_OPEN_E, 0, -1, -1, -1 },
-	{ EV_SYSCALL_OPEN_X, 1, -1, -1, -1 },
-	{ EV_SYSCALL_CREAT_E, 0, -1, -1, -1 },
-	{ EV_SYSCALL_CREAT_X, 1, -1, -1, -1 },
-	{ EV_SYSCALL_OPENAT_E, 1, 0, -1, -1 },
-	{ EV_SYSCALL_OPENAT_2_E, 1, 0, -1, -1 },
-	{ EV_SYSCALL_OPENAT_2_X, 2, 1, -1, -1 },
-	{ EV_SYSCALL_OPENAT2_E, 1, 0, -1, -1 },
-	{ EV_SYSCALL_OPENAT2_X, 2, 1, -1, -1 },
-	{ EV_SYSCALL_OPEN_BY_HANDLE_AT_X, 3, -1, -1, -1 },
-	{ EV_SYSCALL_MKDIR_E, 0, -1, -1, -1 },
-	{ EV_SYSCALL_MKDIR_2_X, 1, -1, -1, -1 },
-	{ EV_SYSCALL_MKDIRAT_X, 2, 1, -1, -1 },
-	{ EV_SYSCALL_RMDIR_E, 0, -1, -1, -1 },
-	{ EV_SYSCALL_RMDIR_2_X, 1, -1, -1, -1 },
-	{ EV_SYSCALL_UNLINK_E, 0, -1, -1, -1 },
-	{ EV_SYSCALL_UNLINK_2_X, 1, -1, -1, -1 },
-	{ EV_SYSCALL_UNLINKAT_E, 1, 0, -1, -1 },
-	{ EV_SYSCALL_UNLINKAT_2_X, 2, 1, -1, -1 },
-	{ EV_SYSCALL_CHMOD_X, 1, -1, -1, -1 },
-	{ EV_SYSCALL_FCHMODAT_X, 2, 1, -1, -1 },
-	{ EV_SYSCALL_CHOWN_X, 1, -1, -1, -1 },
-	{ EV_SYSCALL_LCHOWN_X, 1, -1, -1, -1 },
-	{ EV_SYSCALL_FCHOWNAT_X, 2, 1, -1, -1 },
-	{ EV_SYSCALL_MOUNT_X, 2, -1, -1, -1 },
-	{ EV_SYSCALL_UMOUNT_X, 1, -1, -1, -1 },
-	{ EV_SYSCALL_UMOUNT_1_X, 1, -1, -1, -1 },
-	{ EV_SYSCALL_UMOUNT2_X, 1, -1, -1, -1 },
-	{ EV_SYSCALL_MKNOD_X, 1, -1, -1, -1 },
-	{ EV_SYSCALL_MKNODAT_X, 2, 1, -1, -1 },
-	{ EV_SYSCALL_NEWFSTATAT_X, 2, 1, -1, -1 },
-	{ EV_SYSCALL_CHDIR_X, 1, -1, -1, -1 },
-	{ EV_SYSCALL_CHROOT_X, 1, -1, -1, -1 },
-	{ EV_SYSCALL_RENAME_X, 1, -1, 2, -1 },
-	{ EV_SYSCALL_RENAMEAT_X, 2, 1, 4, 3 },
-	{ EV_SYSCALL_RENAMEAT2_X, 2, 1, 4, 3 },
-	{ EV_SYSCALL_LINK_E, 0, -1, 1, -1 },
-	{ EV_SYSCALL_LINK_2_X, 1, -1, 2, -1 },
-	{ EV_SYSCALL_LINKAT_E, 1, 0, 3, 2 },
-	{ EV_SYSCALL_LINKAT_2_X, 2, 1, 4, 3 },
-	{ EV_SYSCALL_SYMLINK_X, 2, -1, 1, -1 },
-	{ EV_SYSCALL_SYMLINKAT_X, 3, 2, 1, -1 },
+	{EV_SYSCALL_OPEN_E, 0, -1, -1, -1},	 {EV_SYSCALL_OPEN_X, 1, -1, -1, -1},
+	{EV_SYSCALL_CREAT_E, 0, -1, -1, -1},	 {EV_SYSCALL_CREAT_X, 1, -1, -1, -1},
+	{EV_SYSCALL_OPENAT_E, 1, 0, -1, -1},	 {EV_SYSCALL_OPENAT_2_E, 1, 0, -1, -1},
+	{EV_SYSCALL_OPENAT_2_X, 2, 1, -1, -1},	 {EV_SYSCALL_OPENAT2_E, 1, 0, -1, -1},
+	{EV_SYSCALL_OPENAT2_X, 2, 1, -1, -1},	 {EV_SYSCALL_OPEN_BY_HANDLE_AT_X, 3, -1, -1, -1},
+	{EV_SYSCALL_MKDIR_E, 0, -1, -1, -1},	 {EV_SYSCALL_MKDIR_2_X, 1, -1, -1, -1},
+	{EV_SYSCALL_MKDIRAT_X, 2, 1, -1, -1},	 {EV_SYSCALL_RMDIR_E, 0, -1, -1, -1},
+	{EV_SYSCALL_RMDIR_2_X, 1, -1, -1, -1},	 {EV_SYSCALL_UNLINK_E, 0, -1, -1, -1},
+	{EV_SYSCALL_UNLINK_2_X, 1, -1, -1, -1},	 {EV_SYSCALL_UNLINKAT_E, 1, 0, -1, -1},
+	{EV_SYSCALL_UNLINKAT_2_X, 2, 1, -1, -1}, {EV_SYSCALL_CHMOD_X, 1, -1, -1, -1},
+	{EV_SYSCALL_FCHMODAT_X, 2, 1, -1, -1},	 {EV_SYSCALL_CHOWN_X, 1, -1, -1, -1},
+	{EV_SYSCALL_LCHOWN_X, 1, -1, -1, -1},	 {EV_SYSCALL_FCHOWNAT_X, 2, 1, -1, -1},
+	{EV_SYSCALL_MOUNT_X, 2, -1, -1, -1},	 {EV_SYSCALL_UMOUNT_X, 1, -1, -1, -1},
+	{EV_SYSCALL_UMOUNT_1_X, 1, -1, -1, -1},	 {EV_SYSCALL_UMOUNT2_X, 1, -1, -1, -1},
+	{EV_SYSCALL_MKNOD_X, 1, -1, -1, -1},	 {EV_SYSCALL_MKNODAT_X, 2, 1, -1, -1},
+	{EV_SYSCALL_NEWFSTATAT_X, 2, 1, -1, -1}, {EV_SYSCALL_CHDIR_X, 1, -1, -1, -1},
+	{EV_SYSCALL_CHROOT_X, 1, -1, -1, -1},	 {EV_SYSCALL_RENAME_X, 1, -1, 2, -1},
+	{EV_SYSCALL_RENAMEAT_X, 2, 1, 4, 3},	 {EV_SYSCALL_RENAMEAT2_X, 2, 1, 4, 3},
+	{EV_SYSCALL_LINK_E, 0, -1, 1, -1},	 {EV_SYSCALL_LINK_2_X, 1, -1, 2, -1},
+	{EV_SYSCALL_LINKAT_E, 1, 0, 3, 2},	 {EV_SYSCALL_LINKAT_2_X, 2, 1, 4, 3},
+	{EV_SYSCALL_SYMLINK_X, 2, -1, 1, -1},	 {EV_SYSCALL_SYMLINKAT_X, 3, 2, 1, -1},
 };
 
 static const struct paths *paths_of(unsigned type)
@@ -126,7 +108,9 @@ void get_fs_path(const struct field_ref *r, struct field_env *env, struct value 
 		path_of(env, &env->c->ev, p->at, p->dir, raw, v);
 }
 
-/* ---- evt.abspath ----------------------------------------------------------------------------------------------- */
+/* ---- evt.abspath
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* Only the exits of calls that name a directory by a descriptor have it, and the enter event of the oldest openat,
  * whose exit has no path. */

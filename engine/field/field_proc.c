@@ -1,10 +1,13 @@
-/* proc.*: texts and ids of the process, its parents and the leaders of its groups. Numbers: field_thread.c. */
+/* proc.*: texts and ids of the process, its parents and the leaders of its groups. Numbers:
+ * field_thread.c. */
 #include "field/field_int.h"
 
 /* A loop of parents (possible in a made-up trace) ends here; real chains are a few dozen long. */
 enum { MAX_ANCESTORS = 1024 };
 
-/* ---- who ------------------------------------------------------------------------------------------------- */
+/* ---- who
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /* One step up; NULL at the top. *tv moves along. */
 static struct thread *step_up(struct field_env *env, const struct thread_ver **tv)
@@ -40,9 +43,10 @@ static int64_t group_id(const struct thread_ver *tv, unsigned which)
 	return which == P_SID ? tv->sid : which == P_VPGID ? tv->vpgid : tv->pgid;
 }
 
-/* Leader of the session or process group: the process of that id; if it is gone, the oldest ancestor in a row
- * that belongs to the group. */
-static struct thread *group_leader(struct field_env *env, unsigned which, const struct thread_ver **tv)
+/* Leader of the session or process group: the process of that id; if it is gone, the oldest
+ * ancestor in a row that belongs to the group. */
+static struct thread *group_leader(struct field_env *env, unsigned which,
+				   const struct thread_ver **tv)
 {
 	struct thread *t = event_main(env, tv), *up;
 	const struct thread_ver *v = *tv;
@@ -58,14 +62,17 @@ static struct thread *group_leader(struct field_env *env, unsigned which, const 
 		*tv = thread_ver_at(up, env->c->ord);
 		return up;
 	}
-	for (unsigned i = 0; i < MAX_ANCESTORS && (up = step_up(env, &v)) && group_id(v, which) == id; i++) {
+	for (unsigned i = 0;
+	     i < MAX_ANCESTORS && (up = step_up(env, &v)) && group_id(v, which) == id; i++) {
 		t = up;
 		*tv = v;
 	}
 	return t;
 }
 
-/* ---- texts --------------------------------------------------------------------------------------------------- */
+/* ---- texts
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* Strings with a NUL behind each, shown with blanks between. */
 static void put_strings(struct buf *b, const struct rstr *s)
@@ -80,11 +87,14 @@ static void put_strings(struct buf *b, const struct rstr *s)
 			b->p[at] = ' ';
 }
 
-static void set_rstr(struct value *v, const struct rstr *s) { set_text(v, s->s, s->len); }
+static void set_rstr(struct value *v, const struct rstr *s)
+{
+	set_text(v, s->s, s->len);
+}
 
 /* first and the arguments; blank: with one between even if there are no arguments. */
-static void put_cmdline(struct field_env *env, const struct rstr *first, const struct rstr *args, bool blank,
-			struct value *v)
+static void put_cmdline(struct field_env *env, const struct rstr *first, const struct rstr *args,
+			bool blank, struct value *v)
 {
 	struct buf *b = env_text(env, 0);
 
@@ -105,24 +115,38 @@ static void set_strings(struct field_env *env, const struct rstr *s, struct valu
 }
 
 /* Environment and current directory are kept with the main thread. */
-static const struct thread_ver *main_ver(struct field_env *env, struct thread *t, const struct thread_ver *tv)
+static const struct thread_ver *main_ver(struct field_env *env, struct thread *t,
+					 const struct thread_ver *tv)
 {
 	struct thread *m = state_main_at(env->c->b->root, t, tv, env->c->ord);
 
 	return m ? thread_ver_at(m, env->c->ord) : NULL;
 }
 
-void proc_attr(struct field_env *env, struct thread *t, const struct thread_ver *tv, unsigned attr, struct value *v)
+void proc_attr(struct field_env *env, struct thread *t, const struct thread_ver *tv, unsigned attr,
+	       struct value *v)
 {
 	const struct thread_ver *m;
 
 	switch (attr) {
-	case P_NAME: set_rstr(v, tv->comm); break;
-	case P_EXE: set_rstr(v, tv->exe); break;
-	case P_EXEPATH: set_rstr(v, tv->exepath); break;
-	case P_CMDLINE: put_cmdline(env, tv->comm, tv->args, false, v); break;
-	case P_EXELINE: put_cmdline(env, tv->exe, tv->args, true, v); break;
-	case P_ARGS: set_strings(env, tv->args, v); break;
+	case P_NAME:
+		set_rstr(v, tv->comm);
+		break;
+	case P_EXE:
+		set_rstr(v, tv->exe);
+		break;
+	case P_EXEPATH:
+		set_rstr(v, tv->exepath);
+		break;
+	case P_CMDLINE:
+		put_cmdline(env, tv->comm, tv->args, false, v);
+		break;
+	case P_EXELINE:
+		put_cmdline(env, tv->exe, tv->args, true, v);
+		break;
+	case P_ARGS:
+		set_strings(env, tv->args, v);
+		break;
 	default:
 		m = main_ver(env, t, tv);
 		if (m)
@@ -131,15 +155,20 @@ void proc_attr(struct field_env *env, struct thread *t, const struct thread_ver 
 	}
 }
 
-static struct thread *subject(const struct field_ref *r, struct field_env *env, const struct thread_ver **tv)
+static struct thread *subject(const struct field_ref *r, struct field_env *env,
+			      const struct thread_ver **tv)
 {
 	unsigned who = r->info->sel & P_SUBJECT;
 
 	switch (who) {
-	case P_SELF: return event_thread(env, tv);
-	case P_PARENT: return parent_of(env, tv);
-	case P_ANCESTOR: return nth_ancestor(env, r->arg_kind == FA_INDEX ? r->arg_index : 0, tv);
-	default: return group_leader(env, who, tv);
+	case P_SELF:
+		return event_thread(env, tv);
+	case P_PARENT:
+		return parent_of(env, tv);
+	case P_ANCESTOR:
+		return nth_ancestor(env, r->arg_kind == FA_INDEX ? r->arg_index : 0, tv);
+	default:
+		return group_leader(env, who, tv);
 	}
 }
 
@@ -273,7 +302,7 @@ void get_proc_sname(const struct field_ref *r, struct field_env *env, struct val
 		set_rstr(v, tv->comm);
 }
 
-/* ---- ancestors as a list ------------------------------------------------------------------------------------- */
+/* ---- ancestors as a list ---- */
 
 void list_ancestors(const struct field_ref *r, struct field_env *env, struct value_list *l)
 {
@@ -292,14 +321,15 @@ void list_ancestors(const struct field_ref *r, struct field_env *env, struct val
 		l->n = v->has;
 		return;
 	}
-	for (cap = 0, t = nth_ancestor(env, 1, &tv); t && cap < MAX_ANCESTORS; t = step_up(env, &tv))
+	for (cap = 0, t = nth_ancestor(env, 1, &tv); t && cap < MAX_ANCESTORS;
+	     t = step_up(env, &tv))
 		cap++;
 	v = cap ? arena_alloc(env->scratch, cap * sizeof(*v)) : NULL;
 	if (!v)
 		return;
 	l->v = v;
 	for (t = nth_ancestor(env, 1, &tv); t && l->n < cap; t = step_up(env, &tv), v++, l->n++) {
-		*v = (struct value){ .type = r->type };
+		*v = (struct value){.type = r->type};
 		if (pid)
 			set_i(v, tv->pid);
 		else
@@ -307,17 +337,31 @@ void list_ancestors(const struct field_ref *r, struct field_env *env, struct val
 	}
 }
 
-/* ---- ids ------------------------------------------------------------------------------------------------------- */
+/* ---- ids
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void set_id(struct value *v, const struct thread_ver *tv, unsigned which)
 {
 	switch (which) {
-	case PI_PID: set_i(v, tv->pid); break;
-	case PI_SID: set_i(v, tv->sid); break;
-	case PI_VPGID: set_i(v, tv->vpgid); break;
-	case PI_PGID: set_i(v, tv->pgid); break;
-	case PI_VPID: set_i(v, tv->vpid); break;
-	default: set_i(v, tv->vtid); break;
+	case PI_PID:
+		set_i(v, tv->pid);
+		break;
+	case PI_SID:
+		set_i(v, tv->sid);
+		break;
+	case PI_VPGID:
+		set_i(v, tv->vpgid);
+		break;
+	case PI_PGID:
+		set_i(v, tv->pgid);
+		break;
+	case PI_VPID:
+		set_i(v, tv->vpid);
+		break;
+	default:
+		set_i(v, tv->vtid);
+		break;
 	}
 	if ((which == PI_VPID || which == PI_VTID) && v->i == -1)
 		v->has = false;
@@ -359,9 +403,15 @@ void get_proc_is_leader(const struct field_ref *r, struct field_env *env, struct
 	if (!event_thread(env, &tv))
 		return;
 	switch (r->info->sel) {
-	case PI_SID: set_bool(v, tv->sid == tv->vpid); break;
-	case PI_VPGID: set_bool(v, tv->vpgid == tv->vpid); break;
-	default: set_bool(v, tv->pgid == tv->pid); break;
+	case PI_SID:
+		set_bool(v, tv->sid == tv->vpid);
+		break;
+	case PI_VPGID:
+		set_bool(v, tv->vpgid == tv->vpid);
+		break;
+	default:
+		set_bool(v, tv->pgid == tv->pid);
+		break;
 	}
 }
 

@@ -1,5 +1,5 @@
-/* fd.*: the ends of a socket. Client = source end, server = destination end; nothing is known as long as
- * the role is not. fdlist.*: the same for the descriptors of a poll. */
+/* fd.*: the ends of a socket. Client = source end, server = destination end; nothing is known as
+ * long as the role is not. fdlist.*: the same for the descriptors of a poll. */
 #include <arpa/inet.h>
 #include <netdb.h>
 
@@ -24,9 +24,12 @@ static bool has_role(const struct fd_ver *f)
 		return false;
 	return (f->flags & (FDF_ROLE_CLIENT | FDF_ROLE_SERVER)) != 0;
 }
-static uint32_t addr_len(const struct fd_ver *f) { return is_v6(f) ? 16 : 4; }
+static uint32_t addr_len(const struct fd_ver *f)
+{
+	return is_v6(f) ? 16 : 4;
+}
 
-/* ---- which end is here ----------------------------------------------------------------------------------- */
+/* ---- which end is here ---- */
 
 static bool addr_is_local(const struct field_env *env, const uint8_t *a, uint32_t len)
 {
@@ -43,14 +46,19 @@ static bool addr_is_local(const struct field_env *env, const uint8_t *a, uint32_
 static bool end_is_source(const struct field_env *env, const struct fd_ver *f, unsigned end)
 {
 	switch (end) {
-	case END_CLIENT: return true;
-	case END_SERVER: return false;
-	case END_LOCAL: return addr_is_local(env, f->sip, addr_len(f));
-	default: return !addr_is_local(env, f->sip, addr_len(f));
+	case END_CLIENT:
+		return true;
+	case END_SERVER:
+		return false;
+	case END_LOCAL:
+		return addr_is_local(env, f->sip, addr_len(f));
+	default:
+		return !addr_is_local(env, f->sip, addr_len(f));
 	}
 }
 
-uint32_t fd_end_addr(struct field_env *env, const struct fd_ver *f, unsigned end, const uint8_t **addr)
+uint32_t fd_end_addr(struct field_env *env, const struct fd_ver *f, unsigned end,
+		     const uint8_t **addr)
 {
 	if (is_server_kind(f)) {
 		*addr = f->sip;
@@ -77,17 +85,17 @@ bool fd_end_port(struct field_env *env, const struct fd_ver *f, unsigned end, ui
 	return is_029(env) && end == END_CLIENT && has_role(f);
 }
 
-/* ---- both ends as lists, for filters ----------------------------------------------------------------------- */
+/* ---- both ends as lists, for filters ---- */
 
 static void put_addr(struct value *v, unsigned type, const uint8_t *a, uint32_t len)
 {
-	*v = (struct value){ .type = (uint8_t)type };
+	*v = (struct value){.type = (uint8_t)type};
 	set_text(v, (const char *)a, len);
 }
 
 static void put_port(struct value *v, unsigned type, uint16_t port)
 {
-	*v = (struct value){ .type = (uint8_t)type };
+	*v = (struct value){.type = (uint8_t)type};
 	set_u(v, port);
 }
 
@@ -116,14 +124,16 @@ void list_fd_ends(const struct field_ref *r, struct field_env *env, struct value
 
 static void first_of_list(const struct field_ref *r, struct field_env *env, struct value *v)
 {
-	struct value_list l = { 0 };
+	struct value_list l = {0};
 
 	list_fd_ends(r, env, &l);
 	if (l.n)
 		*v = l.v[0];
 }
 
-/* ---- getters --------------------------------------------------------------------------------------------------- */
+/* ---- getters
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 void get_fd_addr(const struct field_ref *r, struct field_env *env, struct value *v)
 {
@@ -154,11 +164,15 @@ void get_fd_port(const struct field_ref *r, struct field_env *env, struct value 
 void get_fd_l4proto(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	static const char *const names[] = {
-		[L4_TCP] = "tcp", [L4_UDP] = "udp", [L4_ICMP] = "icmp", [L4_RAW] = "raw",
+		[L4_TCP] = "tcp",
+		[L4_UDP] = "udp",
+		[L4_ICMP] = "icmp",
+		[L4_RAW] = "raw",
 	};
 	const struct fd_ver *f = event_fd(env);
 
-	if (f && fd_is_inet(f) && f->l4proto <= L4_RAW && (has_role(f) || is_server_kind(f) || f->l4proto == L4_RAW))
+	if (f && fd_is_inet(f) && f->l4proto <= L4_RAW &&
+	    (has_role(f) || is_server_kind(f) || f->l4proto == L4_RAW))
 		set_str(v, names[f->l4proto]);
 }
 
@@ -188,7 +202,8 @@ void get_fd_is_server(const struct field_ref *r, struct field_env *env, struct v
 	if (is_server_kind(f))
 		set_bool(v, true);
 	else if (is_tuple_kind(f))
-		set_bool(v, addr_is_local(env, f->dip, addr_len(f)) || (is_v6(f) && all_zero(f->dip, 16)));
+		set_bool(v, addr_is_local(env, f->dip, addr_len(f)) ||
+				    (is_v6(f) && all_zero(f->dip, 16)));
 	else
 		set_bool(v, false);
 }
@@ -201,9 +216,10 @@ void get_fd_connected(const struct field_ref *r, struct field_env *env, struct v
 		set_bool(v, f->flags & FDF_CONNECTED);
 }
 
-/* ---- names from outside the trace ------------------------------------------------------------------------------ */
+/* ---- names from outside the trace ---- */
 
-static void service_text(struct buf *out, const struct field_env *env, const struct fd_ver *f, uint16_t port)
+static void service_text(struct buf *out, const struct field_env *env, const struct fd_ver *f,
+			 uint16_t port)
 {
 	const char *proto = f->l4proto == L4_UDP ? "udp" : "tcp";
 	struct servent se, *found = NULL;
@@ -244,14 +260,15 @@ uint32_t addr_text(char *out, const uint8_t *addr, uint32_t len)
 	return (uint32_t)strlen(out);
 }
 
-/* Reverse DNS on the reading machine: the one field family whose value is not a function of the trace. */
+/* Reverse DNS on the reading machine: the one field family whose value is not a function of the
+ * trace. */
 void get_fd_host(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	const struct fd_ver *f = event_fd(env);
 	const uint8_t *a;
 	uint32_t len = f ? fd_end_addr(env, f, r->info->sel, &a) : 0;
-	struct sockaddr_in6 s6 = { .sin6_family = AF_INET6 };
-	struct sockaddr_in s4 = { .sin_family = AF_INET };
+	struct sockaddr_in6 s6 = {.sin6_family = AF_INET6};
+	struct sockaddr_in s4 = {.sin_family = AF_INET};
 	char host[NI_MAXHOST];
 	bool v6 = len == 16;
 	struct buf *b;
@@ -259,15 +276,17 @@ void get_fd_host(const struct field_ref *r, struct field_env *env, struct value 
 	if (!len)
 		return;
 	memcpy(v6 ? (void *)&s6.sin6_addr : (void *)&s4.sin_addr, a, len);
-	if (getnameinfo(v6 ? (void *)&s6 : (void *)&s4, v6 ? sizeof(s6) : sizeof(s4), host, sizeof(host), NULL,
-			0, NI_NAMEREQD))
+	if (getnameinfo(v6 ? (void *)&s6 : (void *)&s4, v6 ? sizeof(s6) : sizeof(s4), host,
+			sizeof(host), NULL, 0, NI_NAMEREQD))
 		return;
 	b = env_text(env, 0);
 	buf_puts(b, host);
 	set_buf(v, env, b);
 }
 
-/* ---- fdlist ------------------------------------------------------------------------------------------------------ */
+/* ---- fdlist
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 /* The list parameter: 16-bit count, then 10 bytes for each: 64-bit fd, 16-bit flags. */
 static const uint8_t *fdlist_param(struct field_env *env, unsigned *n)
@@ -287,7 +306,8 @@ static const uint8_t *fdlist_param(struct field_env *env, unsigned *n)
 	return NULL;
 }
 
-/* The ends of a polled socket, whether or not its role is known. A server socket has a server address. */
+/* The ends of a polled socket, whether or not its role is known. A server socket has a server
+ * address. */
 static bool fdlist_end(struct buf *b, unsigned which, const struct fd_ver *f)
 {
 	bool client = which == FDL_CIP || which == FDL_CPORT, tuple = is_tuple_kind(f);

@@ -1,14 +1,14 @@
-/* syslog.*: messages written to /dev/log: "<PRIORITY>text", priority = facility * 8 + severity. The first byte
- * may be any, as in sysdig. */
+/* syslog.*: messages written to /dev/log: "<PRIORITY>text", priority = facility * 8 + severity. The
+ * first byte may be any, as in sysdig. */
 #include "field/field_int.h"
 
 static const char *const severities[8] = {
 	"emerg", "alert", "crit", "err", "warn", "notice", "info", "debug",
 };
 static const char *const facilities[24] = {
-	"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "clock", "authpriv", "ftp",
-	"ntp", "logaudit", "logalert", "cron", "local0", "local1", "local2", "local3", "local4", "local5",
-	"local6", "local7",
+	"kern",	  "user",   "mail",	"daemon", "auth",   "syslog",	"lpr",	    "news",
+	"uucp",	  "clock",  "authpriv", "ftp",	  "ntp",    "logaudit", "logalert", "cron",
+	"local0", "local1", "local2",	"local3", "local4", "local5",	"local6",   "local7",
 };
 
 struct message {
@@ -17,7 +17,8 @@ struct message {
 	uint32_t len;
 };
 
-/* The bytes that this write wrote to a system log, with a priority in front; false if it is no such write. */
+/* The bytes that this write wrote to a system log, with a priority in front; false if it is no such
+ * write. */
 static bool syslog_message(struct field_env *env, struct message *m)
 {
 	int i = event_param_index(env, "data", 4);

@@ -13,7 +13,9 @@ static const struct thread_ver *event_parent(struct field_env *env)
 	return p ? thread_ver_at(p, env->c->ord) : NULL;
 }
 
-/* ---- identity ------------------------------------------------------------------------------------------------ */
+/* ---- identity
+ * ------------------------------------------------------------------------------------------------
+ */
 
 void get_thread_tid(const struct field_ref *r, struct field_env *env, struct value *v)
 {
@@ -43,7 +45,9 @@ void get_thread_nametid(const struct field_ref *r, struct field_env *env, struct
 	set_buf(v, env, b);
 }
 
-/* ---- times ----------------------------------------------------------------------------------------------------- */
+/* ---- times
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 void get_proc_duration(const struct field_ref *r, struct field_env *env, struct value *v)
 {
@@ -68,9 +72,15 @@ void get_proc_exe_ino(const struct field_ref *r, struct field_env *env, struct v
 	if (!tv)
 		return;
 	switch (r->info->sel) {
-	case XI_INO: set_u(v, tv->exe_ino); break;
-	case XI_CTIME: set_u(v, tv->exe_ino_ctime); break;
-	case XI_MTIME: set_u(v, tv->exe_ino_mtime); break;
+	case XI_INO:
+		set_u(v, tv->exe_ino);
+		break;
+	case XI_CTIME:
+		set_u(v, tv->exe_ino_ctime);
+		break;
+	case XI_MTIME:
+		set_u(v, tv->exe_ino_mtime);
+		break;
 	case XI_CTIME_PROC:
 		if (tv->clone_ts && tv->exe_ino_ctime)
 			set_u(v, tv->clone_ts - tv->exe_ino_ctime);
@@ -79,7 +89,9 @@ void get_proc_exe_ino(const struct field_ref *r, struct field_env *env, struct v
 		if (tv->exe_ino_ctime && tv->pidns_init_start_ts)
 			set_u(v, tv->exe_ino_ctime - tv->pidns_init_start_ts);
 		break;
-	default: set_u(v, tv->pidns_init_start_ts); break;
+	default:
+		set_u(v, tv->pidns_init_start_ts);
+		break;
 	}
 }
 
@@ -90,25 +102,68 @@ void get_proc_exe_flag(const struct field_ref *r, struct field_env *env, struct 
 	if (!tv)
 		return;
 	switch (r->info->sel) {
-	case XF_WRITABLE: set_bool(v, tv->exe_writable); break;
-	case XF_UPPER: set_bool(v, tv->exe_upper_layer); break;
-	case XF_LOWER: set_bool(v, tv->exe_lower_layer); break;
-	default: set_bool(v, tv->exe_from_memfd); break;
+	case XF_WRITABLE:
+		set_bool(v, tv->exe_writable);
+		break;
+	case XF_UPPER:
+		set_bool(v, tv->exe_upper_layer);
+		break;
+	case XF_LOWER:
+		set_bool(v, tv->exe_lower_layer);
+		break;
+	default:
+		set_bool(v, tv->exe_from_memfd);
+		break;
 	}
 }
 
-/* ---- capabilities ------------------------------------------------------------------------------------------------ */
+/* ---- capabilities
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* Names by bit, from linux/capability.h. */
 static const char *const cap_names[] = {
-	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL",
-	"CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE",
-	"CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER",
-	"CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT",
-	"CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE", "CAP_SYS_TIME",
-	"CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL",
-	"CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM",
-	"CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
+	"CAP_CHOWN",
+	"CAP_DAC_OVERRIDE",
+	"CAP_DAC_READ_SEARCH",
+	"CAP_FOWNER",
+	"CAP_FSETID",
+	"CAP_KILL",
+	"CAP_SETGID",
+	"CAP_SETUID",
+	"CAP_SETPCAP",
+	"CAP_LINUX_IMMUTABLE",
+	"CAP_NET_BIND_SERVICE",
+	"CAP_NET_BROADCAST",
+	"CAP_NET_ADMIN",
+	"CAP_NET_RAW",
+	"CAP_IPC_LOCK",
+	"CAP_IPC_OWNER",
+	"CAP_SYS_MODULE",
+	"CAP_SYS_RAWIO",
+	"CAP_SYS_CHROOT",
+	"CAP_SYS_PTRACE",
+	"CAP_SYS_PACCT",
+	"CAP_SYS_ADMIN",
+	"CAP_SYS_BOOT",
+	"CAP_SYS_NICE",
+	"CAP_SYS_RESOURCE",
+	"CAP_SYS_TIME",
+	"CAP_SYS_TTY_CONFIG",
+	"CAP_MKNOD",
+	"CAP_LEASE",
+	"CAP_AUDIT_WRITE",
+	"CAP_AUDIT_CONTROL",
+	"CAP_SETFCAP",
+	"CAP_MAC_OVERRIDE",
+	"CAP_MAC_ADMIN",
+	"CAP_SYSLOG",
+	"CAP_WAKE_ALARM",
+	"CAP_BLOCK_SUSPEND",
+	"CAP_AUDIT_READ",
+	"CAP_PERFMON",
+	"CAP_BPF",
+	"CAP_CHECKPOINT_RESTORE",
 };
 
 void get_thread_cap(const struct field_ref *r, struct field_env *env, struct value *v)
@@ -120,8 +175,9 @@ void get_thread_cap(const struct field_ref *r, struct field_env *env, struct val
 
 	if (!tv)
 		return;
-	set = which == CAP_PERMITTED ? tv->cap_permitted :
-	      which == CAP_INHERITABLE ? tv->cap_inheritable : tv->cap_effective;
+	set = which == CAP_PERMITTED	 ? tv->cap_permitted
+	      : which == CAP_INHERITABLE ? tv->cap_inheritable
+					 : tv->cap_effective;
 	b = env_text(env, 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(cap_names); i++) {
 		if (!(set >> i & 1))
@@ -133,7 +189,9 @@ void get_thread_cap(const struct field_ref *r, struct field_env *env, struct val
 	set_buf(v, env, b);
 }
 
-/* ---- descriptors -------------------------------------------------------------------------------------------------- */
+/* ---- descriptors
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static int count_fd(void *ctx, int fd, const struct fd_ver *f)
 {
@@ -207,7 +265,9 @@ void get_proc_std(const struct field_ref *r, struct field_env *env, struct value
 	}
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+/* ---- memory
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static const struct thread_vol *volatiles(struct field_env *env, struct thread *t)
 {
@@ -250,10 +310,11 @@ void get_thread_faults(const struct field_ref *r, struct field_env *env, struct 
 		set_u(v, !vol ? 0 : r->info->sel ? vol->pfmajor : vol->pfminor);
 }
 
-/* ---- times on the CPU ---------------------------------------------------------------------------------- */
+/* ---- times on the CPU ---- */
 
-/* Hundredths of a second used since the thread's procinfo event before this one, which is a second ago: percent.
- * At most 100, also when a counter went back; 0 without an earlier event, or when that said 0. */
+/* Hundredths of a second used since the thread's procinfo event before this one, which is a second
+ * ago: percent. At most 100, also when a counter went back; 0 without an earlier event, or when
+ * that said 0. */
 static double cpu_percent(uint64_t now, uint64_t before)
 {
 	uint64_t used = now - before;
@@ -273,8 +334,12 @@ void get_thread_cpu(const struct field_ref *r, struct field_env *env, struct val
 	if (!vol || vol->ord != env->c->ord)
 		return;
 	switch (r->info->sel) {
-	case CPU_USER: set_double(v, cpu_percent(vol->cpu_user, vol->cpu_user_before)); break;
-	case CPU_SYSTEM: set_double(v, cpu_percent(vol->cpu_system, vol->cpu_system_before)); break;
+	case CPU_USER:
+		set_double(v, cpu_percent(vol->cpu_user, vol->cpu_user_before));
+		break;
+	case CPU_SYSTEM:
+		set_double(v, cpu_percent(vol->cpu_system, vol->cpu_system_before));
+		break;
 	default:
 		set_double(v, cpu_percent(vol->cpu_user + vol->cpu_system,
 					  vol->cpu_user_before + vol->cpu_system_before));
@@ -293,12 +358,18 @@ void get_thread_exectime(const struct field_ref *r, struct field_env *env, struc
 	if (r->info->sel)
 		set_u(v, vol ? vol->exec_total_ns : 0);
 	else
-		set_u(v, vol && vol->ord == env->c->ord && env->c->ev.type == EV_SCHEDSWITCH_6_E ? vol->exec_ns : 0);
+		set_u(v, vol && vol->ord == env->c->ord && env->c->ev.type == EV_SCHEDSWITCH_6_E
+				 ? vol->exec_ns
+				 : 0);
 }
 
-/* ---- threads of the process -------------------------------------------------------------------------------------------- */
+/* ---- threads of the process ---- */
 
-struct siblings { uint64_t ord; int64_t pid; uint64_t n; };
+struct siblings {
+	uint64_t ord;
+	int64_t pid;
+	uint64_t n;
+};
 
 static int count_thread(void *ctx, struct thread *t)
 {
@@ -312,7 +383,7 @@ static int count_thread(void *ctx, struct thread *t)
 /* Threads of the process beside its main thread. */
 static uint64_t other_threads(struct field_env *env, int64_t pid)
 {
-	struct siblings s = { env->c->ord, pid, 0 };
+	struct siblings s = {env->c->ord, pid, 0};
 
 	state_threads_each(env->c->b->root, env->c->ord, count_thread, &s);
 	return s.n;
@@ -336,13 +407,20 @@ void get_proc_nchilds(const struct field_ref *r, struct field_env *env, struct v
 		set_u(v, t->tid == tv->pid ? other_threads(env, tv->pid) : 0);
 }
 
-/* ---- control groups ------------------------------------------------------------------------------------------------------ */
+/* ---- control groups
+ * ------------------------------------------------------------------------------------------------------
+ */
 
-/* Next "subsystem=path" at *at, its name in the spelling of the newer hierarchy put right. False at the end. */
+/* Next "subsystem=path" at *at, its name in the spelling of the newer hierarchy put right. False at
+ * the end. */
 static bool next_cgroup(const char **at, const char *end, struct text *name, struct text *path)
 {
-	static const struct { const char *from, *to; } spellings[] = {
-		{ "io", "blkio" }, { "mem", "memory" }, { "perf", "perf_event" },
+	static const struct {
+		const char *from, *to;
+	} spellings[] = {
+		{"io", "blkio"},
+		{"mem", "memory"},
+		{"perf", "perf_event"},
 	};
 	size_t n = strnlen(*at, (size_t)(end - *at));
 	const char *eq = memchr(*at, '=', n);
@@ -354,8 +432,9 @@ static bool next_cgroup(const char **at, const char *end, struct text *name, str
 	path->p = eq ? eq + 1 : *at + n;
 	path->len = (uint32_t)(*at + n - path->p);
 	for (unsigned i = 0; i < ARRAY_SIZE(spellings); i++)
-		if (strlen(spellings[i].from) == name->len && !memcmp(spellings[i].from, name->p, name->len))
-			*name = (struct text){ spellings[i].to, (uint32_t)strlen(spellings[i].to) };
+		if (strlen(spellings[i].from) == name->len &&
+		    !memcmp(spellings[i].from, name->p, name->len))
+			*name = (struct text){spellings[i].to, (uint32_t)strlen(spellings[i].to)};
 	*at += n + 1;
 	return true;
 }

@@ -7,7 +7,7 @@
 
 enum { SECOND = 1000000000 };
 
-/* ---- time stamps ------------------------------------------------------------------------------------- */
+/* ---- time stamps ---- */
 
 void get_evt_rawtime(const struct field_ref *r, struct field_env *env, struct value *v)
 {
@@ -39,8 +39,10 @@ void get_evt_outputtime(const struct field_ref *r, struct field_env *env, struct
 void get_evt_text_time(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	static const char *const formats[] = {
-		[TT_TIME] = "%H:%M:%S", [TT_ISO] = "%Y-%m-%dT%H:%M:%S",
-		[TT_DATE_NS] = "%Y-%m-%d %H:%M:%S", [TT_DATE] = "%Y-%m-%d %H:%M:%S",
+		[TT_TIME] = "%H:%M:%S",
+		[TT_ISO] = "%Y-%m-%dT%H:%M:%S",
+		[TT_DATE_NS] = "%Y-%m-%d %H:%M:%S",
+		[TT_DATE] = "%Y-%m-%d %H:%M:%S",
 	};
 	unsigned which = r->info->sel;
 	time_t sec = (time_t)(env->c->ev.ts / SECOND);
@@ -60,17 +62,17 @@ void get_evt_text_time(const struct field_ref *r, struct field_env *env, struct 
 	set_buf(v, env, b);
 }
 
-/* ---- latency ------------------------------------------------------------------------------------------- */
+/* ---- latency ---- */
 
-/* Needs the pairs only: whether the thread is known is not asked, so that the value does not depend on what
- * else is demanded. */
+/* Needs the pairs only: whether the thread is known is not asked, so that the value does not depend
+ * on what else is demanded. */
 static uint64_t latency_ns(struct field_env *env)
 {
 	return evctx_latency(env->c);
 }
 
-/* Internal events of known threads have none, those of unknown ones 0: as in every reader. Without a thread table
- * all are taken for known. */
+/* Internal events of known threads have none, those of unknown ones 0: as in every reader. Without
+ * a thread table all are taken for known. */
 static bool latency_hidden(struct field_env *env)
 {
 	const struct event_info *i = event_info(&env->c->ev);
@@ -138,13 +140,13 @@ void text_duration_human(struct buf *out, uint64_t ns)
 	} else if (s < 3600) {
 		buf_printf(out, "%u:%u", (unsigned)(s / 60), (unsigned)(s % 60));
 	} else {
-		buf_printf(out, "%02llu:%02u:%02u", (unsigned long long)(s / 3600), (unsigned)(s / 60 % 60),
-			   (unsigned)(s % 60));
+		buf_printf(out, "%02llu:%02u:%02u", (unsigned long long)(s / 3600),
+			   (unsigned)(s / 60 % 60), (unsigned)(s % 60));
 	}
 }
 
-/* Eleven decades, 1 ns to 100 s, spread over the columns. Without a terminal sysdig counts -1 column: all is
- * step 1, what exceeds the scale 0. */
+/* Eleven decades, 1 ns to 100 s, spread over the columns. Without a terminal sysdig counts -1
+ * column: all is step 1, what exceeds the scale 0. */
 uint64_t duration_quantized(uint64_t ns, unsigned columns)
 {
 	double decades = MIN(log10((double)ns), 11.0);
@@ -152,7 +154,7 @@ uint64_t duration_quantized(uint64_t ns, unsigned columns)
 	return (uint64_t)((int64_t)(decades * (columns ? (int)columns : -1) / 11) + 1);
 }
 
-/* ---- distance to the event before, per place where the field is written ------------------------------------ */
+/* ---- distance to the event before, per place where the field is written ---- */
 
 void get_evt_deltatime(const struct field_ref *r, struct field_env *env, struct value *v)
 {

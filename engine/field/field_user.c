@@ -20,13 +20,20 @@ void get_user_text(const struct field_ref *r, struct field_env *env, struct valu
 
 	if (!tv)
 		return;
-	u = state_user_at(env->c->b->root, r->info->sel == U_LOGINNAME ? tv->loginuid : tv->uid, env->c->ord);
+	u = state_user_at(env->c->b->root, r->info->sel == U_LOGINNAME ? tv->loginuid : tv->uid,
+			  env->c->ord);
 	if (!u)
 		return;
 	switch (r->info->sel) {
-	case U_HOME: set_str(v, u->home); break;
-	case U_SHELL: set_str(v, u->shell); break;
-	default: set_str(v, u->name); break;
+	case U_HOME:
+		set_str(v, u->home);
+		break;
+	case U_SHELL:
+		set_str(v, u->shell);
+		break;
+	default:
+		set_str(v, u->name);
+		break;
 	}
 }
 

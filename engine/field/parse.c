@@ -4,11 +4,12 @@
 #include "field/field.h"
 #include "field/field_int.h"
 
-/* ---- nearest name -------------------------------------------------------------------------------- */
+/* ---- nearest name ---- */
 
 enum { NAME_MAX_LEN = 64 };
 
-/* Edits (insert, delete, replace, swap of neighbours) that make b of a; both shorter than NAME_MAX_LEN. */
+/* Edits (insert, delete, replace, swap of neighbours) that make b of a; both shorter than
+ * NAME_MAX_LEN. */
 static unsigned edit_distance(const char *a, size_t la, const char *b, size_t lb)
 {
 	unsigned row[3][NAME_MAX_LEN + 1];
@@ -40,8 +41,8 @@ static size_t common_prefix(const char *a, size_t la, const char *b)
 	return n;
 }
 
-/* The field whose name is most like the text: fewest edits, then most letters right from the start. NULL if
- * none is near. */
+/* The field whose name is most like the text: fewest edits, then most letters right from the start.
+ * NULL if none is near. */
 static const struct field_info *nearest_field(const char *text, size_t len)
 {
 	const struct field_info *f, *best = NULL;
@@ -80,15 +81,15 @@ static int unknown_field(const char *text, size_t len, struct err *e)
 	return err_set(e, ERR_SYNTAX, 0, "unknown field '%.*s'", (int)MIN(n, 100), text);
 }
 
-/* ---- arguments --------------------------------------------------------------------------------------- */
+/* ---- arguments ---- */
 
 struct arg_parse {
 	const char *text; /* behind the field name */
 	size_t len;
-	size_t at;	  /* consumed */
+	size_t at; /* consumed */
 	struct field_ref *r;
 	const struct field_info *info;
-	size_t name_len;  /* of the field: position of the argument in the whole text */
+	size_t name_len; /* of the field: position of the argument in the whole text */
 	struct err *e;
 };
 
@@ -121,7 +122,8 @@ static bool arg_number(struct arg_parse *p)
 
 	first = i += neg;
 	for (; i < p->len && p->text[i] >= '0' && p->text[i] <= '9'; i++)
-		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, p->text[i] - '0', &v))
+		if (__builtin_mul_overflow(v, 10, &v) ||
+		    __builtin_add_overflow(v, p->text[i] - '0', &v))
 			v = INT64_MAX;
 	if (i == first || i >= p->len || p->text[i] != ']')
 		return false;
@@ -143,10 +145,12 @@ static int arg_index(struct arg_parse *p)
 static int arg_bracket_text(struct arg_parse *p)
 {
 	size_t from = p->at + 1, to;
-	char q = from < p->len && (p->text[from] == '"' || p->text[from] == '\'') ? p->text[from] : 0;
+	char q = from < p->len && (p->text[from] == '"' || p->text[from] == '\'') ? p->text[from]
+										  : 0;
 
 	from += q != 0;
-	for (to = from; to < p->len && (q ? p->text[to] != q : !strchr("[]\"' \t\n", p->text[to])); to++)
+	for (to = from; to < p->len && (q ? p->text[to] != q : !strchr("[]\"' \t\n", p->text[to]));
+	     to++)
 		;
 	p->at = to;
 	if (to == from || to >= p->len || (q && ++p->at >= p->len) || p->text[p->at] != ']')
@@ -160,8 +164,14 @@ static int arg_text_or_index(struct arg_parse *p)
 	return arg_number(p) ? 0 : arg_bracket_text(p);
 }
 
-static bool is_cgroup_char(char c) { return isalnum_c(c) == 1 || c == '_'; }
-static bool is_key_char(char c) { return isalnum_c(c) || c == '_' || c == '-' || c == '.' || c == '/'; }
+static bool is_cgroup_char(char c)
+{
+	return isalnum_c(c) == 1 || c == '_';
+}
+static bool is_key_char(char c)
+{
+	return isalnum_c(c) || c == '_' || c == '-' || c == '.' || c == '/';
+}
 
 /* ".name" of characters for which ok says yes. */
 static int arg_dot_name(struct arg_parse *p, bool (*ok)(char))
@@ -271,30 +281,45 @@ static int parse_arg(struct arg_parse *p)
 static const char *missing_arg(const struct field_info *f)
 {
 	switch (f->arg) {
-	case FAF_PARAM: return "needs a parameter, as in evt.arg.fd or evt.arg[0]";
-	case FAF_PARAM_NAME: return "needs the name of a parameter, as in evt.rawarg.res";
-	case FAF_EVENT: return "needs the name of an event, as in evt.type.is.open";
-	case FAF_INDEX: return "needs a number in brackets";
-	case FAF_NAME_OR_INDEX: return "needs .NAME or [NUMBER]";
-	case FAF_CGROUP: return "needs the name of a subsystem, as in thread.cgroup.cpu";
-	case FAF_KEY: return "needs a label, as in k8s.pod.label.app";
-	default: return "needs an argument in brackets";
+	case FAF_PARAM:
+		return "needs a parameter, as in evt.arg.fd or evt.arg[0]";
+	case FAF_PARAM_NAME:
+		return "needs the name of a parameter, as in evt.rawarg.res";
+	case FAF_EVENT:
+		return "needs the name of an event, as in evt.type.is.open";
+	case FAF_INDEX:
+		return "needs a number in brackets";
+	case FAF_NAME_OR_INDEX:
+		return "needs .NAME or [NUMBER]";
+	case FAF_CGROUP:
+		return "needs the name of a subsystem, as in thread.cgroup.cpu";
+	case FAF_KEY:
+		return "needs a label, as in k8s.pod.label.app";
+	default:
+		return "needs an argument in brackets";
 	}
 }
 
-/* ---- what a use needs ---------------------------------------------------------------------------------- */
+/* ---- what a use needs ---- */
 
-/* State that the text of a parameter needs: names of descriptors, processes, users, the directory. */
+/* State that the text of a parameter needs: names of descriptors, processes, users, the directory.
+ */
 static uint32_t param_demand(unsigned type)
 {
 	switch (type) {
 	/* Paths: the current directory may be one that fchdir took from a descriptor. */
-	case PT_FD: case PT_FDLIST: case PT_FSPATH: case PT_FSRELPATH: case PT_DYN:
+	case PT_FD:
+	case PT_FDLIST:
+	case PT_FSPATH:
+	case PT_FSRELPATH:
+	case PT_DYN:
 	case PT_FD32:
 		return DEMAND_FDS;
-	case PT_PID: case PT_PID32:
+	case PT_PID:
+	case PT_PID32:
 		return DEMAND_THREADS;
-	case PT_UID: case PT_GID:
+	case PT_UID:
+	case PT_GID:
 		return DEMAND_USERS;
 	default:
 		return 0;
@@ -303,7 +328,8 @@ static uint32_t param_demand(unsigned type)
 
 uint32_t field_params_demand(const struct demand *d)
 {
-	const uint32_t fd_flags = EF_CREATES_FD | EF_DESTROYS_FD | EF_USES_FD | EF_READS_FROM_FD | EF_WRITES_TO_FD;
+	const uint32_t fd_flags =
+		EF_CREATES_FD | EF_DESTROYS_FD | EF_USES_FD | EF_READS_FROM_FD | EF_WRITES_TO_FD;
 	uint32_t bits = 0;
 
 	for (unsigned code = 0; code < EV_CODE_COUNT; code++) {
@@ -311,7 +337,8 @@ uint32_t field_params_demand(const struct demand *d)
 
 		if (!demand_type(d, code))
 			continue;
-		/* The text may depend on the descriptor though no parameter names it (data written to syslog). */
+		/* The text may depend on the descriptor though no parameter names it (data written
+		 * to syslog). */
 		bits |= (info->flags | info->flags_029) & fd_flags ? DEMAND_FDS : 0;
 		for (unsigned k = 0; k < MAX(info->nparams, info->nparams_029); k++)
 			bits |= param_demand(info->params[k].type);
@@ -326,8 +353,8 @@ static bool param_is(const struct param_info *p, const struct field_ref *r)
 	return !strcmp(p->name, r->arg_text);
 }
 
-/* evt.arg.X and evt.rawarg.X: over all parameters of that name. The type of evt.rawarg.X is that of the
- * first event that has it, as in sysdig. */
+/* evt.arg.X and evt.rawarg.X: over all parameters of that name. The type of evt.rawarg.X is that of
+ * the first event that has it, as in sysdig. */
 static void resolve_param(struct field_ref *r)
 {
 	bool found = false;
@@ -353,7 +380,7 @@ static void resolve_param(struct field_ref *r)
 int field_parse(struct field_ref *out, const char *text, size_t len, size_t *used, struct err *e)
 {
 	const struct field_info *f = field_find_prefix(text, len);
-	struct field_ref r = { .info = f };
+	struct field_ref r = {.info = f};
 	struct arg_parse p;
 	int rc;
 
@@ -362,7 +389,7 @@ int field_parse(struct field_ref *out, const char *text, size_t len, size_t *use
 	r.type = f->type;
 	r.fmt = f->fmt;
 	r.demand = f->demand;
-	p = (struct arg_parse){ .r = &r, .info = f, .name_len = strlen(f->name), .e = e };
+	p = (struct arg_parse){.r = &r, .info = f, .name_len = strlen(f->name), .e = e};
 	p.text = text + p.name_len;
 	p.len = len - p.name_len;
 	rc = parse_arg(&p);
