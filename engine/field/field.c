@@ -4,8 +4,7 @@
 
 #include "field/field_int.h"
 
-/* ---- the table ---------------------------------------------------------------------------------
- */
+/* ---- the table ---- */
 
 #define FLAGS_OF_029 (FF_FILTER_ONLY | FF_PRINT_ONLY | FF_ARG_REQUIRED | FF_TABLE_ONLY | FF_HIDDEN)
 #define SINCE_BOTH .known_029 = true, .known_new = true
@@ -152,8 +151,7 @@ const struct field_info *field_find_prefix(const char *text, size_t len)
 	return best;
 }
 
-/* ---- extraction --------------------------------------------------------------------------------
- */
+/* ---- extraction ---- */
 
 void field_get(const struct field_ref *r, struct field_env *env, struct value *v)
 {

@@ -26,9 +26,7 @@ static void set_copy(struct value *v, struct field_env *env, const char *s)
 		set_text(v, arena_dup(env->scratch, s, n), n);
 }
 
-/* ---- texts
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- texts ---- */
 
 static const char *container_attr(const struct container *c, unsigned which, bool compat029)
 {
@@ -122,9 +120,7 @@ void get_container_time(const struct field_ref *r, struct field_env *env, struct
 	set_u(v, r->info->sel ? env->c->ev.ts - tv->pidns_init_start_ts : tv->pidns_init_start_ts);
 }
 
-/* ---- mounts
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- mounts ---- */
 
 static void put_mount(struct buf *b, const struct container_mount *m)
 {
@@ -200,9 +196,7 @@ void get_container_mount(const struct field_ref *r, struct field_env *env, struc
 	}
 }
 
-/* ---- probes
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- probes ---- */
 
 static const struct container_probe *probe_of(const struct container *c, unsigned which)
 {

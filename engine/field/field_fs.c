@@ -108,9 +108,7 @@ void get_fs_path(const struct field_ref *r, struct field_env *env, struct value 
 		path_of(env, &env->c->ev, p->at, p->dir, raw, v);
 }
 
-/* ---- evt.abspath
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- evt.abspath ---- */
 
 /* Only the exits of calls that name a directory by a descriptor have it, and the enter event of the oldest openat,
  * whose exit has no path. */

@@ -5,9 +5,7 @@
 /* A loop of parents (possible in a made-up trace) ends here; real chains are a few dozen long. */
 enum { MAX_ANCESTORS = 1024 };
 
-/* ---- who
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- who ---- */
 
 /* One step up; NULL at the top. *tv moves along. */
 static struct thread *step_up(struct field_env *env, const struct thread_ver **tv)
@@ -70,9 +68,7 @@ static struct thread *group_leader(struct field_env *env, unsigned which,
 	return t;
 }
 
-/* ---- texts
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- texts ---- */
 
 /* Strings with a NUL behind each, shown with blanks between. */
 static void put_strings(struct buf *b, const struct rstr *s)
@@ -337,9 +333,7 @@ void list_ancestors(const struct field_ref *r, struct field_env *env, struct val
 	}
 }
 
-/* ---- ids
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- ids ---- */
 
 static void set_id(struct value *v, const struct thread_ver *tv, unsigned which)
 {

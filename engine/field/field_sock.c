@@ -131,9 +131,7 @@ static void first_of_list(const struct field_ref *r, struct field_env *env, stru
 		*v = l.v[0];
 }
 
-/* ---- getters
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- getters ---- */
 
 void get_fd_addr(const struct field_ref *r, struct field_env *env, struct value *v)
 {
@@ -284,9 +282,7 @@ void get_fd_host(const struct field_ref *r, struct field_env *env, struct value 
 	set_buf(v, env, b);
 }
 
-/* ---- fdlist
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- fdlist ---- */
 
 /* The list parameter: 16-bit count, then 10 bytes for each: 64-bit fd, 16-bit flags. */
 static const uint8_t *fdlist_param(struct field_env *env, unsigned *n)

@@ -13,9 +13,7 @@ static const struct thread_ver *event_parent(struct field_env *env)
 	return p ? thread_ver_at(p, env->c->ord) : NULL;
 }
 
-/* ---- identity
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- identity ---- */
 
 void get_thread_tid(const struct field_ref *r, struct field_env *env, struct value *v)
 {
@@ -45,9 +43,7 @@ void get_thread_nametid(const struct field_ref *r, struct field_env *env, struct
 	set_buf(v, env, b);
 }
 
-/* ---- times
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- times ---- */
 
 void get_proc_duration(const struct field_ref *r, struct field_env *env, struct value *v)
 {
@@ -117,9 +113,7 @@ void get_proc_exe_flag(const struct field_ref *r, struct field_env *env, struct 
 	}
 }
 
-/* ---- capabilities
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- capabilities ---- */
 
 /* Names by bit, from linux/capability.h. */
 static const char *const cap_names[] = {
@@ -189,9 +183,7 @@ void get_thread_cap(const struct field_ref *r, struct field_env *env, struct val
 	set_buf(v, env, b);
 }
 
-/* ---- descriptors
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- descriptors ---- */
 
 static int count_fd(void *ctx, int fd, const struct fd_ver *f)
 {
@@ -265,9 +257,7 @@ void get_proc_std(const struct field_ref *r, struct field_env *env, struct value
 	}
 }
 
-/* ---- memory
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ---- */
 
 static const struct thread_vol *volatiles(struct field_env *env, struct thread *t)
 {
@@ -407,9 +397,7 @@ void get_proc_nchilds(const struct field_ref *r, struct field_env *env, struct v
 		set_u(v, t->tid == tv->pid ? other_threads(env, tv->pid) : 0);
 }
 
-/* ---- control groups
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- control groups ---- */
 
 /* Next "subsystem=path" at *at, its name in the spelling of the newer hierarchy put right. False at
  * the end. */
