@@ -299,6 +299,9 @@ def write_table(events, scs, tables, dyns):
     out.append(text)
     out.append("const struct event_info event_table[EV_CODE_COUNT] = {\n")
     out += [write_event(e, symbols) for e in events]
+    out.append("};\n\nconst struct event_shape event_shapes[EV_CODE_COUNT] = {\n")
+    out += ["\t[EV_%s] = { %d, %s },\n" % (e["enum"], max(len(e["params"]), len(e["params_029"])),
+                                          "true" if "LARGE_PAYLOAD" in e["flags"] else "false") for e in events]
     out.append("};\n")
     return "".join(out)
 

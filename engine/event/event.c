@@ -123,7 +123,6 @@ static NO_INLINE int parse_v1(struct event *e, uint32_t len, uint32_t avail, uns
 		*why = "no number of parameters fits the event length";
 		return EVENT_BAD;
 	}
-	e->len = len;
 	e->nparams = (uint16_t)n;
 	e->data = e->lens + (size_t)n * (e->large ? 4 : 2);
 	return EVENT_OK;
@@ -152,7 +151,6 @@ static ALWAYS_INLINE int parse_v2(struct event *e, uint32_t len, uint32_t avail,
 		*why = "parameters do not fit the event length";
 		return EVENT_BAD;
 	}
-	e->len = EVENT_HDR_V2 + n * width + (uint32_t)sum;
 	e->nparams = (uint16_t)MIN(n, known);
 	return EVENT_OK;
 }
@@ -174,8 +172,7 @@ int event_parse(struct event *e, const uint8_t *b, uint32_t n, unsigned max_code
 
 	if (UNLIKELY(type >= max_code || type >= EV_CODE_COUNT))
 		return EVENT_UNKNOWN;
-	const struct event_info *info = &event_table[type];
-	unsigned known = MAX(info->nparams, info->nparams_029);
+	unsigned known = event_shapes[type].nparams;
 
 	e->hdr = h;
 	e->ts = load_u64(h);
@@ -184,10 +181,17 @@ int event_parse(struct event *e, const uint8_t *b, uint32_t n, unsigned max_code
 	e->cpu = load_u16(b + 8);
 	e->hidden = flagged && (load_u32(b + 10) & 1);
 	/* The type, not the kind of block, decides the width of the length array. */
-	e->large = UNLIKELY(info->flags & EF_LARGE_PAYLOAD);
+	e->large = UNLIKELY(event_shapes[type].large);
 	e->nknown = 0;
 	e->off[0] = 0;
 	return v1 ? parse_v1(e, len, avail, known, why) : parse_v2(e, len, avail, known, why);
+}
+
+void event_view_odd(struct event *e, const uint8_t *b)
+{
+	const char *why;
+
+	event_parse(e, b, load_u32(b + 4), EV_CODE_COUNT, &why);
 }
 
 /* Bytes of an integer on the wire; negative = signed; 0 = not an integer. */

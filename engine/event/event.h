@@ -91,6 +91,13 @@ struct event_info {
 
 extern const struct event_info event_table[EV_CODE_COUNT];
 
+/* What decoding an event needs of its type: all of them together stay in the first-level cache. */
+struct event_shape {
+	uint8_t nparams; /* max(nparams, nparams_029) */
+	bool large;	 /* EF_LARGE_PAYLOAD: lengths of 32 bits */
+};
+extern const struct event_shape event_shapes[EV_CODE_COUNT];
+
 /* ---- names of numbers ------------------------------------------------------------------------ */
 
 struct flag_entry { const char *name; uint32_t value; };
@@ -120,7 +127,6 @@ struct event {
 	const uint8_t *data; /* first parameter */
 	uint64_t ts;	     /* ns since the epoch */
 	int64_t tid;	     /* host pid namespace */
-	uint32_t len;	     /* bytes from hdr to the end of the last parameter */
 	uint16_t type;	     /* < EV_CODE_COUNT */
 	uint16_t cpu;
 	uint16_t nparams;    /* parameters the event carries and the table knows (min of both) */
@@ -150,6 +156,33 @@ enum event_parse_result {
  * the reader: n >= 12 and n bytes are readable). Fills *e. max_code: codes >= it are EVENT_UNKNOWN
  * (EV_CODE_COUNT, or EV_CODE_COUNT_029 in compat mode). Any thread. */
 int event_parse(struct event *e, const uint8_t *b, uint32_t n, unsigned max_code, const char **why);
+
+/* The view of a block that event_parse has accepted before under the same max_code: checks nothing. */
+void event_view_odd(struct event *e, const uint8_t *b);
+static ALWAYS_INLINE void event_view(struct event *e, const uint8_t *b)
+{
+	const uint8_t *h = b + 10;
+
+	if (UNLIKELY(load_u32(b) != BLK_EV_V2)) {
+		event_view_odd(e, b);
+		return;
+	}
+	uint32_t n = load_u32(h + EVENT_HDR_V1);
+	struct event_shape s = event_shapes[load_u16(h + 20)];
+
+	e->hdr = h;
+	e->lens = h + EVENT_HDR_V2;
+	e->data = e->lens + (size_t)n * (s.large ? 4 : 2);
+	e->ts = load_u64(h);
+	e->tid = load_i64(h + 8);
+	e->type = load_u16(h + 20);
+	e->cpu = load_u16(b + 8);
+	e->nparams = (uint16_t)MIN(n, s.nparams);
+	e->large = s.large;
+	e->hidden = false;
+	e->nknown = 0;
+	e->off[0] = 0;
+}
 
 /* Header fields straight from an event block without building a view (block checked as above and at
  * least header-sized). */

@@ -38,9 +38,8 @@ static ALWAYS_INLINE uint64_t lens_sum(const uint8_t *lens, uint32_t n, bool lar
 enum { EVENT_V2_MIN_BLOCK = 10 + EVENT_HDR_V2 + 4 };
 
 /* An ordinary block is BLK_EV_V2 of n >= EVENT_V2_MIN_BLOCK bytes whose type has 16-bit lengths. Checks the event at h
- * in it and gives the number of parameters and the sum of their lengths. False when anything is odd: then event_parse
- * says what it is. */
-static ALWAYS_INLINE bool event_check_v2(const uint8_t *h, uint32_t n, uint32_t *np, uint32_t *sum)
+ * in it and gives the number of parameters. False when anything is odd: then event_parse says what it is. */
+static ALWAYS_INLINE bool event_check_v2(const uint8_t *h, uint32_t n, uint32_t *np)
 {
 	uint32_t len = load_u32(h + 16), count = load_u32(h + EVENT_HDR_V1);
 	uint32_t body = len - EVENT_HDR_V2; /* huge when len is too small */
@@ -51,47 +50,7 @@ static ALWAYS_INLINE bool event_check_v2(const uint8_t *h, uint32_t n, uint32_t 
 	uint64_t total = lens_sum(h + EVENT_HDR_V2, count, false, body + 4);
 
 	*np = count;
-	*sum = (uint32_t)total;
 	return LIKELY(total <= body - 2 * count);
-}
-
-/* The view of what event_check_v2 has accepted. known: parameters that the table has. */
-static ALWAYS_INLINE void event_view_v2(struct event *e, const uint8_t *b, uint32_t np, uint32_t sum,
-					unsigned known)
-{
-	const uint8_t *h = b + 10;
-
-	e->hdr = h;
-	e->lens = h + EVENT_HDR_V2;
-	e->data = e->lens + 2 * (size_t)np;
-	e->ts = load_u64(h);
-	e->tid = load_i64(h + 8);
-	e->len = EVENT_HDR_V2 + 2 * np + sum;
-	e->type = load_u16(h + 20);
-	e->cpu = load_u16(b + 8);
-	e->nparams = (uint16_t)MIN(np, known);
-	e->large = e->hidden = false;
-	e->nknown = 0;
-	e->off[0] = 0;
-}
-
-/* event_parse, with the ordinary case inline. */
-static ALWAYS_INLINE int event_parse_inline(struct event *e, const uint8_t *b, unsigned max_code,
-					    const char **why)
-{
-	uint32_t n = load_u32(b + 4), np, sum;
-
-	if (LIKELY(load_u32(b) == BLK_EV_V2 && n >= EVENT_V2_MIN_BLOCK)) {
-		unsigned type = load_u16(b + 10 + 20);
-		const struct event_info *i = &event_table[type];
-
-		if (LIKELY(type < max_code) && LIKELY(!(i->flags & EF_LARGE_PAYLOAD)) &&
-		    event_check_v2(b + 10, n, &np, &sum)) {
-			event_view_v2(e, b, np, sum, MAX(i->nparams, i->nparams_029));
-			return EVENT_OK;
-		}
-	}
-	return event_parse(e, b, n, max_code, why);
 }
 
 #endif

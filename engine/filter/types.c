@@ -10,7 +10,7 @@ struct probe {
 
 static void probe_init(struct probe *p, unsigned code, unsigned sc)
 {
-	*p = (struct probe){.ev = {.type = (uint16_t)code, .nparams = 1, .len = 2}};
+	*p = (struct probe){.ev = {.type = (uint16_t)code, .nparams = 1}};
 	p->data[0] = (uint8_t)sc;
 	p->data[1] = (uint8_t)(sc >> 8);
 	p->lens[0] = 2;

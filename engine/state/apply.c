@@ -21,8 +21,11 @@ static void row_enter_here(struct apply *a, const struct ev_rec *r)
 	a->enter_ord = a->b->first_ord + (uint64_t)(r - a->b->ev);
 	a->enter_type = r->type;
 	a->paired = r->type + 1 == a->ev.type;
-	a->has_enter = type_may_be_stored(r->type) && block_event(&a->enter, a->b, r->off, a->d) == EVENT_OK &&
-		       type_stored(&a->enter);
+	a->has_enter = type_may_be_stored(r->type);
+	if (a->has_enter) {
+		block_event(&a->enter, a->b, r->off);
+		a->has_enter = type_stored(&a->enter);
+	}
 }
 
 /* An enter event that is no longer there for some batch size must not be there for any: hence type_stored. */
@@ -102,8 +105,7 @@ static void row_apply(struct apply *a, const struct apply_entry *table, uint32_t
 {
 	a->rec = &a->b->ev[idx];
 	a->ord = a->b->first_ord + idx;
-	if (block_event(&a->ev, a->b, a->rec->off, a->d) != EVENT_OK)
-		return;
+	block_event(&a->ev, a->b, a->rec->off);
 	a->t = row_thread(a);
 	if (touch && !a->t)
 		a->t = a->b->slots[a->rec->slot].thread = thread_placeholder(a, a->ev.tid);

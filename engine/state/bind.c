@@ -64,8 +64,7 @@ void evctx_move(struct evctx *c, uint32_t idx)
 	c->ord = b->first_ord + idx;
 	c->num = b->num_base + idx;
 	c->have = 0;
-	/* The digest has checked it. */
-	block_event(&c->ev, b, c->rec->off, c->demand);
+	block_event(&c->ev, b, c->rec->off);
 }
 
 /* ---- threads -------------------------------------------------------------------------------------- */
@@ -196,7 +195,8 @@ bool evctx_enter_event(struct evctx *c, struct event *out)
 		return false;
 	if (o)
 		return o->block && event_parse(out, o->block, o->block_len, max_code(c->demand), &why) == EVENT_OK;
-	return block_event(out, c->b, c->b->ev[c->rec->pair - 1].off, c->demand) == EVENT_OK && type_stored(out);
+	block_event(out, c->b, c->b->ev[c->rec->pair - 1].off);
+	return type_stored(out);
 }
 
 /* Latency that exit r of the batch had. */

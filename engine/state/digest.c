@@ -31,7 +31,6 @@ enum digest_flags {
 struct digest_type {
 	uint32_t flags;
 	int8_t fd_param, addr_param;
-	uint8_t known; /* parameters that the table has */
 };
 
 #define NO_SLOT UINT32_MAX
@@ -121,9 +120,8 @@ static void digest_types(struct digest *g)
 		unsigned traits = type_traits(g->d, i);
 
 		*t = (struct digest_type){.flags = demand_type(g->d, i) ? DG_SELECT : 0, .fd_param = -1};
-		t->known = MAX(event_table[i].nparams, event_table[i].nparams_029);
 		t->flags |= container_event(i) ? DG_CONTAINER : 0;
-		t->flags |= event_table[i].flags & EF_LARGE_PAYLOAD ? DG_LARGE : 0;
+		t->flags |= event_shapes[i].large ? DG_LARGE : 0;
 		type_row(t, &ae[i], g->d);
 		if (!(traits & TT_THREAD))
 			continue;
@@ -228,7 +226,6 @@ static NO_INLINE uint32_t slot_find(struct digest *g, int64_t tid, uint32_t idx,
 struct peek {
 	const uint8_t *h, *lens, *data;
 	uint32_t np;  /* parameters it carries */
-	uint32_t sum; /* bytes of them */
 	uint16_t type;
 	bool large, hidden;
 	bool full; /* the view is there */
@@ -248,7 +245,7 @@ static ALWAYS_INLINE int peek_block(const struct digest *g, struct peek *k, stru
 	k->h = b + 10;
 	k->type = load_u16(k->h + 20);
 	if (LIKELY(load_u32(b) == BLK_EV_V2 && n >= EVENT_V2_MIN_BLOCK && k->type < g->codes) &&
-	    LIKELY(!(g->type[k->type].flags & DG_LARGE)) && event_check_v2(k->h, n, &k->np, &k->sum)) {
+	    LIKELY(!(g->type[k->type].flags & DG_LARGE)) && event_check_v2(k->h, n, &k->np)) {
 		k->lens = k->h + EVENT_HDR_V2;
 		k->data = k->lens + 2 * (size_t)k->np;
 		k->large = k->hidden = k->full = false;
@@ -262,10 +259,10 @@ static ALWAYS_INLINE int peek_block(const struct digest *g, struct peek *k, stru
 	return EVENT_OK;
 }
 
-static ALWAYS_INLINE struct event *peek_view(const struct digest *g, struct peek *k, struct event *e)
+static ALWAYS_INLINE struct event *peek_view(struct peek *k, struct event *e)
 {
 	if (!k->full)
-		event_view_v2(e, k->h - 10, k->np, k->sum, g->type[k->type].known);
+		event_view(e, k->h - 10);
 	k->full = true;
 	return e;
 }
@@ -331,10 +328,10 @@ static int64_t fcntl_cmd(struct digest *g, const struct peek *k, const struct ev
 
 	if (!g->d->compat029 && peek_param(k, 2, &p, &len) && len == 1)
 		return *p;
-	if ((r->flags & (ER_PAIRED | ER_LATER)) == ER_PAIRED && block_event(&enter, g->b, g->b->ev[r->pair - 1].off, g->d) == EVENT_OK &&
-	    event_param_i64(&enter, 1, &cmd))
-		return cmd;
-	return -1;
+	if ((r->flags & (ER_PAIRED | ER_LATER)) != ER_PAIRED)
+		return -1;
+	block_event(&enter, g->b, g->b->ev[r->pair - 1].off);
+	return event_param_i64(&enter, 1, &cmd) ? cmd : -1;
 }
 
 static bool fcntl_dups(int64_t cmd)
@@ -524,9 +521,9 @@ static ALWAYS_INLINE void digest_loop(struct digest *g, const bool pairs)
 		*r = (struct ev_rec){.off = off, .type = k.type, .slot = NO_SLOT, .fd = EV_FD_NONE};
 		if (UNLIKELY(k.hidden))
 			r->flags = ER_HIDDEN;
-		if (UNLIKELY(t->flags & DG_CONTAINER) && !digest_container(b, peek_view(g, &k, &e), r))
+		if (UNLIKELY(t->flags & DG_CONTAINER) && !digest_container(b, peek_view(&k, &e), r))
 			break;
-		if ((t->flags & DG_SELECT) && (!pred->fn || pred->fn(pred->ctx, peek_view(g, &k, &e)))) {
+		if ((t->flags & DG_SELECT) && (!pred->fn || pred->fn(pred->ctx, peek_view(&k, &e)))) {
 			r->flags |= ER_SELECTED;
 			nselected++;
 		}

@@ -17,8 +17,8 @@ int32_t rec_last_fd(const struct batch *b, const struct ev_rec *r, const struct 
 	if ((r->flags & ER_OWN_FD) && !(r->pair == PAIR_CARRY && carry && carry->type + 1 == r->type)) {
 		if (type_flags(d, r->type) & EF_CREATES_FD)
 			return EV_FD_NONE; /* it failed */
-		if (block_event(&e, b, r->off, d) == EVENT_OK &&
-		    event_param_i64(&e, (unsigned)event_table[r->type].fd_param, &fd))
+		block_event(&e, b, r->off);
+		if (event_param_i64(&e, (unsigned)event_table[r->type].fd_param, &fd))
 			return fd_narrow(fd);
 	}
 	if (r->fd != EV_FD_CARRY)
@@ -69,7 +69,10 @@ static bool open_from_event(struct state *st, struct open_enter *o, const struct
 	o->ts = rec_ts(b, r);
 	o->ord = b->first_ord + idx;
 	o->type = r->type;
-	if (used || !type_may_be_stored(r->type) || block_event(&e, b, r->off, st->d) != EVENT_OK || !type_stored(&e))
+	if (used || !type_may_be_stored(r->type))
+		return true;
+	block_event(&e, b, r->off);
+	if (!type_stored(&e))
 		return true;
 	return open_copy_block(o, p, load_u32(p + 4));
 }
@@ -221,15 +224,17 @@ static bool fcntl_tells(const struct batch *b, const struct ev_rec *r, const str
 	struct event e;
 	int64_t cmd;
 
-	return !d->compat029 && block_event(&e, b, r->off, d) == EVENT_OK && event_param_i64(&e, 2, &cmd);
+	block_event(&e, b, r->off);
+	return !d->compat029 && event_param_i64(&e, 2, &cmd);
 }
 
-static bool own_fd_param(const struct batch *b, const struct ev_rec *r, const struct demand *d)
+static bool own_fd_param(const struct batch *b, const struct ev_rec *r)
 {
 	int i = event_table[r->type].fd_param;
 	struct event e;
 
-	return i >= 0 && block_event(&e, b, r->off, d) == EVENT_OK && e.nparams > i;
+	block_event(&e, b, r->off);
+	return i >= 0 && e.nparams > i;
 }
 
 /* An exit behind the cut: nothing pairs with it, and of the last fd only what later exits set is left. */
@@ -250,7 +255,7 @@ static void exit_cut(const struct batch *b, const struct demand *d, struct ev_re
 	else if (!(r->flags & ER_LOCAL_FD))
 		r->fd = *fd;
 	/* Unpaired, it is on its own now: see exit_fd in digest.c. */
-	if (!d->compat029 && (r->type & 1) && !(r->flags & (ER_SETS_FD | ER_LOCAL_FD)) && own_fd_param(b, r, d))
+	if (!d->compat029 && (r->type & 1) && !(r->flags & (ER_SETS_FD | ER_LOCAL_FD)) && own_fd_param(b, r))
 		r->flags |= ER_OWN_FD;
 }
 
