@@ -25,6 +25,22 @@ INLINE bool in_tree(struct task_struct *task, bool at_exec)
 	return *state == CAP_TASK_WATCHED;
 }
 
+/* Whether the process is one of those the filter selects; all if it names none. */
+INLINE bool selected(uint64_t pid_tgid)
+{
+	uint32_t tgid = pid_tgid >> 32;
+
+	if (!config.npids)
+		return true;
+	for (uint32_t i = 0; i < CAP_MAX_PIDS; i++) {
+		if (i >= config.npids)
+			break;
+		if (config.pids[i] == tgid)
+			return true;
+	}
+	return false;
+}
+
 INLINE bool right_comm(void)
 {
 	char comm[16] = {};
@@ -146,11 +162,15 @@ INLINE int on_call(struct pt_regs *regs, long id, long ret, bool leave)
 {
 	uint32_t cpu = bpf_get_smp_processor_id(), nr = call_number(id, leave);
 	uint64_t id_of_task;
+	uint8_t on;
 	struct work *w;
 
-	if (!(call_on[nr & (CAP_MAX_NR - 1)] & (leave ? 2 : 1)))
+	on = call_on[nr & (CAP_MAX_NR - 1)] >> leave;
+	if (!(on & 1))
 		return 0;
 	id_of_task = bpf_get_current_pid_tgid();
+	if (!(on & 4) && !selected(id_of_task))
+		return 0;
 	if (!wanted(id_of_task, !leave && (nr == NR_EXECVE || nr == NR_EXECVEAT)))
 		return 0;
 	w = work_take(cpu);
@@ -326,7 +346,8 @@ int BPF_PROG(task_switch, bool preempt, struct task_struct *prev, struct task_st
 	/* Behind its exit event a thread is no more. */
 	if (prev->flags & PF_EXITING)
 		return 0;
-	if (!type_on[EV_SCHEDSWITCH_6_E] || !wanted(bpf_get_current_pid_tgid(), false))
+	if (!type_on[EV_SCHEDSWITCH_6_E] || !selected(bpf_get_current_pid_tgid()) ||
+	    !wanted(bpf_get_current_pid_tgid(), false))
 		return 0;
 	p = small_get(cpu, 0);
 	if (!p)
@@ -363,7 +384,8 @@ int BPF_PROG(signal_deliver, int sig, struct kernel_siginfo *info)
 	uint32_t cpu = bpf_get_smp_processor_id();
 	uint8_t *p;
 
-	if (!type_on[EV_SIGNALDELIVER_E] || !wanted(bpf_get_current_pid_tgid(), false))
+	if (!type_on[EV_SIGNALDELIVER_E] || !selected(bpf_get_current_pid_tgid()) ||
+	    !wanted(bpf_get_current_pid_tgid(), false))
 		return 0;
 	p = small_get(cpu, 0);
 	if (!p)

@@ -73,6 +73,7 @@ struct cap_choice_map {
 };
 
 /* enum of struct cap_config.filter: an event is wanted if all that are set agree. */
+enum { CAP_MAX_PIDS = 16 };
 enum {
 	CAP_BY_TREE = 1 << 0,	/* processes started by ours (map tasks) */
 	CAP_BY_CGROUP = 1 << 1, /* below the cgroup */
@@ -94,9 +95,13 @@ struct cap_config {
 	uint64_t cgroup;       /* CAP_BY_CGROUP: id of the cgroup */
 	uint32_t cgroup_level; /* its depth, root 0 */
 	char comm[16];	       /* CAP_BY_COMM */
-	uint8_t all_params;    /* send all parameters of the newest schema, not only 0.29.3's */
-	uint8_t follow;	       /* CAP_BY_TREE: new processes belong to it, not only new threads */
-	uint8_t compat_029;    /* only events 0.29.3 knows; unknown calls get id 0 */
+	/* Only events of these processes, but for those that change the tables (call_on, bits 2,
+	 * 3). */
+	uint32_t pids[CAP_MAX_PIDS];
+	uint32_t npids;
+	uint8_t all_params; /* send all parameters of the newest schema, not only 0.29.3's */
+	uint8_t follow;	    /* CAP_BY_TREE: new processes belong to it, not only new threads */
+	uint8_t compat_029; /* only events 0.29.3 knows; unknown calls get id 0 */
 };
 
 /* What program cpu_times gives for each thread that has run. */

@@ -80,8 +80,8 @@ struct cap_call calls[CAP_MAX_NR];
 uint32_t bit_maps[CAP_BIT_MAPS][1024];
 struct cap_choice_map choice_maps[CAP_CHOICE_MAPS];
 
-/* What user space switches while the programs run: which calls are sent (bit 0 enter, bit 1 exit),
- * and which other events by type. */
+/* What user space switches while the programs run: which calls are sent (bits 2, 3: also of
+ * processes not in config.pids; bit 0 enter, bit 1 exit), and which other events by type. */
 uint8_t call_on[CAP_MAX_NR];
 uint8_t type_on[CAP_MAX_TYPES];
 

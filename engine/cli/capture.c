@@ -3,8 +3,40 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-int capture_open(struct live **out, struct source **src, const struct cli_options *o, struct err *e)
+#include "cli/session.h"
+
+static void add_bit(uint64_t *set, unsigned i)
 {
+	set[i / 64] |= (uint64_t)1 << i % 64;
+}
+
+void capture_select(const struct session *s, struct probe_select *sel)
+{
+	const struct filter *f = s->o->displayflt ? NULL : s->filter;
+	uint64_t pids[ARRAY_SIZE(sel->pids)];
+	uint32_t n;
+
+	*sel = (struct probe_select){.npids = 0};
+	demand_seen(&s->demand, sel->types, sel->tables);
+	for (unsigned leave = 0; leave < 2; leave++)
+		for (unsigned sc = 0; sc < SC_CODE_COUNT; sc++)
+			if (!f || filter_may_select(f, EV_GENERIC_E + leave, sc))
+				add_bit(sel->generic[leave], sc);
+	/* an exit that is selected needs its enter */
+	for (unsigned w = 0; s->demand.bits & DEMAND_PAIRS && w < ARRAY_SIZE(sel->generic[0]); w++)
+		sel->generic[0][w] |= sel->generic[1][w];
+	n = f ? filter_pids(f, pids, ARRAY_SIZE(pids)) : 0;
+	if (n > ARRAY_SIZE(pids))
+		return;
+	sel->npids = n;
+	for (uint32_t i = 0; i < n; i++)
+		sel->pids[i] = (uint32_t)pids[i];
+}
+
+int capture_open(struct live **out, struct source **src, const struct session *s, struct err *e)
+{
+	const struct cli_options *o = s->o;
+	struct probe_select sel;
 	struct live_opts lo = {
 		.ring_bytes = o->ring_bytes,
 		.batch_bytes = o->batch_bytes,
@@ -14,10 +46,13 @@ int capture_open(struct live **out, struct source **src, const struct cli_option
 		.npids = o->npids,
 		.follow = o->follow,
 		.compat_029 = o->ro.compat029,
+		.select = &sel,
 	};
 	struct live *l;
-	int rc = live_open(&l, &lo, e);
+	int rc;
 
+	capture_select(s, &sel);
+	rc = live_open(&l, &lo, e);
 	if (rc < 0)
 		return rc;
 	rc = live_source(l, src, e);
@@ -47,8 +82,11 @@ void capture_close(struct live *l, bool verbose)
 
 	live_stats(l, &s);
 	if (s.dropped) {
-		fprintf(stderr, "burin: %" PRIu64 " of %" PRIu64 " events lost (%.2f%%): the rings were full\n",
-			s.dropped, s.sent + s.dropped, 100.0 * (double)s.dropped / (double)(s.sent + s.dropped));
+		fprintf(stderr,
+			"burin: %" PRIu64 " of %" PRIu64
+			" events lost (%.2f%%): the rings were full\n",
+			s.dropped, s.sent + s.dropped,
+			100.0 * (double)s.dropped / (double)(s.sent + s.dropped));
 		report_types(l);
 	}
 	if (verbose)

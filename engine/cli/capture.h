@@ -3,11 +3,15 @@
 #ifndef BURIN_CLI_CAPTURE_H
 #define BURIN_CLI_CAPTURE_H
 
-#include "cli/options.h"
 #include "live/live.h"
 
+struct session;
+
+/* What the kernel programs have to send for the session: event types nobody asked for are not sent,
+ * and what the filter says about processes is decided there. */
+void capture_select(const struct session *s, struct probe_select *sel);
 /* Starts the capture that the options ask for; *src goes to the pipeline. */
-int capture_open(struct live **out, struct source **src, const struct cli_options *o, struct err *e);
+int capture_open(struct live **out, struct source **src, const struct session *s, struct err *e);
 /* Ends it. Lost events are always reported, on standard error; verbose: the other numbers too. */
 void capture_close(struct live *l, bool verbose);
 

@@ -331,7 +331,7 @@ static int run_input(struct session *s, const char *path, struct err *e)
 	set_demand(s);
 	clock_t cpu = clock();
 	if (!path) {
-		rc = capture_open(&s->live, &po.input, o, e);
+		rc = capture_open(&s->live, &po.input, s, e);
 		if (rc < 0)
 			return rc;
 	}

@@ -27,6 +27,15 @@ bool filter_header_decides(const struct filter *f);
 /* Calls fn for each field the filter names until it returns non-zero, which is the result. */
 int filter_each_field(const struct filter *f, int (*fn)(void *ctx, const struct field_ref *r), void *ctx);
 
+/* ---- what a live capture can decide in the kernel ---- */
+
+/* False when the filter matches no event of this code (generic codes: of system call code sc), whatever
+ * else the event is. */
+bool filter_may_select(const struct filter *f, unsigned code, unsigned sc);
+/* The process ids that the filter's events must have one of ("proc.pid=N", "proc.pid in (...)" among the tests that
+ * must all hold). Returns how many, 0 = any process, or more than max. */
+uint32_t filter_pids(const struct filter *f, uint64_t *pids, uint32_t max);
+
 int filter_run_new(struct filter_run **out, const struct filter *f);
 void filter_run_free(struct filter_run *r);
 bool filter_match(struct filter_run *r, struct field_env *env);

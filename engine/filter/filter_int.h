@@ -277,6 +277,8 @@ int fset_new_text(struct filter *f, struct fset **out, const struct ftext *v, ui
 bool fset_has_num(const struct fset *s, uint64_t v);
 bool fset_has_text(const struct fset *s, const char *p, uint32_t len);
 uint32_t fset_count(const struct fset *s);
+/* Up to max members of a set of numbers, in no order; returns how many there are. */
+uint32_t fset_nums(const struct fset *s, uint64_t *out, uint32_t max);
 
 /* text.c */
 bool text_contains(const char *h, uint32_t hl, const char *n, uint32_t nl);

@@ -130,3 +130,15 @@ uint32_t fset_count(const struct fset *s)
 {
 	return s->n;
 }
+
+uint32_t fset_nums(const struct fset *s, uint64_t *out, uint32_t max)
+{
+	uint32_t n = 0;
+
+	if (s->has_zero && max)
+		out[n++] = 0;
+	for (uint32_t i = 0; i <= s->mask && n < max; i++)
+		if (s->slots[i].key)
+			out[n++] = s->slots[i].key;
+	return s->n;
+}

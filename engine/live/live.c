@@ -135,6 +135,7 @@ static int start(struct live *l, const struct live_opts *o, struct err *e)
 		.compat_029 = o->compat_029,
 		.page_faults = o->page_faults,
 		.measure = o->measure,
+		.select = o->select,
 		.by_tree = o->argv || o->npids,
 		.follow = o->argv || o->follow,
 		.epoch_offset = l->epoch_offset,
@@ -169,7 +170,8 @@ int live_open(struct live **out, const struct live_opts *o, struct err *e)
 	l->epoch_offset = measure_offset();
 	buf_init(&l->meta);
 	inject_init(&l->inject);
-	clock_init(&l->clock, now_ns(l), true);
+	clock_init(&l->clock, now_ns(l),
+		   !o->select || o->select->types[EV_PROCINFO_E / 64] >> EV_PROCINFO_E % 64 & 1);
 	l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rc = l->wake < 0 ? err_errno(e, "can't make an eventfd") : start(l, o, e);
 	if (rc) {

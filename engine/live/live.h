@@ -11,6 +11,7 @@
 
 #include <sys/types.h>
 
+#include "live/probe.h"
 #include "source/source.h"
 
 struct live;
@@ -25,6 +26,7 @@ struct live_opts {
 	bool follow;	 /* their children, too: those of now and of later (argv: always) */
 	bool compat_029; /* only events that sysdig 0.29.3 knows */
 	bool page_faults;
+	const struct probe_select *select; /* what is sent; NULL = everything */
 	bool measure; /* fill program_runs and program_ns of the statistics */
 };
 

@@ -86,6 +86,10 @@ static void fill_config(struct probe *p, const struct probe_opts *o)
 	c->compat_029 = o->compat_029;
 	c->all_params = o->all_params;
 	c->follow = o->follow;
+	if (o->select) {
+		memcpy(c->pids, o->select->pids, sizeof(c->pids));
+		c->npids = o->select->npids;
+	}
 	c->filter = (o->by_tree ? CAP_BY_TREE : 0) | (o->cgroup ? CAP_BY_CGROUP : 0) |
 		    (o->by_uid ? CAP_BY_UID : 0) | (o->by_comm ? CAP_BY_COMM : 0);
 	c->cgroup = o->cgroup;
@@ -100,6 +104,37 @@ static void fill_config(struct probe *p, const struct probe_opts *o)
 	bpf_program__set_autoattach(p->skel->progs.mark_tasks, false);
 	bpf_program__set_autoattach(p->skel->progs.cpu_times, false);
 	p->by_tree = o->by_tree;
+}
+
+static bool bit(const uint64_t *set, unsigned i)
+{
+	return set[i / 64] >> i % 64 & 1;
+}
+
+/* 1 sent, 5 sent of every process. */
+static uint8_t call_bits(const struct probe_select *s, const struct cap_call *c, bool compat,
+			 bool leave)
+{
+	const struct cap_event *ev = leave ? &c->exit : &c->enter;
+
+	if (ev->type == CAP_NO_EVENT)
+		return 0;
+	if (ev->type > EV_GENERIC_X && !(compat && c->generic_029))
+		return (uint8_t)(bit(s->types, ev->type) | bit(s->tables, ev->type) << 2);
+	return bit(s->types, EV_GENERIC_E + leave) &&
+	       bit(s->generic[leave], compat && !c->known_029 ? SC_UNKNOWN : c->sc);
+}
+
+static void fill_selection(struct capture__bss *bss, const struct probe_select *s, bool compat)
+{
+	for (unsigned nr = 0; nr < CAP_MAX_NR; nr++) {
+		const struct cap_call *c = (const struct cap_call *)&bss->calls[nr];
+
+		bss->call_on[nr] = (uint8_t)(call_bits(s, c, compat, false) |
+					     call_bits(s, c, compat, true) << 1);
+	}
+	for (unsigned t = 0; t < EV_CODE_COUNT; t++)
+		bss->type_on[t] = bit(s->types, t);
 }
 
 /* ---- rings ----------------------------------------------------------------------------------- */
@@ -188,6 +223,8 @@ static int load(struct probe *p, const struct probe_opts *o, struct err *e)
 	if (rc)
 		return load_error(e, rc);
 	fill_tables(p->skel->bss);
+	if (o->select)
+		fill_selection(p->skel->bss, o->select, o->compat_029);
 	if (bpf_prog_test_run_opts(bpf_program__fd(p->skel->progs.whoami), &run) ||
 	    !p->skel->bss->own_tgid)
 		return err_errno(e, "can't find out the id of this process");

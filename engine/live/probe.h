@@ -10,11 +10,22 @@
 
 struct probe;
 
+/* What the programs send. */
+struct probe_select {
+	uint64_t tables[8]; /* of them: sent of every process, because they change the tables */
+	uint32_t pids[16];  /* the others: of these processes only */
+	unsigned npids;	    /* 0 = of all */
+	uint64_t types[8];  /* by event code */
+	uint64_t generic[2][16]; /* enter, exit: by system call code (enum ppm_sc), if the generic
+				    type is wanted */
+};
+
 struct probe_opts {
-	size_t ring_bytes; /* per cpu; rounded up to a power of two */
-	uint32_t snaplen;  /* payload bytes */
-	bool compat_029;   /* only events that sysdig 0.29.3 knows */
-	bool all_params;   /* all parameters of the newest schema */
+	size_t ring_bytes;		   /* per cpu; rounded up to a power of two */
+	const struct probe_select *select; /* NULL = everything */
+	uint32_t snaplen;		   /* payload bytes */
+	bool compat_029;		   /* only events that sysdig 0.29.3 knows */
+	bool all_params;		   /* all parameters of the newest schema */
 	bool page_faults;
 	bool measure; /* let the kernel measure the programs' time (costs some itself) */
 	bool follow;  /* by_tree: new processes too, not only new threads */

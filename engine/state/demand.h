@@ -30,5 +30,10 @@ static inline bool demand_type(const struct demand *d, unsigned code)
 }
 void demand_init(struct demand *d, bool compat029); /* no bits, all types */
 void demand_add(struct demand *d, uint32_t bits);   /* adds bits and whatever they imply */
+/* The event types the run has to see: those that can be selected, those that change demanded tables, and
+ * with pairs the enters of exits. tables: those of them that are needed whatever the filter selects. A live
+ * capture sends nothing else. */
+enum { DEMAND_TYPE_WORDS = (EV_CODE_COUNT + 63) / 64 };
+void demand_seen(const struct demand *d, uint64_t types[DEMAND_TYPE_WORDS], uint64_t tables[DEMAND_TYPE_WORDS]);
 
 #endif
