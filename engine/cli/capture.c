@@ -33,6 +33,37 @@ void capture_select(const struct session *s, struct probe_select *sel)
 		sel->pids[i] = (uint32_t)pids[i];
 }
 
+static void explain_processes(const struct session *s, const struct probe_select *sel)
+{
+	for (unsigned i = 0; i < sel->npids; i++)
+		printf("%s%u", i ? ", " : "  processes: ", sel->pids[i]);
+	if (sel->npids)
+		printf(" (what changes the tables: of all)\n");
+	if (s->o->command)
+		printf("  processes: %s and its children\n", s->o->command[0]);
+	for (unsigned i = 0; i < s->o->npids; i++)
+		printf("%s%d", i ? ", " : "  processes: ", (int)s->o->pids[i]);
+	if (s->o->npids)
+		printf("%s\n", s->o->follow ? " and their children" : "");
+}
+
+void capture_explain(const struct session *s)
+{
+	struct probe_select sel;
+	unsigned types = 0, calls = 0;
+
+	capture_select(s, &sel);
+	for (unsigned t = 0; t < EV_CODE_COUNT; t++)
+		types += !(event_table[t].flags & EF_UNUSED) && sel.types[t / 64] >> t % 64 & 1;
+	for (unsigned w = 0; w < ARRAY_SIZE(sel.generic[0]); w++)
+		calls += (unsigned)__builtin_popcountll(sel.generic[0][w] | sel.generic[1][w]);
+	printf("in the kernel, when live:\n  events sent: %u types", types);
+	if (sel.types[0] & 3)
+		printf(", generic ones of %u system calls", calls);
+	printf("\n");
+	explain_processes(s, &sel);
+}
+
 int capture_open(struct live **out, struct source **src, const struct session *s, struct err *e)
 {
 	const struct cli_options *o = s->o;

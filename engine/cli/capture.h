@@ -10,6 +10,8 @@ struct session;
 /* What the kernel programs have to send for the session: event types nobody asked for are not sent,
  * and what the filter says about processes is decided there. */
 void capture_select(const struct session *s, struct probe_select *sel);
+/* --explain: the same as text, on standard output. */
+void capture_explain(const struct session *s);
 /* Starts the capture that the options ask for; *src goes to the pipeline. */
 int capture_open(struct live **out, struct source **src, const struct session *s, struct err *e);
 /* Ends it. Lost events are always reported, on standard error; verbose: the other numbers too. */

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/session.h"
+#include "live/doctor.h"
 
 /* ---- events (-L) ----------------------------------------------------------------------------------- */
 
@@ -96,6 +97,7 @@ int lists_run(const struct cli_options *o)
 	case ACT_LIST_MARKDOWN: field_list_markdown(&out); break;
 	case ACT_LIST_EVENTS: list_events(o->ro.compat029, &out); break;
 	case ACT_LIST_CHISELS: case ACT_CHISEL_INFO: code = list_chisels(o, &out); break;
+	case ACT_DOCTOR: code = !doctor_report(&out); break;
 	case ACT_PRINT_FORMAT: buf_puts(&out, FORMAT_DEFAULT "\n"); break;
 	default: break;
 	}

@@ -5,6 +5,7 @@
 
 #include "base/stop.h"
 #include "cli/check.h"
+#include "cli/capture.h"
 #include "cli/lists.h"
 #include "cli/restart.h"
 #include "cli/session.h"
@@ -41,6 +42,8 @@ static int run(const struct cli_options *o, char **again)
 			report_error(NULL, &e);
 	} else if (o->action == ACT_EXPLAIN) {
 		code = lists_explain(s.filter);
+		session_set_demand(&s);
+		capture_explain(&s);
 	} else {
 		code = session_run(&s);
 	}

@@ -174,7 +174,7 @@ static void add_chisel_demand(struct session *s)
 		s->demand.types[i] &= d.types[i];
 }
 
-static void set_demand(struct session *s)
+void session_set_demand(struct session *s)
 {
 	demand_init(&s->demand, s->ro.compat029);
 	if (s->filter)
@@ -328,7 +328,7 @@ static int run_input(struct session *s, const char *path, struct err *e)
 		return rc;
 	po.filter = o->displayflt ? NULL : s->filter;
 	po.display = o->displayflt ? s->filter : NULL;
-	set_demand(s);
+	session_set_demand(s);
 	clock_t cpu = clock();
 	if (!path) {
 		rc = capture_open(&s->live, &po.input, s, e);

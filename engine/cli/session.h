@@ -31,6 +31,8 @@ struct session {
 
 /* Compiles filter and format, loads the chisels and delivers their arguments. */
 int session_init(struct session *s, const struct cli_options *o, struct err *e);
+/* What the run needs, gathered into s->demand; session_run does it itself. */
+void session_set_demand(struct session *s);
 /* Runs all files; messages for each fault go to standard error. Returns the exit code. */
 int session_run(struct session *s);
 void session_fini(struct session *s);

@@ -15,6 +15,7 @@
 #include "live/child.h"
 #include "live/clock.h"
 #include "live/merge.h"
+#include "live/privilege.h"
 #include "live/probe.h"
 #include "live/scan.h"
 
@@ -178,6 +179,7 @@ int live_open(struct live **out, const struct live_opts *o, struct err *e)
 		live_close(l);
 		return rc;
 	}
+	privilege_drop();
 	*out = l;
 	return 0;
 }

@@ -27,7 +27,7 @@ struct live_opts {
 	bool compat_029; /* only events that sysdig 0.29.3 knows */
 	bool page_faults;
 	const struct probe_select *select; /* what is sent; NULL = everything */
-	bool measure; /* fill program_runs and program_ns of the statistics */
+	bool measure;			   /* fill program_runs and program_ns of the statistics */
 };
 
 struct live_stats {
@@ -40,7 +40,8 @@ struct live_stats {
 /* Whether this build can capture at all. */
 bool live_supported(void);
 
-/* Loads and attaches the programs and reads /proc. */
+/* Loads and attaches the programs and reads /proc. Afterwards the thread has only the capabilities
+ * it still needs (the command keeps all). */
 int live_open(struct live **out, const struct live_opts *o, struct err *e);
 void live_close(struct live *l); /* NULL is fine; a command that still runs goes on */
 

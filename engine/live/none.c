@@ -1,6 +1,8 @@
 /* Live capture in a build without it: clang, bpftool or libbpf was missing. */
 #include "live/live.h"
 
+#include "live/doctor.h"
+
 #include <errno.h>
 
 bool live_supported(void)
@@ -38,4 +40,11 @@ void live_type_stats(const struct live *l, unsigned type, uint64_t *sent, uint64
 int live_command_status(struct live *l)
 {
 	return -1;
+}
+
+bool doctor_report(struct buf *out)
+{
+	buf_lit(out, "no   build: clang, bpftool or libbpf was missing when this program was "
+		     "built: replay only\n");
+	return false;
 }

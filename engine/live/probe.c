@@ -11,6 +11,7 @@
 #include "capture.skel.h"
 #include "event/event.h"
 #include "event/syscalls.h"
+#include "live/doctor.h"
 
 extern const struct cap_call cap_calls[CAP_MAX_NR];
 extern const uint32_t cap_bit_maps[CAP_BIT_MAPS][1024];
@@ -38,22 +39,6 @@ static int on_libbpf_text(enum libbpf_print_level level, const char *fmt, va_lis
 		last_said[strcspn(last_said, "\n")] = 0;
 	}
 	return 0;
-}
-
-static int load_error(struct err *e, int code)
-{
-	if (code == -EPERM || code == -EACCES)
-		return err_set(e, code, ERR_NO_POS,
-			       "the kernel refuses to load the capture programs: %s (CAP_BPF and "
-			       "CAP_PERFMON are "
-			       "needed, or root)",
-			       last_said);
-	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return err_set(e, code, ERR_NO_POS,
-			       "this kernel has no type information (/sys/kernel/btf/vmlinux): "
-			       "live capture "
-			       "needs one built with CONFIG_DEBUG_INFO_BTF");
-	return err_set(e, code, ERR_NO_POS, "can't load the capture programs: %s", last_said);
 }
 
 /* ---- tables ---------------------------------------------------------------------------------- */
@@ -214,14 +199,14 @@ static int load(struct probe *p, const struct probe_opts *o, struct err *e)
 	libbpf_set_print(on_libbpf_text);
 	p->skel = capture__open();
 	if (!p->skel)
-		return load_error(e, -errno);
+		return doctor_explain(e, -errno, last_said);
 	bpf_map__set_max_entries(p->skel->maps.works, p->ncpus);
 	bpf_map__set_max_entries(p->skel->maps.counts, p->ncpus);
 	bpf_map__set_max_entries(p->skel->maps.rings, p->ncpus);
 	fill_config(p, o);
 	rc = capture__load(p->skel);
 	if (rc)
-		return load_error(e, rc);
+		return doctor_explain(e, rc, last_said);
 	fill_tables(p->skel->bss);
 	if (o->select)
 		fill_selection(p->skel->bss, o->select, o->compat_029);

@@ -191,9 +191,57 @@ def only_pid(tmp):
     return None
 
 
+def pushed_down(tmp):
+    """Types nobody asked for never reach a ring; what is selected does not change by it."""
+    work = ["sh", "-c", "cat /etc/passwd >/dev/null; perl -e 'getppid() for 1..2000'"]
+    few = run([BURIN, "-v", "-p", "%proc.name %evt.type", "evt.type=getppid and evt.dir=<", "--", *work])
+    every = run([BURIN, "-v", "-d", "-p", "%proc.name %evt.type", "evt.type=getppid and evt.dir=<", "--", *work])
+    assert few.stdout == every.stdout and few.stdout.count("perl getppid\n") == 2000, few.stdout[-200:]
+    a, b = [number(r"(\d+) bytes", p.stderr) for p in (few, every)]
+    assert a < b * 0.8, "%d bytes sent with the filter, %d without" % (a, b)
+    named = run([BURIN, "-p", "%proc.name", "proc.pid=1", "--", *work])
+    assert named.returncode == 0 and not named.stdout, named.stdout[-200:]
+    return "%d bytes instead of %d" % (a, b)
+
+
+def ticks(tmp):
+    """Once a second procinfo events with rising times, a tick when nothing ran, a drop event for what is lost."""
+    out = run([BURIN, "-D", "-p", "%evt.type %proc.name %evt.args", "evt.type in (procinfo, sysdigevent)", "--",
+               "sh", "-c", "timeout 2.2 sha256sum /dev/zero; sleep 3.2"]).stdout.splitlines()
+    times = [int(re.search(r"cpu_usr=(\d+)", l).group(1)) for l in out if l.startswith("procinfo sha256sum")]
+    assert len(times) >= 2 and times == sorted(set(times)), out
+    assert any(l.startswith("sysdigevent") for l in out), out
+    p = run([BURIN, "--ring-size=8k", "-D", "-p", "%evt.args", "evt.type=drop", "--", WORK, "count", "50000", "1"])
+    said = number(r"burin: (\d+) of \d+ events lost", p.stderr)
+    told = sum(int(x) for x in re.findall(r"ratio=(\d+)", p.stdout))
+    assert 0 < told <= said, "%d told, %d lost" % (told, said)
+    return None
+
+
+def refusals(tmp):
+    """Without permission, type information or on an old kernel: one clear line, exit code 1."""
+    weak = shutil.copy(BURIN, tmp + "/burin")
+    os.chmod(tmp, 0o755)
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    p = run([*nobody, "--inh-caps=-all", "--bounding-set=-all", weak, "--", "true"])
+    assert p.returncode == 1 and "missing CAP_BPF, CAP_PERFMON" in p.stderr and p.stderr.count("\n") == 1, p.stderr
+    p = run([*nobody, "--inh-caps=-all,+bpf,+perfmon", "--ambient-caps=-all,+bpf,+perfmon", weak, "-p",
+             "%fd.name", "evt.type=openat and fd.name=/etc/passwd and evt.dir=<", "--", "cat", "/etc/passwd"])
+    assert p.stdout.endswith("\n/etc/passwd\n"), p.stdout + p.stderr
+    p = run(["unshare", "-m", "sh", "-c", "mount -t tmpfs none /sys/kernel/btf && exec %s -- true" % BURIN])
+    if "mount:" not in p.stderr:
+        assert p.returncode == 1 and "no type information" in p.stderr and p.stderr.count("\n") == 1, p.stderr
+    p = run([BURIN, "--doctor"])
+    assert p.returncode == 0 and p.stdout.count("\n") == 7 and "\nno " not in p.stdout, p.stdout
+    p = run(["setarch", "--uname-2.6", BURIN, "--doctor"])
+    assert "too old for live capture" in p.stdout, p.stdout
+    return None
+
+
 TESTS = {"strace_" + n: strace_test(n) for n in PROGRAMS}
 TESTS.update(exact=exact, adds_up=adds_up, paced=paced, migration=migration, sysdig_opens=sysdig_opens,
-             live_prints=live_prints, only_pid=only_pid)
+             live_prints=live_prints, only_pid=only_pid, pushed_down=pushed_down, ticks=ticks,
+             refusals=refusals)
 
 
 def refused():
