@@ -206,7 +206,7 @@ def pushed_down(tmp):
 
 def ticks(tmp):
     """Once a second procinfo events with rising times, a tick when nothing ran, a drop event for what is lost."""
-    out = run([BURIN, "-D", "-p", "%evt.type %proc.name %evt.args", "evt.type in (procinfo, sysdigevent)", "--",
+    out = run([BURIN, "-D", "-p", "*%evt.type %proc.name %evt.args", "evt.type in (procinfo, sysdigevent)", "--",
                "sh", "-c", "timeout 2.2 sha256sum /dev/zero; sleep 3.2"]).stdout.splitlines()
     times = [int(re.search(r"cpu_usr=(\d+)", l).group(1)) for l in out if l.startswith("procinfo sha256sum")]
     assert len(times) >= 2 and times == sorted(set(times)), out
