@@ -192,6 +192,7 @@ static void leave_entry(struct chisels_part *p, unsigned ci, struct field_env *e
 	struct chisel *c = p->cs->c[ci];
 	struct chisel_part *cp = &p->p[ci];
 	struct chisel_entry *e = add_entry(cp, env->c->idx);
+	bool late = c->late;
 
 	if (!e)
 		return;
@@ -203,8 +204,13 @@ static void leave_entry(struct chisels_part *p, unsigned ci, struct field_env *e
 		}
 		struct arena *scratch = env->scratch;
 		env->scratch = &cp->mem;
-		for (unsigned i = 0; i < cp->nvals; i++)
-			field_get(&c->fields[i].ref, env, &e->vals[i]);
+		for (unsigned i = 0; i < cp->nvals; i++) {
+			/* relaxed: a late look costs time, never a different value */
+			if (!late && atomic_load_explicit(&c->fields[i].rare, memory_order_relaxed))
+				e->vals[i].type = VALUE_WAITS;
+			else
+				field_get(&c->fields[i].ref, env, &e->vals[i]);
+		}
 		env->scratch = scratch;
 	}
 	if (c->format) {
@@ -229,7 +235,7 @@ static void run_in_worker(struct chisels_part *p, unsigned ci, struct field_env 
 	ls->phase = LP_EVENT;
 	ls->ev = (struct cur_event){ .env = env, .b = p->b, .idx = env->c->idx, .moved = true };
 	ls->out = &cp->text;
-	if (lstate_push_global(ls, "on_event")) {
+	if (lstate_push_on_event(ls)) {
 		r = lstate_call(ls, 0, 1, "", &why);
 		if (!r) {
 			line = lua_toboolean(ls->L, -1);

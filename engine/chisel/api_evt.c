@@ -34,7 +34,9 @@ static int e_field(lua_State *L)
 		lua_pushnil(L);
 		return 1;
 	}
-	if (LIKELY((unsigned)i < ls->ev.nvals)) {
+	if (ls->w == MAIN_STATE)
+		c->fields[i].used++;
+	if (LIKELY((unsigned)i < ls->ev.nvals && ls->ev.vals[i].type != VALUE_WAITS)) {
 		push_value(L, &c->fields[i], &ls->ev.vals[i]);
 		return 1;
 	}

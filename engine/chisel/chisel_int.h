@@ -59,6 +59,8 @@ struct lstate {
 	struct lstate *next_watched;
 };
 enum { LSTATE_MAGIC = 0x4c537461, MAIN_STATE = UINT32_MAX };
+/* Fixed slots at the bottom of a state's stack. */
+enum { LSTATE_GLOBALS = 1, LSTATE_ON_EVENT = 2, LSTATE_BASE = 3 /* handler of errors */ };
 
 static inline struct lstate *lstate_of(lua_State *L)
 {
@@ -78,6 +80,7 @@ int lstate_call(struct lstate *ls, int nargs, int nresults, const char *what, st
 int lstate_run(struct lstate *ls, lua_CFunction fn, void *ctx, const char *what, struct err *e);
 /* Pushes the global function of that name; false (nothing pushed) if it is not a function. */
 bool lstate_push_global(struct lstate *ls, const char *name);
+bool lstate_push_on_event(struct lstate *ls); /* the same for on_event, without looking its name up */
 
 /* limits.c: one watchdog thread per struct chisels, started by the first state */
 struct watchdog;
@@ -88,6 +91,7 @@ void watchdog_remove(struct watchdog *wd, struct lstate *ls);
 void watchdog_interrupt(struct watchdog *wd);
 void watchdog_enter(struct lstate *ls); /* around every call into Lua */
 void watchdog_leave(struct lstate *ls);
+void watchdog_touch(struct lstate *ls); /* a further callback begins inside one protected call */
 uint64_t clock_ns(void);
 
 /* libraries opened in every state; MAY_RAISE */
@@ -123,6 +127,10 @@ struct chisel_arg {
 /* A field as the script asked for it. The handle a script gets is its number plus one, as a pointer. */
 struct chisel_field {
 	char *text; /* as requested */
+	/* Ordered mode: workers extract a field in advance while the script asks for it often enough, else it waits until it
+	 * is asked for. The value is the same either way. */
+	uint32_t used;	   /* calls of evt.field since the last look; OWNED_BY(release) */
+	_Atomic bool rare; /* written by release, read by workers */
 	bool raw_text; /* evt.rawarg.X: texts keep the NUL they have in the trace */
 	bool rendered; /* evt.buffer: a script gets the text that is printed, a filter the bytes */
 	struct field_ref ref;
@@ -137,6 +145,9 @@ struct chisel_agg {
 	struct agg *total;	/* main: what the script reads */
 	struct agg **part;	/* per worker, when accumulating */
 };
+
+enum { VALUE_WAITS = 0xff }; /* value.type: not extracted yet */
+enum { FIELD_LOOK_EVENTS = 4096 };
 
 struct merge_plan; /* partial.c */
 
@@ -195,6 +206,7 @@ struct chisel {
 	bool started;	    /* on_capture_start was called */
 	bool ended;	    /* on_capture_end must not run (fault in a parallel chisel) */
 	uint32_t demand;    /* enum demand_bits beyond fields and filters: tables asked for */
+	uint32_t delivered; /* events since the last look at the use of fields */
 	bool slot_known;
 	uint64_t slot;	    /* of the last event */
 	uint64_t last_call_ts; /* on_interval */

@@ -67,6 +67,10 @@ const char *tolstring51(lua_State *L, int idx, size_t *len)
 {
 	char tmp[64];
 
+	if (lua_type(L, idx) == LUA_TSTRING) {
+		lua_pushvalue(L, idx);
+		return lua_tolstring(L, -1, len);
+	}
 	if (lua_type(L, idx) == LUA_TNUMBER && !lua_isinteger(L, idx)) {
 		size_t n = num_text(tmp, lua_tonumber(L, idx));
 		const char *s = lua_pushlstring(L, tmp, n);
@@ -213,8 +217,39 @@ static void add_string(lua_State *L, luaL_Buffer *b, struct spec *s, int arg)
 	luaL_addlstring(b, tmp, pad + keep);
 }
 
+/* Plain %d and %s of a string, without C's printf. */
+static bool add_plain(lua_State *L, luaL_Buffer *b, const struct spec *s, int arg)
+{
+	char tmp[24], *p = tmp + sizeof(tmp);
+	size_t n;
+
+	if (s->len > 1)
+		return false;
+	if (s->letter == 's' && lua_type(L, arg) == LUA_TSTRING) {
+		const char *text = lua_tolstring(L, arg, &n);
+		luaL_addlstring(b, text, n);
+		return true;
+	}
+	if (s->letter != 'd' && s->letter != 's')
+		return false;
+	if (s->letter == 's' && !lua_isinteger(L, arg))
+		return false;
+	long long v = check_int51(L, arg);
+	unsigned long long u = v < 0 ? 0 - (unsigned long long)v : (unsigned long long)v;
+	do {
+		*--p = (char)('0' + u % 10);
+		u /= 10;
+	} while (u);
+	if (v < 0)
+		*--p = '-';
+	luaL_addlstring(b, p, (size_t)(tmp + sizeof(tmp) - p));
+	return true;
+}
+
 static void add_conversion(lua_State *L, luaL_Buffer *b, struct spec *s, int arg)
 {
+	if (add_plain(L, b, s, arg))
+		return;
 	switch (s->letter) {
 	case 'c':
 		s->text[s->len] = '\0';

@@ -188,6 +188,11 @@ void watchdog_enter(struct lstate *ls)
 	atomic_store_explicit(&ls->running_since_ns, clock_ns(), memory_order_release);
 }
 
+void watchdog_touch(struct lstate *ls)
+{
+	atomic_store_explicit(&ls->running_since_ns, clock_ns(), memory_order_release);
+}
+
 void watchdog_leave(struct lstate *ls)
 {
 	atomic_store_explicit(&ls->running_since_ns, 0, memory_order_release);

@@ -49,6 +49,27 @@ static int on_error(lua_State *L)
 	return 1;
 }
 
+static int event_name_text(lua_State *L)
+{
+	lua_pushliteral(L, "on_event");
+	return 1;
+}
+
+/* The bottom of every state's stack: table of globals, "on_event", the handler of errors. */
+static int fill_base(struct lstate *ls, struct err *e)
+{
+	lua_State *L = ls->L;
+
+	lua_pushcfunction(L, event_name_text);
+	int r = lstate_call(ls, 0, 1, "", e);
+	if (r)
+		return r;
+	lua_replace(L, LSTATE_ON_EVENT);
+	lua_pushglobaltable(L);
+	lua_replace(L, LSTATE_GLOBALS);
+	return 0;
+}
+
 static int open_libraries(lua_State *L)
 {
 	struct lstate *ls = lstate_of(L);
@@ -90,10 +111,15 @@ int lstate_new(struct lstate **out, struct chisel *c, unsigned w, struct err *e)
 		return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
 	}
 	lua_atpanic(ls->L, no_panic);
+	lua_settop(ls->L, LSTATE_BASE);
+	lua_pushcfunction(ls->L, on_error);
+	lua_replace(ls->L, LSTATE_BASE);
 	*(struct lstate **)lua_getextraspace(ls->L) = ls;
 	lua_gc(ls->L, LUA_GCGEN, 0, 0);
 	watchdog_add(c->cs->wd, ls);
-	int r = lstate_run(ls, open_libraries, NULL, "", e);
+	int r = fill_base(ls, e);
+	if (!r)
+		r = lstate_run(ls, open_libraries, NULL, "", e);
 	if (r) {
 		lstate_free(ls);
 		return r;
@@ -142,11 +168,8 @@ int lstate_call(struct lstate *ls, int nargs, int nresults, const char *what, st
 
 	if (UNLIKELY(ls->exited))
 		goto exited;
-	lua_pushcfunction(L, on_error);
-	lua_insert(L, base);
 	watchdog_enter(ls);
-	int status = lua_pcall(L, nargs, nresults, base);
-	lua_remove(L, base);
+	int status = lua_pcall(L, nargs, nresults, LSTATE_BASE);
 	int r = status == LUA_OK || ls->exited ? 0 : describe(ls, status, what, e);
 	watchdog_leave(ls);
 	if (LIKELY(status == LUA_OK && !ls->exited))
@@ -175,6 +198,15 @@ static int get_global(lua_State *L)
 	lua_pushstring(L, lua_touserdata(L, 1));
 	lua_rawget(L, -2);
 	return 1;
+}
+
+bool lstate_push_on_event(struct lstate *ls)
+{
+	lua_pushvalue(ls->L, LSTATE_ON_EVENT);
+	if (LIKELY(lua_rawget(ls->L, LSTATE_GLOBALS) == LUA_TFUNCTION))
+		return true;
+	lua_pop(ls->L, 1);
+	return false;
 }
 
 bool lstate_push_global(struct lstate *ls, const char *name)

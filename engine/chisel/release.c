@@ -120,22 +120,53 @@ static void put_line(struct walk *w, struct chisel *c, const struct chisel_entry
 		buf_put(w->out, cp->text.p + e->text_off, e->text_len);
 }
 
-/* on_event; *line: whether the formatter's line follows. */
-static int call_event(struct walk *w, struct chisel *c, const struct chisel_entry *e, bool *line)
+/* A row of callbacks in one protected call. */
+struct calls {
+	struct walk *w;
+	struct chisel *c;
+	const struct chisel_entry *e; /* under way; stops before end */
+	const struct chisel_entry *end;
+};
+
+/* Argument: struct calls. Raises with .e at the event that failed. */
+static int call_events(lua_State *L)
+{
+	struct calls *k = lua_touserdata(L, 1);
+	struct lstate *ls = k->c->main;
+	unsigned nvals = k->w->p->p[k->c->index].nvals, n = 0;
+
+	for (; k->e < k->end; k->e++) {
+		if (!(++n & 63))
+			watchdog_touch(ls);
+		set_event(k->w, ls, k->e->idx, k->e, nvals);
+		/* The slots of the state's base are out of sight in here. */
+		lua_pushvalue(L, 2);
+		if (lua_rawget(L, 3) != LUA_TFUNCTION)
+			luaL_error(L, "on_event is gone");
+		lua_call(L, 0, 1);
+		if (lua_toboolean(L, -1))
+			put_line(k->w, k->c, k->e);
+		lua_settop(L, 3);
+		if (UNLIKELY(ls->end_capture || ls->exited))
+			break;
+	}
+	return 0;
+}
+
+/* on_event for n entries; *done: how many were finished. */
+static int run_calls(struct walk *w, struct chisel *c, const struct chisel_entry *e, uint32_t n, uint32_t *done)
 {
 	struct lstate *ls = c->main;
+	struct calls k = { w, c, e, e + n };
 
-	*line = true;
 	ls->phase = LP_EVENT;
-	if (!lstate_push_global(ls, "on_event"))
-		return err_set(w->e, ERR_LUA, ERR_NO_POS, "%s chisel error: on_event is gone", c->name);
-	set_event(w, ls, e->idx, e, w->p->p[c->index].nvals);
-	int r = lstate_call(ls, 0, 1, "", w->e);
-	if (!r) {
-		*line = lua_toboolean(ls->L, -1);
-		lua_pop(ls->L, 1);
-	}
+	lua_pushcfunction(ls->L, call_events);
+	lua_pushlightuserdata(ls->L, &k);
+	lua_pushvalue(ls->L, LSTATE_ON_EVENT);
+	lua_pushvalue(ls->L, LSTATE_GLOBALS);
+	int r = lstate_call(ls, 3, 0, "", w->e);
 	clear_event(ls);
+	*done = (uint32_t)(k.e - e);
 	if (!r && ls->end_capture)
 		return CHISELS_END;
 	return r;
@@ -144,7 +175,7 @@ static int call_event(struct walk *w, struct chisel *c, const struct chisel_entr
 /* A chisel with something that looks back: filter and fields are evaluated here, in order. */
 static int late_event(struct walk *w, struct chisel *c, uint32_t idx, struct chisel_part *cp)
 {
-	uint32_t before = cp->n;
+	uint32_t before = cp->n, done;
 
 	if (w->env->c->b != w->b && evctx_begin(w->env->c, w->b))
 		return err_set(w->e, -ENOMEM, ERR_NO_POS, "out of memory");
@@ -153,26 +184,53 @@ static int late_event(struct walk *w, struct chisel *c, uint32_t idx, struct chi
 	chisel_see(w->p, c->index, w->env);
 	if (cp->n == before)
 		return 0;
-	bool line = true;
 	struct chisel_entry e = cp->e[--cp->n];
-	int r = c->has_on_event ? call_event(w, c, &e, &line) : 0;
-	if (line && r >= 0)
+	int r = 0;
+	if (c->has_on_event)
+		r = run_calls(w, c, &e, 1, &done);
+	else
 		put_line(w, c, &e);
 	cp->text.len = e.text_off;
 	return r;
 }
 
-static int run_entry(struct walk *w, struct chisel *c, uint32_t entry)
+/* Fields that on_event asks for in less than a quarter of its events are not worth extracting in advance. */
+static void look_at_use(struct chisel *c, uint32_t n)
+{
+	c->delivered += n;
+	if (c->delivered < FIELD_LOOK_EVENTS)
+		return;
+	for (unsigned i = 0; i < c->nfields; i++) {
+		struct chisel_field *f = &c->fields[i];
+
+		atomic_store_explicit(&f->rare, f->used < c->delivered / 4, memory_order_relaxed);
+		f->used = 0;
+	}
+	c->delivered = 0;
+}
+
+/* The entries of chisel c from *entry on that come before event limit; *idx: the event of the last one run. */
+static int run_entries(struct walk *w, struct chisel *c, uint32_t *entry, uint32_t nentries, uint32_t limit, uint32_t *idx)
 {
 	struct chisel_part *cp = &w->p->p[c->index];
-	struct chisel_entry e = cp->e[entry];
-	bool line = true;
+	uint32_t n = 1, done = 0;
+	int r = 0;
 
-	if (c->late)
-		return late_event(w, c, e.idx, cp);
-	int r = c->has_on_event && !c->in_workers ? call_event(w, c, &e, &line) : 0;
-	if (line && r >= 0)
-		put_line(w, c, &e);
+	if (c->late) {
+		*idx = cp->e[*entry].idx;
+		return late_event(w, c, cp->e[(*entry)++].idx, cp);
+	}
+	while (*entry + n < nentries && cp->e[*entry + n].idx < limit)
+		n++;
+	if (c->has_on_event && !c->in_workers) {
+		r = run_calls(w, c, &cp->e[*entry], n, &done);
+		look_at_use(c, done);
+	} else {
+		for (; done < n; done++)
+			put_line(w, c, &cp->e[*entry + done]);
+	}
+	*idx = cp->e[*entry + MIN(done, n - 1)].idx;
+	*entry += MIN(done + (r != 0), n);
 	return r;
 }
 
@@ -202,8 +260,10 @@ static uint32_t next_of(const struct chisel_part *cp, const struct cursor *cur)
 	return next;
 }
 
-static int step(struct walk *w, struct chisel *c, struct cursor *cur, uint32_t idx)
+/* What chisel c has to do from event *idx up to event limit; *idx becomes the last event done. */
+static int step(struct walk *w, struct chisel *c, struct cursor *cur, uint32_t *at, uint32_t limit)
 {
+	uint32_t idx = *at;
 	struct chisel_part *cp = &w->p->p[c->index];
 	int r = 0;
 
@@ -213,9 +273,13 @@ static int step(struct walk *w, struct chisel *c, struct cursor *cur, uint32_t i
 	}
 	if (!r && cur->bound < cp->nbound && cp->bound[cur->bound] == idx)
 		r = run_interval(w, c, cur, idx, ++cur->bound);
+	if (!r && cur->bound < cp->nbound)
+		limit = MIN(limit, cp->bound[cur->bound]);
+	if (!r && cp->err)
+		limit = MIN(limit, cp->err_idx + 1);
 	if (!r && cur->entry < cur->nentries && cp->e[cur->entry].idx == idx)
-		r = run_entry(w, c, cur->entry++);
-	if (!r && cp->err && cp->err_idx == idx)
+		r = run_entries(w, c, &cur->entry, cur->nentries, limit, at);
+	if (!r && cp->err && cp->err_idx == *at)
 		r = run_fault(w, c);
 	return r;
 }
@@ -353,7 +417,7 @@ static int check_memory(struct walk *w)
 static int walk_batch(struct walk *w, struct cursor *cur, uint32_t *at_idx, unsigned *at_chisel)
 {
 	for (;;) {
-		uint32_t idx = UINT32_MAX;
+		uint32_t idx = UINT32_MAX, other = w->end;
 		unsigned who = 0;
 
 		for (unsigned i = 0; i < w->cs->n; i++) {
@@ -365,7 +429,13 @@ static int walk_batch(struct walk *w, struct cursor *cur, uint32_t *at_idx, unsi
 		}
 		if (idx >= w->end)
 			return 0;
-		int r = step(w, w->cs->c[who], &cur[who], idx);
+		/* Up to the next event of another chisel; those before it in the list come first at that event too. */
+		for (unsigned i = 0; i < w->cs->n; i++) {
+			uint32_t n = i == who ? UINT32_MAX : next_of(&w->p->p[i], &cur[i]);
+			if (n < w->end)
+				other = MIN(other, n + (i > who));
+		}
+		int r = step(w, w->cs->c[who], &cur[who], &idx, MAX(other, idx + 1));
 		if (r) {
 			*at_idx = idx;
 			*at_chisel = who;

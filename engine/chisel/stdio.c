@@ -21,8 +21,14 @@ static bool may_act(lua_State *L, const char *what)
 static void add_text(lua_State *L, struct buf *out, int i)
 {
 	size_t n;
-	const char *s = tolstring51(L, i, &n);
 
+	if (lua_type(L, i) == LUA_TSTRING) {
+		const char *text = lua_tolstring(L, i, &n);
+		if (out)
+			buf_put(out, text, n);
+		return;
+	}
+	const char *s = tolstring51(L, i, &n);
 	if (out)
 		buf_put(out, s, n);
 	lua_pop(L, 1);

@@ -203,6 +203,7 @@ int session_init(struct session *s, const struct cli_options *o, struct err *e)
 		.workers = s->workers,
 		.ro = &s->ro,
 		.compat029 = o->ro.compat029,
+		.is_live = !o->nfiles,
 		.print_container_data = o->print_containers,
 		.json = o->ro.json,
 		.may_end = o->max_events || o->max_ns,
