@@ -6,11 +6,16 @@ category = "I/O"
 
 args = {}
 
+local group = require "burin.group"
+
 function on_init()
-	local key, title = "fd.name", "Filename"
-	if sysdig.is_print_container_data() then
-		key, title = "container.name," .. key, "container.name," .. title
-	end
-	chisel.exec("table_generator", key, title, "evt.rawarg.res", "Bytes", "fd.type=file and evt.is_io=true", "10", "bytes")
-	return true
+	return group.table {
+		by = { { "fd.name", "Filename" } },
+		by_container = { { "container.name", "container.name" }, { "fd.name", "Filename" } },
+		value = "evt.rawarg.res",
+		title = "Bytes",
+		units = "bytes",
+		filter = "fd.type=file and evt.is_io=true",
+		rows = 10,
+	}
 end

@@ -1,16 +1,24 @@
 -- Processes by bytes read from and written to files.
 
-description = "Shows the processes that read and write the most bytes on disk files. With -pc each container has its own rows."
+description = "Shows the processes that read and write the most bytes on files. With -pc each container has its own rows."
 short_description = "Top processes by file bytes"
 category = "I/O"
 
 args = {}
 
+local group = require "burin.group"
+
 function on_init()
-	local keys, titles = "proc.name,proc.pid", "Process,PID"
-	if sysdig.is_print_container_data() then
-		keys, titles = "proc.name,proc.pid,thread.vtid,container.name", "Process,Host_pid,Container_pid,container.name"
-	end
-	chisel.exec("table_generator", keys, titles, "evt.rawarg.res", "Bytes", "fd.type=file and evt.is_io=true", "10", "bytes")
-	return true
+	return group.table {
+		by = { { "proc.name", "Process" }, { "proc.pid", "PID" } },
+		by_container = {
+			{ "proc.name", "Process" }, { "proc.pid", "Host_pid" },
+			{ "thread.vtid", "Container_pid" }, { "container.name", "container.name" },
+		},
+		value = "evt.rawarg.res",
+		title = "Bytes",
+		units = "bytes",
+		filter = "fd.type=file and evt.is_io=true",
+		rows = 10,
+	}
 end

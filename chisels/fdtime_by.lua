@@ -1,0 +1,26 @@
+-- I/O time by any field.
+
+description = "Adds up the time spent in I/O for each value of a field, for example fd.name, proc.name or fd.type."
+short_description = "I/O time by any field"
+category = "I/O"
+
+args = { { name = "key", description = "the field to group by", argtype = "string" } }
+
+local group = require "burin.group"
+local key
+
+function on_set_arg(name, value)
+	key = value
+	return true
+end
+
+function on_init()
+	return group.table {
+		by = { { key, key } },
+		value = "evt.latency",
+		title = "Time",
+		units = "time",
+		filter = "evt.is_io=true",
+		rows = 10,
+	}
+end
