@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 enum opt_arg { N = no_argument, R = required_argument, O = optional_argument };
-enum opt_group { INPUT, LIVE, CHISELS, OUTPUT, LISTS, ENGINE, EXCLUDED, GROUP_COUNT };
+enum opt_group { INPUT, LIVE, CHISELS, OUTPUT, WRITING, LISTS, ENGINE, EXCLUDED, GROUP_COUNT };
 
 enum opt_id {
 	OPT_BASE = 1000, /* above every short option letter */
@@ -34,7 +34,8 @@ static const struct opt opts[] = {
 };
 
 static const char *const group_titles[GROUP_COUNT] = {
-	[INPUT] = "Input", [LIVE] = "Live capture", [CHISELS] = "Chisels", [OUTPUT] = "Output", [LISTS] = "Lists and help",
+	[INPUT] = "Input", [LIVE] = "Live capture", [CHISELS] = "Chisels", [OUTPUT] = "Output",
+	[WRITING] = "Writing", [LISTS] = "Lists and help",
 	[ENGINE] = "Engine",
 };
 
@@ -129,6 +130,14 @@ static int set_buffer_mode(struct cli_options *o, enum buffer_mode m, struct err
 		return bad(e, "you cannot specify more than one output format%s", "");
 	o->buffer_mode_given = true;
 	o->ro.buffer_mode = (uint8_t)m;
+	return 0;
+}
+
+static int set_pack(struct cli_options *o, enum pack_kind kind, struct err *e)
+{
+	if (o->pack != PACK_NONE && o->pack != kind)
+		return bad(e, "only one of -z and --zstd can be given%s", "");
+	o->pack = kind;
 	return 0;
 }
 
@@ -285,6 +294,11 @@ static int set_option(const struct opt *d, const char *arg, struct cli_options *
 	case OPT_DEBUG: o->debug = true; return 0;
 	case OPT_UNBUFFERED: o->unbuffered = true; return 0;
 	case OPT_RESOLVE_PORTS: o->resolve_ports = true; return 0;
+	case OPT_WRITE: o->write_file = arg; return 0;
+	case OPT_COMPRESS: return set_pack(o, PACK_GZIP, e);
+	case OPT_ZSTD: return set_pack(o, PACK_ZSTD, e);
+	case OPT_FATFILE: o->fatfile = true; return 0;
+	case OPT_FILTER_PROCLIST: o->filter_proclist = true; return 0;
 	case OPT_LIST: o->action = ACT_LIST_FIELDS; return 0;
 	case OPT_LIST_MARKDOWN: o->action = ACT_LIST_MARKDOWN; return 0;
 	case OPT_LIST_EVENTS: o->action = ACT_LIST_EVENTS; return 0;
@@ -376,6 +390,11 @@ int cli_parse(struct cli_options *o, int argc, char **argv, struct err *e)
 		o->command = NULL;
 	} else if (o->command) {
 		argc = before;
+	}
+	/* As sysdig does: who writes a trace is not shown it, but how far it got. */
+	if (o->write_file) {
+		o->quiet = true;
+		o->progress = o->nfiles > 0;
 	}
 	o->nwords = (unsigned)(argc - optind);
 	o->words = calloc(o->nwords + 1, sizeof(*o->words));

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "field/field.h"
+#include "output/pack.h"
 
 enum { CLI_MAX_FILES = 4096, CLI_MAX_CHISELS = 64, CLI_MAX_PIDS = 256 };
 
@@ -40,6 +41,9 @@ struct cli_options {
 	struct render_opts ro;
 	bool buffer_mode_given, displayflt, quiet, summary, progress, verbose, debug, unbuffered;
 	bool resolve_ports;
+	const char *write_file;		 /* -w; NULL = nothing is written */
+	enum pack_kind pack;		 /* -z, --zstd */
+	bool fatfile, filter_proclist;
 	uint64_t max_events, max_ns;
 	uint64_t snaplen;
 	unsigned workers;		 /* 0 = online CPUs */

@@ -168,7 +168,7 @@ static void add_chisel_demand(struct session *s)
 	memset(d.types, 0, sizeof(d.types));
 	chisels_demand(s->chisels, &d);
 	demand_add(&s->demand, d.bits);
-	if (s->o->max_events || s->o->max_ns || s->o->verbose)
+	if (s->o->max_events || s->o->max_ns || s->o->verbose || s->writer)
 		return;
 	for (unsigned i = 0; i < ARRAY_SIZE(d.types); i++)
 		s->demand.types[i] &= d.types[i];
@@ -220,18 +220,23 @@ int session_init(struct session *s, const struct cli_options *o, struct err *e)
 		e->msg[0] = 0; /* reported */
 		return rc;
 	}
+	s->capture_text = s->filter_text;
 	if (!o->displayflt)
 		s->host.filter_text = s->filter_text;
 	rc = set_format(s, e);
-	if (rc < 0)
+	if (rc < 0) {
 		e->msg[0] = 0;
-	return rc;
+		return rc;
+	}
+	return record_check(s, e);
 }
 
 void session_fini(struct session *s)
 {
 	chisels_free(s->chisels);
 	filter_free(s->filter);
+	filter_free(s->partner);
+	writer_free(s->writer);
 	format_free(s->format);
 	free(s->filter_text);
 	free(s->restart);
@@ -262,7 +267,7 @@ static void print_statistics(const struct session *s, uint64_t captured, double 
 }
 
 /* What scripts asked for in on_init: sysdig.set_filter replaces the capture filter. */
-static int use_chisel_requests(struct session *s, struct err *e)
+static int use_chisel_requests(struct session *s, bool *fat, struct err *e)
 {
 	struct chisel_requests r;
 	struct filter *f;
@@ -271,6 +276,8 @@ static int use_chisel_requests(struct session *s, struct err *e)
 	if (!s->chisels)
 		return 0;
 	chisels_get_requests(s->chisels, &r);
+	if (r.fatfile >= 0)
+		*fat = r.fatfile;
 	if (!r.filter)
 		return 0;
 	rc = filter_compile(&f, r.filter, s->ro.compat029, e);
@@ -278,6 +285,7 @@ static int use_chisel_requests(struct session *s, struct err *e)
 		return rc;
 	filter_free(s->filter);
 	s->filter = f;
+	s->capture_text = r.filter;
 	return 0;
 }
 
@@ -300,36 +308,49 @@ static int init_chisels(struct session *s, struct err *e)
 	return rc;
 }
 
-/* Reads path, or captures when it is NULL. */
-static int run_input(struct session *s, const char *path, struct err *e)
+static struct pipeline_opts pipeline_options(struct session *s)
 {
 	const struct cli_options *o = s->o;
-	struct pipeline_stats stats = {0};
-	struct pipeline_opts po = {
+
+	return (struct pipeline_opts){
 		.workers = s->workers,
 		.source = {.batch_bytes = o->batch_bytes, .batch_events = o->batch_events},
 		.demand = &s->demand,
 		.ro = &s->ro,
+		.filter = o->displayflt ? NULL : s->filter,
+		.display = o->displayflt ? s->filter : NULL,
 		.format = s->format,
 		.show_internal = o->debug,
 		.chisels = s->chisels,
 		.sink = &s->sink,
+		.writer = s->writer,
+		.partner = s->partner,
+		.filter_proclist = o->filter_proclist,
 		.max_events = o->max_events,
 		.max_ns = o->max_ns,
 		.summary = o->summary && !s->chisels ? &s->summary : NULL,
 		.progress = o->progress ? progress : NULL,
 		.progress_ctx = s,
 	};
+}
+
+/* Reads path, or captures when it is NULL. */
+static int run_input(struct session *s, const char *path, struct err *e)
+{
+	const struct cli_options *o = s->o;
+	struct pipeline_stats stats = {0};
+	struct pipeline_opts po;
+	bool fat = o->fatfile;
 	int rc = s->chisels ? init_chisels(s, e) : 0;
 
+	if (rc == 0)
+		rc = use_chisel_requests(s, &fat, e);
+	if (rc == 0)
+		rc = record_begin(s, fat, e);
 	if (rc < 0)
 		return rc;
-	rc = use_chisel_requests(s, e);
-	if (rc < 0)
-		return rc;
-	po.filter = o->displayflt ? NULL : s->filter;
-	po.display = o->displayflt ? s->filter : NULL;
 	session_set_demand(s);
+	po = pipeline_options(s);
 	clock_t cpu = clock();
 	if (!path) {
 		rc = capture_open(&s->live, &po.input, s, e);
@@ -386,11 +407,13 @@ int session_run(struct session *s)
 		}
 		if (rc < 0) {
 			report_error(path, &e);
+			s->write_failed = true; /* if it was that */
 			if (rc == ERR_LUA && s->chisels && *chisels_traceback(s->chisels))
 				fprintf(stderr, "%s\n", chisels_traceback(s->chisels));
 			code = 1;
 		}
 	}
+	code = MAX(code, record_end(s));
 	if (s->chisels)
 		note_restart(s);
 	buf_init(&out);

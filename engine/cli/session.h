@@ -10,11 +10,15 @@ struct session {
 	const struct cli_options *o;
 	struct demand demand;
 	char *filter_text;	  /* owned */
-	struct filter *filter;	  /* compiled filter text; NULL = none */
+	struct filter *filter;	  /* compiled from capture_text; NULL = none */
+	const char *capture_text; /* filter_text, or what a chisel put in its place */
 	struct format *format;
 	struct chisels *chisels;  /* NULL = none */
 	struct chisel_host host;
 	struct render_opts ro;	  /* chisels may change the buffer mode */
+	struct filter *partner;	  /* -F with a filter: see filter_compile_partner */
+	struct writer *writer;	  /* NULL = nothing is written */
+	bool write_failed;	  /* and has been reported */
 	struct sink sink;
 	struct summary summary;
 	unsigned workers;
@@ -36,6 +40,12 @@ void session_set_demand(struct session *s);
 /* Runs all files; messages for each fault go to standard error. Returns the exit code. */
 int session_run(struct session *s);
 void session_fini(struct session *s);
+
+/* record.c: the written trace. Options that contradict one another, or a trace that is read and written at once. */
+int record_check(const struct session *s, struct err *e);
+/* Before each run, when the filter is known. fat: -F, or a chisel asked for it. */
+int record_begin(struct session *s, bool fat, struct err *e);
+int record_end(struct session *s); /* closes the file; returns an exit code */
 
 /* Prints "burin: [FILE:][OFFSET: ]text" on standard error. */
 void report_error(const char *file, const struct err *e);

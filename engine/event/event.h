@@ -216,6 +216,14 @@ static ALWAYS_INLINE const struct event_info *event_info(const struct event *e)
 {
 	return &event_table[e->type];
 }
+/* Internal events are numbered and counted, not printed, and always written: those of that category in
+ * 0.29.3, and the user and group bookkeeping of later captures. */
+static inline bool event_info_internal(const struct event_info *i)
+{
+	if (i->known_029)
+		return (i->category_029 & EC_BASE_MASK) == EC_INTERNAL;
+	return i->category & EC_METAEVENT;
+}
 /* Name shown as evt.type: generic events by their system call, with 0.29.3's names ("<unknown>" for
  * what it does not know) if compat029, else with the newest ("unknown"). Never NULL. */
 const char *event_name(struct event *e, bool compat029);

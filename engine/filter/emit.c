@@ -237,7 +237,7 @@ int filter_emit(struct filter *f, struct err *e)
 			f->demand |= f->slots[i].ref->demand;
 	if (f->looks_back)
 		return 0;
-	rc = filter_header_tree(f, f->root, &head, e);
+	rc = filter_upper_tree(f, f->root, filter_bound_header, &head, e);
 	if (!rc && build(f, head, &f->header))
 		rc = filter_nomem(e);
 	if (!rc && !header_useful(f))

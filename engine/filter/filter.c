@@ -66,20 +66,22 @@ void filter_nearest_try(struct filter_nearest *n, const char *name)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static int compile(struct filter *f, struct err *e)
+static int compile(struct filter *f, bool of_partner, struct err *e)
 {
 	int rc = filter_parse(f, e);
 
 	if (!rc)
 		rc = filter_check(f, e);
-	if (!rc)
+	if (!rc && of_partner)
+		rc = filter_partner(f, e);
+	else if (!rc)
 		rc = filter_fold(f, e);
 	if (!rc)
 		rc = filter_emit(f, e);
 	return rc ? rc : filter_verify(f, e);
 }
 
-int filter_compile(struct filter **out, const char *text, bool compat029, struct err *e)
+static int filter_new(struct filter **out, const char *text, bool compat029, bool of_partner, struct err *e)
 {
 	size_t len = strlen(text);
 	struct filter *f;
@@ -96,13 +98,23 @@ int filter_compile(struct filter **out, const char *text, bool compat029, struct
 	f->compat029 = compat029;
 	f->len = (uint32_t)len;
 	f->text = arena_dup(&f->arena, text, len + 1);
-	rc = f->text ? compile(f, e) : filter_nomem(e);
+	rc = f->text ? compile(f, of_partner, e) : filter_nomem(e);
 	if (rc) {
 		filter_free(f);
 		return rc;
 	}
 	*out = f;
 	return 0;
+}
+
+int filter_compile(struct filter **out, const char *text, bool compat029, struct err *e)
+{
+	return filter_new(out, text, compat029, false, e);
+}
+
+int filter_compile_partner(struct filter **out, const char *text, bool compat029, struct err *e)
+{
+	return filter_new(out, text, compat029, true, e);
 }
 
 void filter_free(struct filter *f)

@@ -13,6 +13,9 @@ struct filter_run;
 
 /* e->pos = 0-based column of the fault in text; message says what was found and expected. */
 int filter_compile(struct filter **out, const char *text, bool compat029, struct err *e);
+/* For the enter event of a call whose exit event the filter of that text may accept: accepts at least those. Tests of
+ * what may differ between the two events (most of evt.*) are left open; it never looks back. */
+int filter_compile_partner(struct filter **out, const char *text, bool compat029, struct err *e);
 void filter_free(struct filter *f);
 
 uint32_t filter_demand(const struct filter *f);		       /* enum demand_bits */

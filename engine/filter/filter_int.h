@@ -224,9 +224,13 @@ static inline bool filter_whole_seconds(const char *name)
 /* constant.c: instruction, constant and quantifier of a test against literals. Also after a change of n's
  * right side. */
 int filter_check_constant(struct filter *f, struct fnode *n, struct err *e);
-/* The tree with every test that the digest cannot make replaced so that it never rejects what n accepts;
- * simplified. */
-int filter_header_tree(struct filter *f, const struct fnode *n, struct fnode **out, struct err *e);
+/* The tree with every test replaced by what test makes of it, so that it never rejects what n accepts; simplified.
+ * test: c is a copy of the test n; it becomes one that accepts no less (upper) or no more. 0 or -ENOMEM. */
+typedef int filter_bound_fn(struct filter *f, struct fnode *c, const struct fnode *n, bool upper);
+int filter_upper_tree(struct filter *f, const struct fnode *n, filter_bound_fn *test, struct fnode **out,
+		      struct err *e);
+filter_bound_fn filter_bound_header; /* what the digest can tell */
+int filter_partner(struct filter *f, struct err *e); /* root of a checked filter -> that of its enter events */
 /* Can the digest make the test (from the event alone)? */
 bool filter_test_is_header(const struct fnode *n);
 bool filter_expr_same(const struct fexpr *a, const struct fexpr *b);

@@ -377,7 +377,7 @@ static void test_types(const struct fnode *n, struct ftypes *t)
 }
 
 /* The digest cannot make the test: a bound from above accepts every type on which it can hold. */
-static int bound_test(struct filter *f, struct fnode *c, const struct fnode *n, bool upper)
+int filter_bound_header(struct filter *f, struct fnode *c, const struct fnode *n, bool upper)
 {
 	struct fconst *k;
 
@@ -399,27 +399,28 @@ static int bound_test(struct filter *f, struct fnode *c, const struct fnode *n, 
 }
 
 /* upper: may accept more than n, else may accept less. */
-static struct fnode *bound(struct filter *f, const struct fnode *n, bool upper)
+static struct fnode *bound(struct filter *f, const struct fnode *n, bool upper, filter_bound_fn *test)
 {
 	struct fnode *c = filter_alloc(f, sizeof(*c));
 
 	if (!c)
 		return NULL;
 	*c = *n;
-	if (n->kind == FN_TEST && bound_test(f, c, n, upper))
+	if (n->kind == FN_TEST && test(f, c, n, upper))
 		return NULL;
 	if (!n->nkid)
 		return c;
 	c->kid = filter_alloc(f, sizeof(*c->kid) * n->nkid);
 	for (uint32_t i = 0; c->kid && i < n->nkid; i++)
-		if (!(c->kid[i] = bound(f, n->kid[i], upper != (n->kind == FN_NOT))))
+		if (!(c->kid[i] = bound(f, n->kid[i], upper != (n->kind == FN_NOT), test)))
 			return NULL;
 	return c->kid ? c : NULL;
 }
 
-int filter_header_tree(struct filter *f, const struct fnode *n, struct fnode **out, struct err *e)
+int filter_upper_tree(struct filter *f, const struct fnode *n, filter_bound_fn *test, struct fnode **out,
+		      struct err *e)
 {
-	struct fnode *c = bound(f, n, true);
+	struct fnode *c = bound(f, n, true, test);
 	int rc = c ? fold_node(f, c, e) : filter_nomem(e);
 
 	if (!rc)

@@ -318,6 +318,12 @@ static ALWAYS_INLINE const struct ver_head *path_lookup(struct evctx *c, const s
 	return e && path_find(c->paths, e, c->ord, &v) ? v : path_miss(c, e, owner, what);
 }
 
+void evctx_set_fd(struct evctx *c, int64_t fd)
+{
+	c->have = (c->have & ~(uint32_t)HAVE_FD) | HAVE_FDNUM;
+	c->fdnum_ = fd;
+}
+
 const struct fd_ver *evctx_fd_n(struct evctx *c, int64_t fd)
 {
 	const struct thread_ver *v;

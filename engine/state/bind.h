@@ -47,6 +47,8 @@ struct thread *evctx_main(struct evctx *c, const struct thread_ver **v); /* its 
  * its entry (NULL if unknown). After a creating exit: the new entry; on close: the one being closed. */
 int64_t evctx_fdnum(struct evctx *c);
 const struct fd_ver *evctx_fd(struct evctx *c);
+/* The event moved to works on this descriptor, whatever its type says (entries of the process list). */
+void evctx_set_fd(struct evctx *c, int64_t fd);
 /* Any descriptor of the event's thread as of the event. */
 const struct fd_ver *evctx_fd_n(struct evctx *c, int64_t fd);
 /* Memory and page fault counts of t (a thread of this event) as of the event; NULL: none. */

@@ -29,6 +29,8 @@ int worker_init(struct worker *w, struct pipeline *p, unsigned id)
 		return rc;
 	if (p->o->display && (rc = filter_run_new(&w->display, p->o->display)) < 0)
 		return rc;
+	if (p->o->partner && (rc = filter_run_new(&w->partner, p->o->partner)) < 0)
+		return rc;
 	w->env.c = &w->ctx;
 	w->env.scratch = &w->scratch;
 	w->env.ro = p->o->ro;
@@ -42,6 +44,7 @@ void worker_fini(struct worker *w)
 	field_env_fini(&w->env);
 	filter_run_free(w->filter);
 	filter_run_free(w->display);
+	filter_run_free(w->partner);
 	evctx_fini(&w->ctx);
 	arena_fini(&w->scratch);
 }
@@ -69,7 +72,7 @@ static int run_serial(struct pipeline *p)
 
 /* ---- several workers ------------------------------------------------------------------------------- */
 
-enum task { TASK_NONE, TASK_READ, TASK_DIGEST, TASK_APPLY, TASK_ANALYSE, TASK_RELEASE };
+enum task { TASK_NONE, TASK_READ, TASK_DIGEST, TASK_APPLY, TASK_ANALYSE, TASK_RELEASE, TASK_PACK };
 
 static struct slot *slot_of(struct pipeline *p, uint64_t seq)
 {
@@ -114,6 +117,8 @@ static enum task task_take(struct pipeline *p, struct slot **out, uint64_t *seq)
 			return TASK_APPLY;
 		}
 	}
+	if (p->o->writer && writer_has_work(p->o->writer))
+		return TASK_PACK;
 	s = oldest_in(p, SLOT_APPLIED, seq);
 	if (s && (p->out_bytes < OUT_LIMIT_BYTES || *seq == p->release_seq)) {
 		s->state = SLOT_ANALYSING;
@@ -196,10 +201,10 @@ static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq
 		step_analyse(w, s);
 		pthread_mutex_lock(&p->lock);
 		s->state = SLOT_ANALYSED;
-		p->out_bytes += s->out.len;
+		p->out_bytes += s->out.len + s->file.len;
 		break;
 	case TASK_RELEASE: {
-		size_t out_bytes = s->out.len;
+		size_t out_bytes = s->out.len + s->file.len;
 
 		end = step_release(p, s);
 		slot_recycle(p, s);
@@ -211,6 +216,10 @@ static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq
 		p->ended |= end;
 		break;
 	}
+	case TASK_PACK:
+		writer_pack(p->o->writer);
+		pthread_mutex_lock(&p->lock);
+		break;
 	case TASK_NONE:
 		ASSERT(false);
 	}
@@ -304,6 +313,7 @@ static int slots_new(struct pipeline *p)
 		if (rc < 0)
 			return rc;
 		buf_init(&p->slots[i].out);
+		buf_init(&p->slots[i].file);
 	}
 	return 0;
 }
@@ -316,6 +326,7 @@ static void slots_free(struct pipeline *p)
 		slot_recycle(p, s);
 		batch_fini(&s->b);
 		buf_fini(&s->out);
+		buf_fini(&s->file);
 		free(s->sel);
 		free(s->out_end);
 	}

@@ -16,6 +16,7 @@
 #include "output/format.h"
 #include "output/sink.h"
 #include "output/summary.h"
+#include "output/writer.h"
 #include "source/source.h"
 #include "state/demand.h"
 
@@ -34,6 +35,9 @@ struct pipeline_opts {
 	bool show_internal;	       /* -D: internal events are printed too */
 	struct chisels *chisels;	       /* NULL = none; chisels_init has been called */
 	struct sink *sink;	       /* where released output goes */
+	struct writer *writer;	       /* -w; NULL = nothing is written. Its filter is set */
+	const struct filter *partner;  /* fat files: rejected enter events that it accepts are kept; NULL = none */
+	bool filter_proclist;	       /* only threads and descriptors that pass the filter are written */
 	uint64_t max_events;	       /* -n; 0 = no limit */
 	uint64_t max_ns;	       /* -M; 0 = no limit */
 	struct summary *summary;       /* -S; NULL = not asked */

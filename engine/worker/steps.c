@@ -5,6 +5,8 @@
 #include "base/stop.h"
 #include "worker/worker_int.h"
 
+enum { FILE_KEEP_BYTES = 4 << 20 };
+
 void step_read(struct pipeline *p, struct slot *s, uint64_t seq)
 {
 	struct err e;
@@ -74,21 +76,12 @@ static bool slot_reserve(struct pipeline *p, struct slot *s, uint32_t n)
 	return true;
 }
 
-/* Internal events are numbered and counted, not printed: those of that category in 0.29.3, and the
- * user and group bookkeeping of later captures. */
-static bool event_internal(const struct event_info *info)
-{
-	if (info->known_029)
-		return (info->category_029 & EC_BASE_MASK) == EC_INTERNAL;
-	return info->category & EC_METAEVENT;
-}
-
 /* Prints the event the worker stands on, if it is one that is shown. */
 static void print_event(struct worker *w, struct slot *s)
 {
 	const struct pipeline_opts *o = w->p->o;
 
-	if (!o->show_internal && event_internal(event_info(&w->ctx.ev)))
+	if (!o->show_internal && event_info_internal(event_info(&w->ctx.ev)))
 		return;
 	if (w->display && !filter_match(w->display, &w->env))
 		return;
@@ -122,14 +115,10 @@ static void analyse_events(struct worker *w, struct slot *s)
 	}
 }
 
-static void analyse(struct worker *w, struct slot *s)
+static void analyse_run(struct worker *w, struct slot *s)
 {
 	struct pipeline *p = w->p;
 
-	buf_reset(&s->out);
-	s->nsel = 0;
-	if (s->ends_before || s->b.kind != BATCH_EVENTS || s->b.nev == 0)
-		return;
 	if (s->b.nselected && !slot_reserve(p, s, s->b.nselected)) {
 		slot_fail_memory(s, "selecting events");
 		return;
@@ -147,6 +136,31 @@ static void analyse(struct worker *w, struct slot *s)
 		chisels_batch_end(s->part);
 	if (buf_failed(&s->out))
 		slot_fail_memory(s, "printing events");
+}
+
+static void analyse_meta(struct worker *w, struct slot *s)
+{
+	struct err e;
+
+	err_clear(&e);
+	if (w->p->o->writer && write_meta(w, s, &e) < 0)
+		slot_fail_before(s, &e);
+}
+
+static void analyse(struct worker *w, struct slot *s)
+{
+	buf_reset(&s->out);
+	buf_reset(&s->file);
+	s->nsel = 0;
+	if (s->ends_before)
+		return;
+	if (s->b.kind == BATCH_META) {
+		analyse_meta(w, s);
+	} else if (s->b.nev) {
+		analyse_run(w, s);
+		if (w->p->o->writer && !s->ends_before && write_events(w, s, s->nsel, s->b.nev) < 0)
+			slot_fail_memory(s, "writing events");
+	}
 }
 
 void step_analyse(struct worker *w, struct slot *s)
@@ -241,6 +255,14 @@ static bool release_fail(struct pipeline *p, const struct err *e)
 	return true;
 }
 
+/* The written trace, up to event end and selected event nsel. */
+static int release_file(struct pipeline *p, struct slot *s, uint32_t nsel, uint32_t end, struct err *e)
+{
+	if ((nsel < s->nsel || end < s->b.nev) && write_events(&p->releaser, s, nsel, end) < 0)
+		return err_set(e, -12, ERR_NO_POS, "out of memory while writing events");
+	return writer_put(p->o->writer, &s->file, e);
+}
+
 /* The events of the batch, up to the place where a limit or a script cuts. True when the run ends
  * here. */
 static bool release_events(struct pipeline *p, struct slot *s)
@@ -271,6 +293,8 @@ static bool release_events(struct pipeline *p, struct slot *s)
 		release_summary(p, s, nsel);
 	p->stats.captured += nsel;
 	err_clear(&e2);
+	if (p->o->writer && release_file(p, s, nsel, end, &e2) < 0 && rc >= 0)
+		return release_fail(p, &e2);
 	if (sink_write(p->o->sink, &s->out, &e2) < 0 && rc >= 0)
 		return release_fail(p, &e2);
 	if (rc < 0)
@@ -280,10 +304,25 @@ static bool release_events(struct pipeline *p, struct slot *s)
 	return cut || rc > 0;
 }
 
+/* The metadata of a section. True when the run ends here. */
+static bool release_meta(struct pipeline *p, struct slot *s)
+{
+	struct err e;
+
+	if (p->in_order)
+		analyse(&p->releaser, s);
+	if (s->ends_before)
+		return release_fail(p, &s->b.err);
+	err_clear(&e);
+	return p->o->writer && writer_put(p->o->writer, &s->file, &e) < 0 && release_fail(p, &e);
+}
+
 bool step_release(struct pipeline *p, struct slot *s)
 {
 	if (s->ends_before)
 		return release_fail(p, &s->b.err);
+	if (s->b.kind == BATCH_META && release_meta(p, s))
+		return true;
 	if (s->b.kind == BATCH_META && p->o->chisels)
 		chisels_section(p->o->chisels, s->b.root, s->b.first_ord + s->b.nev);
 	if (s->b.kind == BATCH_EVENTS && s->b.nev) {
@@ -309,4 +348,9 @@ void slot_recycle(struct pipeline *p, struct slot *s)
 	chisels_discard(&s->part);
 	source_release(p->src, &s->b);
 	buf_reset(&s->out);
+	buf_reset(&s->file);
+	if (s->file.cap > FILE_KEEP_BYTES) { /* the metadata of a large section */
+		buf_fini(&s->file);
+		buf_init(&s->file);
+	}
 }

@@ -21,6 +21,7 @@ struct slot {
 	uint32_t nsel, sel_cap;
 	size_t *out_end;      /* only with limits: length of out behind each selected event */
 	struct buf out;	      /* rendered lines */
+	struct buf file;      /* rendered trace */
 	struct chisels_part *part; /* what the chisels left for release; NULL = none */
 };
 
@@ -32,7 +33,7 @@ struct worker {
 	struct evctx ctx;
 	struct arena scratch;
 	struct field_env env;
-	struct filter_run *filter, *display;
+	struct filter_run *filter, *display, *partner;
 };
 
 struct pipeline {
@@ -65,6 +66,12 @@ struct pipeline {
 	size_t out_bytes;			   /* rendered and not yet released */
 	unsigned waiting;			   /* workers in pthread_cond_wait */
 };
+
+/* ---- the written trace (write.c) ---- */
+/* A slot's metadata, or its events up to index end of which the first nsel selected ones count, rendered into
+ * s->file. */
+int write_meta(struct worker *w, struct slot *s, struct err *e);
+int write_events(struct worker *w, struct slot *s, uint32_t nsel, uint32_t end);
 
 /* ---- the steps (steps.c): one batch each, called by whoever holds the slot ---- */
 void step_read(struct pipeline *p, struct slot *s, uint64_t seq);
