@@ -37,17 +37,17 @@ static int record_filter(struct session *s, bool fat, struct err *e)
 
 	filter_free(s->partner);
 	s->partner = NULL;
-	if (s->o->displayflt || !s->filter) {
-		writer_set_filter(s->writer, NULL);
+	if (s->o->displayflt || !s->filter || !fat) {
+		writer_set_filter(s->writer, s->filter && !s->o->displayflt, NULL);
 		return 0;
 	}
-	demand_init(&types, s->ro.compat029);
-	filter_types(s->filter, &types);
-	writer_set_filter(s->writer, &types);
-	if (!fat)
-		return 0;
 	rc = filter_compile_partner(&s->partner, s->capture_text, s->ro.compat029, e);
-	return rc;
+	if (rc < 0)
+		return rc;
+	demand_init(&types, s->ro.compat029);
+	filter_types(s->partner, &types);
+	writer_set_filter(s->writer, true, &types);
+	return 0;
 }
 
 int record_begin(struct session *s, bool fat, struct err *e)

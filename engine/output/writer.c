@@ -13,9 +13,9 @@ enum { QUEUE_PER_WORKER = 2, QUEUE_EXTRA = 2 };
 
 /* ---- types ----------------------------------------------------------------------------------------- */
 
-void writer_set_filter(struct writer *w, const struct demand *types)
+void writer_set_filter(struct writer *w, bool filtered, const struct demand *partners)
 {
-	w->filtered = types != NULL;
+	w->filtered = filtered;
 	for (unsigned t = 0; t < EV_CODE_COUNT; t++) {
 		const struct event_info *i = &event_table[t];
 		uint8_t c = 0;
@@ -25,7 +25,7 @@ void writer_set_filter(struct writer *w, const struct demand *types)
 		c |= w->o.compat029 && t <= EV_GENERIC_X ? WC_GENERIC : 0;
 		if (w->o.fat && state_type_carries(t))
 			c |= WC_CARRIES;
-		else if (w->o.fat && types && !i->is_exit && t + 1 < EV_CODE_COUNT && demand_type(types, t + 1))
+		else if (w->o.fat && partners && !i->is_exit && demand_type(partners, t))
 			c |= WC_PARTNER;
 		w->cls[t] = c;
 	}
@@ -44,7 +44,7 @@ int writer_new(struct writer **out, const char *path, const struct writer_opts *
 	w->fd = -1;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->moved, NULL);
-	writer_set_filter(w, NULL);
+	writer_set_filter(w, false, NULL);
 	*out = w;
 	return 0;
 }

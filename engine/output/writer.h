@@ -32,9 +32,9 @@ struct writer_opts {
 
 /* Remembers path ("-" = standard output; borrowed); the file is made, or emptied, by the first writer_put. */
 int writer_new(struct writer **out, const char *path, const struct writer_opts *o);
-/* Which types the capture filter can select: NULL = there is no filter, everything is written. IMMUTABLE
- * afterwards; before each run. */
-void writer_set_filter(struct writer *w, const struct demand *types);
+/* Before each run. filtered: there is a capture filter, else everything is written. partners, for fat files:
+ * types of the enter events that may have to be kept for a selected exit; NULL = none. */
+void writer_set_filter(struct writer *w, bool filtered, const struct demand *partners);
 /* Writes what is still in memory and closes the file. NULL is fine; the first failure of all is reported. */
 int writer_finish(struct writer *w, struct err *e);
 void writer_free(struct writer *w); /* after writer_finish */
@@ -56,8 +56,8 @@ struct writer_pick {
 	const uint32_t *sel; /* indices in b->ev of the selected events, ascending */
 	uint32_t nsel;
 	uint32_t end; /* events [0, end) of the batch are looked at */
-	/* Fat files: may the exit of this rejected enter event be selected? Called with ascending indices for enter
-	 * events whose exit's type the filter can select; NULL = no. */
+	/* Fat files: may the exit of this rejected enter event be selected? Called with ascending indices, for the
+	 * types given as partners; NULL = no. */
 	bool (*partner)(void *ctx, uint32_t idx);
 	void *ctx;
 };

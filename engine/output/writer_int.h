@@ -12,7 +12,7 @@ enum writer_class {
 	WC_LARGE = 1 << 0,    /* belongs into blocks with 32-bit lengths */
 	WC_INTERNAL = 1 << 1, /* written though the filter rejects it */
 	WC_CARRIES = 1 << 2,  /* fat files: kept, hidden */
-	WC_PARTNER = 1 << 3,  /* fat files: enter event whose exit the filter can select */
+	WC_PARTNER = 1 << 3,  /* fat files: enter event that may be kept for its exit */
 	WC_GENERIC = 1 << 4,  /* carries a system call id that may need changing */
 };
 
