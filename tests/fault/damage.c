@@ -19,6 +19,7 @@ static struct demand demand;
 static struct render_opts ro = {.time_type = 'h'};
 static struct format *format;
 static struct sink sink;
+static struct writer *writer; /* to /dev/null, all metadata encoded anew */
 
 static int run(const char *path, struct pipeline_stats *st, struct err *e)
 {
@@ -29,6 +30,7 @@ static int run(const char *path, struct pipeline_stats *st, struct err *e)
 		.ro = &ro,
 		.format = format,
 		.sink = &sink,
+		.writer = writer,
 	};
 
 	memset(st, 0, sizeof(*st));
@@ -85,6 +87,9 @@ int main(int argc, char **argv)
 		return 2;
 	demand_add(&demand, format_demand(format));
 	sink_init(&sink, open("/dev/null", O_WRONLY), false);
+	struct writer_opts wo = {.compat029 = true, .workers = 2};
+	if (writer_new(&writer, "/dev/null", &wo) < 0)
+		return 2;
 	int fd = memfd_create("damaged", 0);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (write_all(fd, data, n) < 0 || run(path, &st, &e) < 0) {
@@ -118,6 +123,7 @@ int main(int argc, char **argv)
 	       runs, clean, errors - bad, bad, grown_kb);
 	format_free(format);
 	sink_fini(&sink);
+	writer_free(writer);
 	free(data);
 	return bad || grown_kb > 256 * 1024;
 }
