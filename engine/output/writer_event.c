@@ -46,6 +46,17 @@ static void fix_generic_id(struct event *e, char *copy)
 		memset(copy, 0, 2);
 }
 
+/* Bytes of a version 1 event behind its header, which may say 3 too many. */
+static uint32_t v1_body(struct event *e)
+{
+	const uint8_t *p = e->data;
+	uint32_t len = 0;
+
+	if (e->nparams)
+		event_param(e, e->nparams - 1u, &p, &len);
+	return (uint32_t)(p + len - e->lens);
+}
+
 /* One event as a block of version 2. flags: dump flags. */
 static void put_block(struct render *r, uint32_t off, uint32_t flags, uint8_t cls)
 {
@@ -58,7 +69,7 @@ static void put_block(struct render *r, uint32_t off, uint32_t flags, uint8_t cl
 	if (event_parse(&e, blk, load_u32(blk + 4), EV_CODE_COUNT, &why) != EVENT_OK)
 		return;
 	bool v1 = e.lens == e.hdr + EVENT_HDR_V1;
-	uint32_t len = v1 ? e.len + 4 : load_u32(e.hdr + 16), body = len - EVENT_HDR_V2;
+	uint32_t len = v1 ? EVENT_HDR_V2 + v1_body(&e) : load_u32(e.hdr + 16), body = len - EVENT_HDR_V2;
 	uint32_t body_len = (flags ? 6u : 2u) + len, total = padded(body_len) + BLOCK_FRAME_BYTES;
 	bool large = (cls & WC_LARGE) || body_len + 4 > BLOCK_SMALL_MAX;
 	uint32_t kind = large ? (flags ? BLK_EVF_V2_LARGE : BLK_EV_V2_LARGE) : flags ? BLK_EVF_V2 : BLK_EV_V2;
