@@ -297,28 +297,9 @@ static int add_fd(void *ctx, int fd, const struct fd_ver *f)
 	return 0;
 }
 
-struct sibling_count {
-	const struct listing *l;
-	int64_t pid;
-	uint64_t n;
-};
-
-static int count_sibling(void *ctx, struct thread *t)
-{
-	struct sibling_count *s = ctx;
-	const struct thread_ver *v = thread_ver_at(t, s->l->ord);
-
-	s->n += v && v->pid == s->pid && t->tid != v->pid;
-	return 0;
-}
-
 static uint64_t count_childs(const struct listing *l)
 {
-	struct sibling_count s = { l, l->v->pid, 0 };
-
-	if (l->t->tid == l->v->pid)
-		state_threads_each(l->root, l->ord, count_sibling, &s);
-	return s.n;
+	return l->t->tid == l->v->pid ? state_nthreads_at(l->t, l->ord) : 0;
 }
 
 /* Into the table on top of the stack. */

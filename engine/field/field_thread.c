@@ -355,36 +355,13 @@ void get_thread_exectime(const struct field_ref *r, struct field_env *env, struc
 
 /* ---- threads of the process ---- */
 
-struct siblings {
-	uint64_t ord;
-	int64_t pid;
-	uint64_t n;
-};
-
-static int count_thread(void *ctx, struct thread *t)
-{
-	struct siblings *s = ctx;
-	const struct thread_ver *tv = thread_ver_at(t, s->ord);
-
-	s->n += tv && tv->pid == s->pid && t->tid != s->pid;
-	return 0;
-}
-
-/* Threads of the process beside its main thread. */
-static uint64_t other_threads(struct field_env *env, int64_t pid)
-{
-	struct siblings s = {env->c->ord, pid, 0};
-
-	state_threads_each(env->c->b->root, env->c->ord, count_thread, &s);
-	return s.n;
-}
-
 void get_proc_nthreads(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	const struct thread_ver *tv;
+	const struct thread *m = event_main(env, &tv);
 
-	if (event_main(env, &tv))
-		set_u(v, other_threads(env, tv->pid) + 1);
+	if (m)
+		set_u(v, state_nthreads_at(m, env->c->ord) + 1);
 }
 
 /* Counted for main threads only: the others have none. */
@@ -394,7 +371,7 @@ void get_proc_nchilds(const struct field_ref *r, struct field_env *env, struct v
 	struct thread *t = event_thread(env, &tv);
 
 	if (t)
-		set_u(v, t->tid == tv->pid ? other_threads(env, tv->pid) : 0);
+		set_u(v, t->tid == tv->pid ? state_nthreads_at(t, env->c->ord) : 0);
 }
 
 /* ---- control groups ---- */

@@ -146,7 +146,7 @@ static void exec_cleanup(struct apply *a, int64_t pid)
 	struct thread *m = thread_find(a->root, pid);
 	struct fd_table *ft = a->d->bits & DEMAND_FDS ? thread_fds_now(a, a->t, false) : NULL;
 
-	if (m && thread_priv(m)->nthreads)
+	if (m && kin_threads_now(m))
 		threads_each_now(a, kill_sibling, &pid);
 	if (ft)
 		fds_each_now(a, ft, close_on_exec);

@@ -52,7 +52,7 @@ static int64_t find_reaper(struct apply *a, struct thread *t)
 	struct heir h = {v->pid, t->tid, -1};
 	struct thread *m = thread_main_now(a->root, t), *p;
 
-	if (m && thread_priv(m)->nthreads)
+	if (m && kin_threads_now(m))
 		threads_each_now(a, heir_in_group, &h);
 	if (h.found >= 0)
 		return h.found;
@@ -96,14 +96,14 @@ void apply_procexit(struct apply *a)
 	}
 	if (!a->d->compat029)
 		children_away(a, t, param_or(&a->ev, 4, 0));
-	if (v->pid == t->tid && thread_priv(t)->nthreads) {
+	if (v->pid == t->tid && kin_threads_now(t)) {
 		thread_priv(t)->exited = true;
 		thread_open_set(a->st, t, NULL);
 		return;
 	}
 	m = v->pid != t->tid ? thread_find(a->root, v->pid) : NULL;
 	thread_kill(a, t, a->ord + 1);
-	if (!a->d->compat029 && m && thread_priv(m)->exited && !thread_priv(m)->nthreads) {
+	if (!a->d->compat029 && m && thread_priv(m)->exited && !kin_threads_now(m)) {
 		children_away(a, m, 0);
 		thread_kill(a, m, a->ord + 1);
 		slots_cut(a, m->tid, true);

@@ -305,6 +305,7 @@ int root_load(struct state *st, struct state_root *r, const struct batch *b, str
 			return rc;
 		}
 	}
+	kin_rebuild(&l.a);
 	if ((bits & DEMAND_FDS) && roles_fix(r) < 0)
 		return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
 	return 0;

@@ -6,6 +6,7 @@
 
 static void pools_init(struct state *st)
 {
+	kin_pool_init(st);
 	pool_init(&st->thread_pool, sizeof(struct thread_priv));
 	pool_init(&st->ver_pool, sizeof(struct thread_ver));
 	pool_init(&st->vol_pool, sizeof(struct thread_vol));
@@ -19,6 +20,7 @@ static void pools_init(struct state *st)
 
 static void pools_fini(struct state *st)
 {
+	pool_fini(&st->kin_pool);
 	pool_fini(&st->thread_pool);
 	pool_fini(&st->ver_pool);
 	pool_fini(&st->vol_pool);
@@ -118,6 +120,7 @@ void root_free(struct state *st, void *p)
 
 	root_free_threads(st, r);
 	table_fini(r);
+	kin_root_free(r);
 	id_clear(st, r);
 	if (c)
 		container_table_free(st, c);

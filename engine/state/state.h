@@ -176,6 +176,8 @@ const struct thread_vol *thread_vol_at(const struct thread *t, uint64_t ord); /*
 struct thread *state_main_at(const struct state_root *r, struct thread *t, const struct thread_ver *v,
 			     uint64_t ord);
 struct thread *state_parent_at(const struct state_root *r, const struct thread_ver *v, uint64_t ord);
+/* Threads of the process beside main, its main thread, as of ord. */
+uint32_t state_nthreads_at(const struct thread *main, uint64_t ord);
 /* Descriptor as of ord, through the main thread's table where shared; NULL when closed or unknown. */
 const struct fd_ver *state_fd_at(const struct state_root *r, struct thread *t,
 				 const struct thread_ver *v, int64_t fd, uint64_t ord);

@@ -29,13 +29,15 @@ struct tid_table {
 	struct thread *_Atomic e[];
 };
 
+struct kin_ver; /* kin.c */
+struct orphans;
+
 /* What a thread has beside the public part. */
 struct thread_priv {
 	struct thread pub; /* first */
 	struct state_root *root;
-	/* OWNED_BY(apply). How many live threads name it as their main thread or parent: never less than there are
-	 * while it is the live entry of its tid, so that zero means that nobody has to be looked for. */
-	uint32_t nthreads, nchilds;
+	struct kin_ver *_Atomic kin; /* newest first: how many live threads name it as their main thread; NULL = none */
+	uint32_t nchilds; /* OWNED_BY(apply): live threads that name it as their parent; 0 = none has to be looked for */
 	bool exited; /* a main thread that is kept for its remaining threads */
 	bool reaper; /* prctl(PR_SET_CHILD_SUBREAPER) */
 };
@@ -55,6 +57,7 @@ struct state_root {
 	unsigned nifaces, ifaces_cap;
 	struct machine_info machine;
 	bool newest_writer;
+	struct orphans *orphans; /* OWNED_BY(apply): kin.c */
 	struct state_root *prev, *next; /* all roots of the run */
 };
 
@@ -85,7 +88,7 @@ struct state {
 	uint64_t seq; /* of the batch being applied: where retired things go */
 	struct state_root *root, *roots;
 	/* pools */
-	struct pool thread_pool, ver_pool, vol_pool, fdver_pool, fdblock_pool, fdtable_pool, open_pool;
+	struct pool kin_pool, thread_pool, ver_pool, vol_pool, fdver_pool, fdblock_pool, fdtable_pool, open_pool;
 	struct pool rstr_pool[RSTR_CLASSES];
 	/* retire.c */
 	struct retire_batch *retire_head, *retire_tail;
@@ -146,6 +149,17 @@ void thread_vol_set(struct apply *a, struct thread *t, const struct thread_vol *
 /* Which open enter a thread has: takes over o. */
 void thread_open_set(struct state *st, struct thread *t, struct open_enter *o);
 void open_enter_free(struct state *st, void *o);
+
+/* ---- kin.c ---- */
+void kin_pool_init(struct state *st);
+void kin_free(struct state *st, struct thread *t);
+void kin_root_free(struct state_root *r);
+/* Counts t with (by = 1) or no longer with (-1) those that v names, from ord on. */
+void kin_count(struct apply *a, struct thread *t, const struct thread_ver *v, int by, uint64_t ord);
+void kin_orphan(struct apply *a, struct thread *t);  /* t goes; its threads may stay */
+void kin_inherit(struct apply *a, struct thread *t); /* a new entry: threads and children that its tid had before */
+void kin_rebuild(struct apply *a);		     /* children, once a section's process list is read */
+uint32_t kin_threads_now(struct thread *t);
 
 /* ---- fdtable.c ---- */
 struct fd_table *fd_table_new(struct state *st);

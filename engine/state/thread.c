@@ -64,6 +64,7 @@ void thread_free(struct state *st, void *p)
 		fd_table_free(st, fds);
 	if (t->open)
 		open_enter_free(st, t->open);
+	kin_free(st, t);
 	pool_put(&st->thread_pool, thread_priv(t));
 }
 
@@ -108,26 +109,14 @@ struct thread *thread_create(struct apply *a, int64_t tid, struct thread_ver **v
 	return t;
 }
 
-/* Counts t with (by = 1) or no longer with (-1) those that its newest version names. */
-static void thread_count(struct state_root *r, const struct thread *t, const struct thread_ver *v, int by)
-{
-	struct thread *main = v->pid != t->tid ? thread_find(r, v->pid) : NULL;
-	struct thread *parent = thread_find(r, v->ptid);
-	uint32_t *n[2] = {main ? &thread_priv(main)->nthreads : NULL, parent ? &thread_priv(parent)->nchilds : NULL};
-
-	for (int i = 0; i < 2; i++)
-		if (n[i] && (by > 0 || *n[i]))
-			*n[i] += (uint32_t)by;
-}
-
 void thread_relate(struct apply *a, struct thread *t, struct thread_ver *v, int64_t pid, int64_t ptid)
 {
 	if (v->pid == pid && v->ptid == ptid)
 		return;
-	thread_count(a->root, t, v, -1);
+	kin_count(a, t, v, -1, a->ord);
 	v->pid = pid;
 	v->ptid = ptid;
-	thread_count(a->root, t, v, 1);
+	kin_count(a, t, v, 1, a->ord);
 }
 
 void thread_publish(struct apply *a, struct thread *t)
@@ -135,9 +124,6 @@ void thread_publish(struct apply *a, struct thread *t)
 	struct thread *old = thread_find(a->root, t->tid);
 
 	if (old) {
-		/* What names the tid names the new entry from now on. */
-		thread_priv(t)->nthreads = thread_priv(old)->nthreads;
-		thread_priv(t)->nchilds = thread_priv(old)->nchilds;
 		thread_kill(a, old, a->ord);
 		slots_cut(a, t->tid, false);
 	}
@@ -146,15 +132,18 @@ void thread_publish(struct apply *a, struct thread *t)
 		thread_free(a->st, t);
 		return;
 	}
-	thread_count(a->root, t, thread_now(t), 1);
+	kin_inherit(a, t);
+	kin_count(a, t, thread_now(t), 1, a->ord);
 }
 
 void thread_kill(struct apply *a, struct thread *t, uint64_t death_ord)
 {
 	if (!thread_alive(t))
 		return;
-	if (thread_now(t))
-		thread_count(a->root, t, thread_now(t), -1);
+	if (thread_now(t)) {
+		kin_count(a, t, thread_now(t), -1, death_ord);
+		kin_orphan(a, t);
+	}
 	/* relaxed: readers of older batches see it alive with either value. */
 	atomic_store_explicit(&t->death, death_ord, memory_order_relaxed);
 	thread_open_set(a->st, t, NULL);

@@ -157,9 +157,18 @@ struct shots {
 	uint32_t n;
 };
 
+struct count {
+	uint64_t ord;
+	int64_t pid;
+	uint32_t all, siblings;
+};
+
 static int shoot_thread(void *ctx, struct thread *t)
 {
-	++*(unsigned *)ctx;
+	struct count *k = ctx;
+
+	k->all++;
+	k->siblings += thread_ver_at(t, k->ord)->pid == k->pid && t->tid != k->pid;
 	return 0;
 }
 
@@ -175,7 +184,8 @@ static void shoot(struct shots *s, struct evctx *c)
 	struct thread *t = evctx_thread(c, &v), *m = evctx_main(c, &mv);
 	const struct thread_vol *vol = t ? evctx_vol(c, t) : NULL;
 	const struct fd_ver *f = evctx_fd(c), *f3 = evctx_fd_n(c, 3);
-	unsigned threads = 0, fds = 0;
+	struct count k = {.ord = c->ord, .pid = m ? m->tid : 0};
+	unsigned fds = 0;
 	struct event enter;
 	uint32_t len;
 	uint64_t ts;
@@ -183,8 +193,14 @@ static void shoot(struct shots *s, struct evctx *c)
 	bool paired;
 
 	evctx_enter(c, &ts, &type, &paired);
-	if (c->num % 64 == 0)
-		state_threads_each(c->b->root, c->ord, shoot_thread, &threads);
+	if (c->num % 16 == 0) {
+		state_threads_each(c->b->root, c->ord, shoot_thread, &k);
+		if (m && state_nthreads_at(m, c->ord) != k.siblings) {
+			fprintf(stderr, "event %" PRIu64 ", pid %" PRId64 ": %u threads, not %u\n", c->num, k.pid, k.siblings,
+				state_nthreads_at(m, c->ord));
+			exit(1);
+		}
+	}
 	if (v && c->num % 16 == 0)
 		state_fds_each(c->b->root, t, v, c->ord, shoot_fd, &fds);
 	s->off[s->n++] = (uint32_t)s->text.len;
@@ -202,7 +218,7 @@ static void shoot(struct shots *s, struct evctx *c)
 		buf_printf(&s->text, "%s kind %u id %" PRIu64 " ", fd_ver_name(f, c->demand->compat029, &len), f->kind, f->id);
 	if (f3)
 		buf_printf(&s->text, "fd 3 %s ", fd_ver_name(f3, c->demand->compat029, &len));
-	buf_printf(&s->text, "threads %u fds %x\n", threads, fds);
+	buf_printf(&s->text, "threads %u fds %x\n", k.all, fds);
 }
 
 static void analyse(struct shots *s, struct evctx *c, const struct batch *b)

@@ -150,6 +150,7 @@ int state_threads_each(const struct state_root *r, uint64_t ord, int (*fn)(void 
 {
 	return 0;
 }
+uint32_t state_nthreads_at(const struct thread *main, uint64_t ord) { return 0; }
 int state_fds_each(const struct state_root *r, struct thread *t, const struct thread_ver *v, uint64_t ord,
 		   int (*fn)(void *ctx, int fd, const struct fd_ver *f), void *ctx)
 {

@@ -24,12 +24,13 @@ enum look {
 	LOOK_EXEPATH, /* of tid */
 	LOOK_FD,      /* name of tid's descriptor arg; NULL text: none */
 	LOOK_NFDS,    /* number of tid's descriptors */
-	LOOK_NTHREADS,
+	LOOK_NTHREADS, /* in the table */
+	LOOK_SIBLINGS, /* of tid, a main thread */
 	LOOK_EV_COMM, LOOK_EV_FDNUM, LOOK_EV_FD, LOOK_EV_LATENCY, LOOK_EV_ERRNO, LOOK_EV_PAIRED, LOOK_EV_ENTER,
 	LOOK_USER,    /* name of user arg */
 };
 static const char *const look_names[] = {"comm", "pid", "ptid", "uid", "fdlimit", "vmsize", "cwd", "exepath", "fd",
-					 "fds", "threads", "event's comm", "event's fd number", "event's fd",
+					 "fds", "threads", "siblings", "event's comm", "event's fd number", "event's fd",
 					 "latency", "errno", "paired", "stored enter", "user"};
 
 struct want {
@@ -240,6 +241,7 @@ static void sc_threads(struct sc *s)
 	ev_clone_exit(&s->t, 10, 12, "shell", 10, 1, flags);
 	want_num(s, LOOK_PID, 12, 10);
 	want_num(s, LOOK_PTID, 12, 10);
+	want_num(s, LOOK_SIBLINGS, 10, 2);
 	ev_open(&s->t, 12, 9, "rel");
 	want_text(s, LOOK_FD, 10, 9, "/home/me/rel");
 	want_text(s, LOOK_FD, 11, 9, "/home/me/rel");
@@ -249,8 +251,10 @@ static void sc_threads(struct sc *s)
 	want_text(s, LOOK_CWD, 10, 0, "/tmp/");
 	ev_procexit(&s->t, 12);
 	want_text(s, LOOK_COMM, 12, 0, "shell");
+	want_num(s, LOOK_SIBLINGS, 10, 2);
 	trace_event(&s->t, 10, EV_SYSCALL_GETUID_E, "");
 	want_text(s, LOOK_COMM, 12, 0, NULL);
+	want_num(s, LOOK_SIBLINGS, 10, 1);
 	want_text(s, LOOK_FD, 10, 9, "/home/me/rel");
 }
 
@@ -602,6 +606,7 @@ static int64_t look_num(const struct want *w, struct evctx *c)
 	case LOOK_NTHREADS:
 		assert_int_equal(state_threads_each(c->b->root, c->ord, count_thread, n), 0);
 		return n[0];
+	case LOOK_SIBLINGS: return t ? (int64_t)state_nthreads_at(t, c->ord) : -2;
 	case LOOK_EV_FDNUM: return evctx_fdnum(c);
 	case LOOK_EV_LATENCY: return (int64_t)evctx_latency(c);
 	case LOOK_EV_ERRNO: return evctx_errno(c);
