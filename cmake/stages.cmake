@@ -18,7 +18,7 @@ function(burin_unit_test name)
   endif()
 endfunction()
 
-foreach(stage base event source live ring state field filter output chisel merge worker cli)
+foreach(stage base event source ring state live field filter output chisel merge worker cli)
   if(EXISTS ${CMAKE_SOURCE_DIR}/engine/${stage}/CMakeLists.txt)
     add_subdirectory(engine/${stage})
   endif()

@@ -14,6 +14,7 @@
 #include "capture.h"
 #include "live/child.h"
 #include "live/clock.h"
+#include "live/containers.h"
 #include "live/merge.h"
 #include "live/privilege.h"
 #include "live/probe.h"
@@ -24,6 +25,7 @@ enum {
 	BATCH_BYTES_DEFAULT = 256 << 10,
 	SNAPLEN_DEFAULT = 80,
 	BLOCK_FRAME = 14, /* type, length, cpu; length again */
+	SETTLE_MS = 1000, /* start-up waits for what is known about containers that run */
 	NAP_MIN_US = 200,
 	NAP_MAX_US = 20000, /* bounds how late an event is shown */
 };
@@ -33,6 +35,7 @@ struct live {
 	struct merge merge;
 	struct inject inject;
 	struct clock clock;
+	struct containers *containers;
 	struct child child;
 	bool has_child;
 	bool meta_done, ended;
@@ -125,7 +128,7 @@ static int scan(struct live *l, const struct live_opts *o, struct err *e)
 		so.npids = o->npids;
 		so.follow = o->follow;
 	}
-	return scan_machine(&l->meta, &so, e);
+	return scan_machine(&l->meta, &so, l->containers, e);
 }
 
 static int start(struct live *l, const struct live_opts *o, struct err *e)
@@ -141,8 +144,11 @@ static int start(struct live *l, const struct live_opts *o, struct err *e)
 		.follow = o->argv || o->follow,
 		.epoch_offset = l->epoch_offset,
 	};
-	int rc = probe_open(&l->probe, &po, e);
+	const char *root = getenv("BURIN_HOST_ROOT");
+	int rc = containers_new(&l->containers, root ? root : "", e);
 
+	if (!rc)
+		rc = probe_open(&l->probe, &po, e);
 	if (!rc)
 		rc = merge_init(&l->merge, probe_ring(l->probe, 0), probe_ring_count(l->probe),
 				&l->inject);
@@ -152,6 +158,8 @@ static int start(struct live *l, const struct live_opts *o, struct err *e)
 		rc = probe_attach(l->probe, e);
 	if (!rc)
 		rc = scan(l, o, e);
+	if (!rc)
+		containers_settle(l->containers, SETTLE_MS);
 	if (!rc && l->has_child)
 		rc = child_go(&l->child, e);
 	return rc;
@@ -191,6 +199,7 @@ void live_close(struct live *l)
 	child_close(&l->child);
 	if (l->probe)
 		probe_detach(l->probe);
+	containers_free(l->containers);
 	merge_fini(&l->merge);
 	clock_fini(&l->clock);
 	inject_fini(&l->inject);
@@ -272,6 +281,12 @@ static int add_event(struct batch *b, const struct ring_record *rec, uint16_t cp
 	return 0;
 }
 
+static int take(struct live *l, struct batch *b, const struct ring_record *rec, uint16_t cpu)
+{
+	containers_see_record(l->containers, rec->p);
+	return add_event(b, rec, cpu);
+}
+
 /* Fills b with what is ready. */
 static int fill(struct live *l, struct batch *b)
 {
@@ -280,7 +295,7 @@ static int fill(struct live *l, struct batch *b)
 	int rc = 0;
 
 	while (!rc && b->len < l->batch_bytes && merge_next(&l->merge, &rec, &cpu))
-		rc = add_event(b, &rec, cpu);
+		rc = take(l, b, &rec, cpu);
 	merge_release(&l->merge);
 	return rc;
 }
@@ -338,6 +353,7 @@ static void look(struct live *l)
 	uint64_t now = now_ns(l);
 
 	clock_turn(&l->clock, l->probe, &l->inject, now);
+	containers_tell(l->containers, &l->inject, now);
 	merge_look(&l->merge, now);
 	adapt(l);
 }

@@ -127,13 +127,14 @@ struct lists {
 	struct buf threads; /* entries of the process list */
 	struct buf fds;	    /* whole blocks, one per thread, in the same order */
 	struct net_table *nets;
+	struct containers *containers;
 };
 
 static void add_thread(struct lists *l, pid_t pid, pid_t tid)
 {
 	size_t begin;
 
-	if (!proc_thread(&l->threads, pid, tid))
+	if (!proc_thread(&l->threads, pid, tid, l->containers))
 		return;
 	begin = metaenc_begin(&l->fds, META_FDS);
 	metaenc_fds_of(&l->fds, (uint64_t)tid);
@@ -272,9 +273,10 @@ static int listed_processes(struct lists *l, const struct scan_opts *o, struct e
 	return 0;
 }
 
-static int processes(struct buf *out, const struct scan_opts *o, struct err *e)
+static int processes(struct buf *out, const struct scan_opts *o, struct containers *containers,
+		     struct err *e)
 {
-	struct lists l = {.nets = NULL};
+	struct lists l = {.containers = containers};
 	size_t begin;
 	int rc;
 
@@ -295,7 +297,8 @@ static int processes(struct buf *out, const struct scan_opts *o, struct err *e)
 	return rc;
 }
 
-int scan_machine(struct buf *out, const struct scan_opts *o, struct err *e)
+int scan_machine(struct buf *out, const struct scan_opts *o, struct containers *containers,
+		 struct err *e)
 {
 	int rc;
 
@@ -303,7 +306,7 @@ int scan_machine(struct buf *out, const struct scan_opts *o, struct err *e)
 	machine(out);
 	interfaces(out);
 	users(out);
-	rc = processes(out, o, e);
+	rc = processes(out, o, containers, e);
 	if (!rc && buf_failed(out))
 		rc = err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
 	return rc;

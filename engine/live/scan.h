@@ -18,6 +18,9 @@ struct scan_opts {
 
 /* Appends section header, machine, interfaces, users, threads and descriptors. Processes that end
  * while they are read are left out. */
-int scan_machine(struct buf *out, const struct scan_opts *o, struct err *e);
+struct containers;
+/* containers: is shown the cgroups of every thread; NULL = nobody is. */
+int scan_machine(struct buf *out, const struct scan_opts *o, struct containers *containers,
+		 struct err *e);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "live/containers.h"
 #include "source/metaenc.h"
 
 /* ---- sockets (scan_net.c) ----------------------------------------------------------------------
@@ -39,7 +40,7 @@ void net_tables_free(struct net_table *list);
  * unreadable. */
 ssize_t proc_read(const char *path, char *buf, size_t cap);
 /* Writes the list entries of the thread and of its descriptors. false: it is gone. */
-bool proc_thread(struct buf *threads, pid_t pid, pid_t tid);
+bool proc_thread(struct buf *threads, pid_t pid, pid_t tid, struct containers *containers);
 void proc_fds(struct buf *out, struct net_table **nets, pid_t pid);
 
 #endif

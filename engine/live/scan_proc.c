@@ -239,7 +239,7 @@ static void fill_numbers(const struct thread_texts *x, struct meta_thread *t, pi
 	t->flags = pid == tid ? 0 : PPM_CLONE_THREAD | PPM_CLONE_FILES;
 }
 
-bool proc_thread(struct buf *threads, pid_t pid, pid_t tid)
+bool proc_thread(struct buf *threads, pid_t pid, pid_t tid, struct containers *containers)
 {
 	struct thread_texts *x = calloc(1, sizeof(*x));
 	struct meta_thread t = {0};
@@ -257,6 +257,8 @@ bool proc_thread(struct buf *threads, pid_t pid, pid_t tid)
 		t.exe_writable = t.exepath.len && !faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) &&
 				 t.uid == geteuid();
 		metaenc_thread(threads, &t);
+		if (containers && t.cgroups.len)
+			containers_see(containers, t.cgroups.p, t.cgroups.len);
 	}
 	buf_fini(&x->cgroups);
 	free(x);

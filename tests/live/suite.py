@@ -5,12 +5,17 @@ usage: suite.py [TEST...]      (as a test group: BURIN, BURIN_BUILD in the envir
 
 Skipped as a whole, with the reason, where the build has no live capture or the kernel refuses it.
 """
+import http.server
+import json
 import os
 import re
 import shutil
+import socketserver
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("BURIN_BUILD", ROOT + "/build/release")
@@ -238,10 +243,150 @@ def refusals(tmp):
     return None
 
 
+# ---- containers -----------------------------------------------------------------------------------------
+
+def cgroup_parent():
+    """A cgroup folder of our own, in a hierarchy whose paths events carry."""
+    for top in ("/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup"):
+        path = "%s/burin-test-%d" % (top, os.getpid())
+        try:
+            os.mkdir(path)
+        except OSError:
+            continue
+        if os.path.exists(path + "/cgroup.procs"):
+            return path
+        os.rmdir(path)
+    raise LookupError("no cgroup can be made here")
+
+
+class Api(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """As much of docker's API as is asked for."""
+    daemon_threads = True
+
+
+class ApiHandler(http.server.BaseHTTPRequestHandler):
+    CONTAINER = {
+        "Id": "", "Name": "/web-1", "Created": "2026-11-22T01:44:07.4190Z", "Image": "sha256:" + "5a" * 32,
+        "Config": {"Image": "registry:5000/shop/web:1.4", "Labels": {"tier": "front"}, "Env": ["A=1"], "User": "www",
+                   "Healthcheck": {"Test": ["CMD-SHELL", "curl -f localhost"]}},
+        "HostConfig": {"Memory": 1 << 26, "NanoCpus": 1500000000, "CpusetCpus": "0-1,3", "Privileged": True},
+        "NetworkSettings": {"IPAddress": "172.17.0.9", "Ports": {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}},
+        "Mounts": [{"Source": "/src", "Destination": "/dst", "Mode": "rw", "RW": True, "Propagation": "shared"}],
+    }
+
+    def do_GET(self):
+        found = None
+        if re.match(r"/v1\.24/containers/[0-9a-f]{64}/json$", self.path):
+            found = self.CONTAINER
+        elif re.match(r"/v1\.24/images/[0-9a-f]{64}/json$", self.path):
+            found = {"RepoTags": ["registry:5000/shop/web:1.4"], "RepoDigests": ["registry:5000/shop/web@sha256:feed"]}
+        body = json.dumps(found or {"message": "no"}).encode()
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def address_string(self):
+        return "unix"
+
+    def log_message(self, *args):
+        pass
+
+
+def write_json(path, what):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as f:
+        json.dump(what, f)
+
+
+def container_ids(tmp):
+    """Ids from cgroup paths of every runtime, facts from its socket or its files on disk, replay without them."""
+    root = tmp + "/host"
+    ids = {k: format(i + 1, "x") * 64 for i, k in enumerate(("docker", "containerd", "crio", "podman"))}
+    os.makedirs(root + "/var/run")
+    server = Api(root + "/var/run/docker.sock", ApiHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    write_json("%s/run/containerd/io.containerd.runtime.v2.task/k8s.io/%s/config.json" % (root, ids["containerd"]), {
+        "annotations": {"io.kubernetes.cri.container-name": "api", "io.kubernetes.cri.image-name": "img/api:2",
+                        "io.kubernetes.cri.sandbox-name": "pod-x", "io.kubernetes.cri.sandbox-namespace": "prod"},
+        "process": {"env": ["B=2"]}, "linux": {"resources": {"memory": {"limit": 4096}}},
+        "mounts": [{"type": "bind", "source": "/s", "destination": "/d", "options": ["rprivate", "ro"]}]})
+    write_json("%s/var/lib/containers/storage/overlay-containers/%s/userdata/config.json" % (root, ids["crio"]), {
+        "annotations": {"io.kubernetes.cri-o.ContainerName": "db", "io.kubernetes.cri-o.ImageName": "img/db:3",
+                        "io.kubernetes.pod.name": "pod-y", "io.kubernetes.cri-o.Labels": '{"team": "blue"}'}})
+    write_json(root + "/var/lib/containers/storage/overlay-containers/containers.json", [
+        {"id": ids["podman"], "names": ["pod-man"], "image": "77" * 32, "metadata": '{"image-name": "img/p:4"}'}])
+    paths = {"docker": "docker-%s.scope", "containerd": "cri-containerd-%s.scope", "crio": "crio-%s.scope",
+             "podman": "libpod-%s.scope"}
+    top = cgroup_parent()
+    try:
+        script = ""
+        for kind, path in paths.items():
+            os.mkdir("%s/%s" % (top, path % ids[kind]))
+            script += "(sh -c 'echo $$ > %s/%s/cgroup.procs; exec sleep 0.7'); sleep 0.1;" % (top, path % ids[kind])
+            script += "(sh -c 'echo $$ > %s/%s/cgroup.procs; exec true');" % (top, path % ids[kind])
+        env = dict(os.environ, BURIN_HOST_ROOT=root)
+        p = run([CAPTURE, tmp + "/t.scap", "sh", "-c", script + "sleep 0.2"], env=env)
+        assert " dropped 0 " in p.stderr, p.stderr
+    finally:
+        for path in os.listdir(top):
+            if os.path.isdir(top + "/" + path):
+                os.rmdir(top + "/" + path)
+        os.rmdir(top)
+        server.shutdown()
+        server.server_close()
+    got = burin_lines(tmp + "/t.scap", "-p", "%container.id|%container.type|%container.name|%container.image|"
+                      "%container.image.tag|%container.mounts", "proc.name=true and evt.type=procexit").splitlines()
+    want = [ids["docker"][:12] + "|docker|web-1|registry:5000/shop/web:1.4|1.4|/src:/dst:rw:true:shared",
+            ids["containerd"][:12] + "|containerd|api|img/api:2|2|/s:/d::false:rprivate",
+            ids["crio"][:12] + "|cri-o|db|img/db:3|3|",
+            ids["podman"][:12] + "|podman|pod-man|img/p:4|4|"]
+    for a, b in zip(got, want):
+        assert a.startswith(b), "%s, not %s" % (a, b)
+    assert len(got) == len(want), got
+    more = burin_lines(tmp + "/t.scap", "-p", "%container.privileged|%container.image.digest|%container.image.id|"
+                       "%container.healthcheck", "container.name=web-1 and evt.type=procexit and proc.name=true")
+    assert more.startswith("true|sha256:feed|5a5a5a5a5a5a|/bin/sh -c curl"), more
+    pods = burin_lines(tmp + "/t.scap", "-p", "%k8s.pod.name", "container.name=api and evt.type=procexit and "
+                       "proc.name=true")
+    assert pods == "pod-x\n", pods
+    return None
+
+
+def podman(tmp):
+    """A real container: its processes carry its id, its name comes from the runtime's socket."""
+    if not (shutil.which("podman") and shutil.which("runc") and shutil.which("busybox")):
+        raise LookupError("podman, runc and busybox are needed")
+    os.makedirs(tmp + "/root/bin")
+    os.makedirs(tmp + "/host/run/podman")
+    shutil.copy(shutil.which("busybox"), tmp + "/root/bin/busybox")
+    for name in ("sh", "sleep", "ls", "cat"):
+        os.symlink("busybox", tmp + "/root/bin/" + name)
+    base = ["podman", "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--root", tmp + "/storage", "--runroot",
+            tmp + "/run", "--storage-driver", "vfs"]
+    service = subprocess.Popen([*base, "system", "service", "--time=60", "unix://%s/host/run/podman/podman.sock" % tmp],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(2)
+        p = run([BURIN, "-p", "*%proc.name|%proc.vpid|%container.name|%container.image|%container.type",
+                 "container.name=burin-test and evt.type=procexit", "--", *base, "run", "--rm", "--name", "burin-test",
+                 "--network=none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "--rootfs",
+                 tmp + "/root", "/bin/sh", "-c", "sleep 1.5; ls /none; cat /bin/sh >/dev/null"],
+                env=dict(os.environ, BURIN_HOST_ROOT=tmp + "/host"))
+    finally:
+        service.terminate()
+        service.wait()
+    if "Error: " in p.stderr:
+        raise LookupError("podman does not run here: " + p.stderr.strip()[-120:])
+    lines = [l for l in p.stdout.splitlines() if "|burin-test|" in l]
+    assert lines and lines[-1].split("|")[1] == "1" and lines[-1].endswith("|podman"), p.stdout[-300:] + p.stderr[-300:]
+    return "%d processes" % len(lines)
+
+
 TESTS = {"strace_" + n: strace_test(n) for n in PROGRAMS}
 TESTS.update(exact=exact, adds_up=adds_up, paced=paced, migration=migration, sysdig_opens=sysdig_opens,
              live_prints=live_prints, only_pid=only_pid, pushed_down=pushed_down, ticks=ticks,
-             refusals=refusals)
+             refusals=refusals, container_ids=container_ids, podman=podman)
 
 
 def refused():
