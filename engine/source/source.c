@@ -205,47 +205,90 @@ static void begin_batch(struct source *s, struct batch *b)
 	err_clear(&b->err);
 }
 
-static void finish_batch(struct source *s, struct batch *b, size_t run_bytes)
+static void finish_batch(struct source *s, struct batch *b, const uint8_t *data, size_t run_bytes)
 {
-	b->data = b->mem;
+	b->data = data;
 	b->len = run_bytes;
 	b->raw_off = stream_raw_pos(s->stream);
 	s->off += run_bytes;
 	s->done = b->last;
 }
 
+/* What is left over holds the whole batch, pos bytes (short sections, tiny batches): only that is copied, and
+ * the rest stays where it is. */
+static int batch_within(struct source *s, struct batch *b, const uint8_t *carry, size_t pos)
+{
+	int r = mem_reserve(b, MAX(pos, (size_t)MEM_MIN_BYTES), 0);
+
+	if (r)
+		return r;
+	memcpy(b->mem, carry, pos);
+	s->carry_pos += pos;
+	if (b->err.code)
+		end_with(s, b, s->carry_raw);
+	finish_batch(s, b, b->mem, pos);
+	return 0;
+}
+
+/* carry[0, have), walked up to *pos, and a fetched stretch. *done = the batch is complete; else what is there
+ * has been put where fill_batch goes on. */
+static int batch_ahead(struct source *s, struct batch *b, size_t *pos, bool *done)
+{
+	int r = walk_blocks(s, b, b->data, b->len, pos);
+
+	*done = r != WALK_MORE || (b->kind == BATCH_EVENTS && b->nblk);
+	if (r == -ENOMEM && !b->err.code)
+		return r;
+	if (b->err.code)
+		end_with(s, b, s->carry_raw);
+	if (!*done)
+		memmove(b->mem, b->data, b->len);
+	return 0;
+}
+
+static int batch_alone(struct source *s, struct batch *b, const uint8_t *carry, size_t have, size_t *pos)
+{
+	int r = mem_reserve(b, MAX(MAX(s->batch_bytes, have), (size_t)MEM_MIN_BYTES), 0);
+
+	if (r)
+		return r;
+	if (have)
+		memcpy(b->mem, carry, have);
+	b->len = have;
+	return fill_batch(s, b, pos);
+}
+
 static int read_batch(struct source *s, struct batch *b)
 {
-	const uint8_t *carry = s->carry + s->carry_pos;
+	const uint8_t *carry = s->carry + s->carry_pos, *data;
 	size_t have = s->carry_len - s->carry_pos, pos = 0;
+	bool done = true;
 	int r;
 
 	begin_batch(s, b);
-	/* What is left over may hold a whole batch (short sections, tiny batches): then only that
-	 * is copied, and the rest stays where it is. */
 	r = walk_blocks(s, b, carry, have, &pos);
 	if (r == -ENOMEM)
 		return r;
-	bool within = r != WALK_MORE;
-	r = mem_reserve(b, MAX(within ? pos : MAX(s->batch_bytes, have), MEM_MIN_BYTES), 0);
+	if (r != WALK_MORE)
+		return batch_within(s, b, carry, pos);
+	if (ahead_take(s, b, carry, have)) {
+		s->carry_pos = s->carry_len = 0;
+		r = batch_ahead(s, b, &pos, &done);
+		data = b->data;
+		if (!r && !done) {
+			r = fill_batch(s, b, &pos);
+			data = b->mem;
+		}
+	} else {
+		r = batch_alone(s, b, carry, have, &pos);
+		s->carry_pos = s->carry_len = 0;
+		data = b->mem;
+	}
+	if (!r && !b->last)
+		r = carry_save(s, data + pos, b->len - pos);
 	if (r)
 		return r;
-	if (within) {
-		memcpy(b->mem, carry, pos);
-		s->carry_pos += pos;
-		if (b->err.code)
-			end_with(s, b, s->carry_raw);
-	} else {
-		memcpy(b->mem, carry, have);
-		b->len = have;
-		s->carry_pos = s->carry_len = 0;
-		r = fill_batch(s, b, &pos);
-		if (!r && !b->last)
-			r = carry_save(s, b->mem + pos, b->len - pos);
-		if (r)
-			return r;
-	}
-	finish_batch(s, b, pos);
+	finish_batch(s, b, data, pos);
 	return 0;
 }
 
@@ -337,7 +380,8 @@ static int source_new(struct source **out, struct stream *stream, const struct s
 	}
 	s->stream = stream;
 	apply_opts(s, o);
-	r = read_first_header(s, e);
+	r = ahead_init(s, o ? o->fetchers : 0);
+	r = r ? err_set(e, r, ERR_NO_POS, "out of memory") : read_first_header(s, e);
 	if (r) {
 		source_close(s);
 		return r;
@@ -387,6 +431,7 @@ void source_close(struct source *s)
 		return;
 	}
 	stream_close(s->stream);
+	ahead_fini(s);
 	free(s->carry);
 	free(s);
 }

@@ -31,6 +31,7 @@ struct source_opts {
 	uint32_t batch_events; /* event blocks per batch at most; 0 = no limit (debug option) */
 	size_t run_limit;      /* greatest block and greatest metadata of a section, bytes;
 				* 0 = 512 MiB */
+	unsigned fetchers;     /* threads that will call source_fetch; 0 or 1 = nobody */
 };
 
 /* Opens path ("-" = standard input) and reads as far as the first section header. On failure
@@ -56,6 +57,17 @@ void source_close(struct source *s); /* NULL is fine; batches may outlive the so
  * From a pipe it hands over what has arrived after a short pause in the data, so that a slow live
  * stream is not held back until a batch is full. */
 int source_read(struct source *s, struct batch *b, struct err *e);
+/* Reading ahead, for several threads that share a lock of theirs. Optional: whatever was not fetched,
+ * source_read reads itself; it is for plain files only.
+ *   source_fetch_claim  (lock held) the next stretch to fetch, or -1
+ *   source_fetch        (lock free) fetches it; any thread, several at once, also during source_read
+ *   source_fetch_done   (lock held) afterwards
+ *   source_read_ready   (lock held, nobody in source_read) false: what comes next is being fetched or waits to
+ *                       be claimed. True: source_read must be called next. Without fetchers always true. */
+int source_fetch_claim(struct source *s);
+void source_fetch(struct source *s, int i);
+void source_fetch_done(struct source *s, int i);
+bool source_read_ready(struct source *s);
 /* Gives the run of b back: memory beyond the ordinary batch size is freed. Called in batch order,
  * by the holder of the release turn, possibly while another thread is inside source_read. */
 void source_release(struct source *s, struct batch *b);

@@ -12,6 +12,14 @@
  * START expects a section header; META takes everything up to the first event block. */
 enum source_phase { PHASE_START, PHASE_META, PHASE_EVENTS };
 
+/* A stretch of the file, fetched or on its way. */
+struct stretch {
+	uint8_t *mem; /* with headroom in front; NULL = none yet */
+	uint64_t off; /* in the file */
+	size_t len;   /* bytes that came; less than a whole stretch: the end, or a failure */
+	bool loaded;
+};
+
 struct source {
 	const struct source_ops *ops; /* not a file: these do everything, the rest is unused */
 	void *ops_ctx;
@@ -30,7 +38,25 @@ struct source {
 	uint8_t *carry;
 	size_t carry_pos, carry_len, carry_cap;
 	uint64_t carry_raw; /* raw position before the read that brought them */
+
+	/* Read-ahead (ahead.c); nahead 0 = none. GUARDED_BY the caller's lock but for mem and len of a
+	 * stretch that is being fetched; the holder of the reader turn also owns taken and used_mem. */
+	struct stretch *ahead; /* ring of nahead, in the order of the file */
+	unsigned nahead, first, nfetched;
+	uint64_t fetch_off; /* where the next one begins */
+	bool fetch_end;	    /* none is begun */
+	uint64_t short_at;  /* where a stretch came back short */
+	uint8_t **spare;    /* memory for further ones, nspare of at most nahead */
+	unsigned nspare;
+	struct stretch taken; /* for the present read; mem NULL = it reads by itself */
+	uint8_t *used_mem;    /* to be spare again */
 };
+
+int ahead_init(struct source *s, unsigned fetchers); /* 0 or -ENOMEM */
+void ahead_fini(struct source *s);
+/* b->data[0, b->len) becomes carry[0, have) and the fetched stretch behind it, and the stream goes on behind
+ * that. False when there is none: b is as it was. */
+bool ahead_take(struct source *s, struct batch *b, const uint8_t *carry, size_t have);
 
 enum walk_result {
 	WALK_MORE = 0, /* the block at *pos is not complete */

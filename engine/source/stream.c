@@ -303,6 +303,43 @@ uint64_t stream_plain_size(const struct stream *s)
 	return s->kind == STREAM_PLAIN && size > s->raw_base ? size - s->raw_base : UINT64_MAX;
 }
 
+bool stream_can_jump(const struct stream *s)
+{
+	return s->kind == STREAM_PLAIN && !s->pipe && s->fd >= 0;
+}
+
+size_t stream_pread(const struct stream *s, void *dst, size_t n, uint64_t raw_off)
+{
+	size_t have = 0;
+
+	while (have < n) {
+		ssize_t r = pread(s->fd, (char *)dst + have, n - have, (off_t)(raw_off + have));
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			break;
+		have += (size_t)r;
+	}
+	return have;
+}
+
+int stream_jump(struct stream *s, uint64_t raw_off)
+{
+	if (lseek(s->fd, (off_t)raw_off, SEEK_SET) < 0)
+		return -errno;
+	s->in_pos = s->in_len = 0;
+	s->in_eof = s->at_end = false;
+	s->raw_end = raw_off;
+	s->out_pos = raw_off - s->raw_base;
+	return 0;
+}
+
+bool stream_stopped(const struct stream *s)
+{
+	return atomic_load_explicit(&s->stop, memory_order_relaxed);
+}
+
 void stream_stop(struct stream *s)
 {
 	uint64_t one = 1;

@@ -34,6 +34,12 @@ uint64_t stream_raw_pos(const struct stream *s); /* bytes of the input used up s
 uint64_t stream_raw_size(const struct stream *s);
 /* Bytes of a plain regular file as of now (it may have grown); UINT64_MAX = not known. */
 uint64_t stream_plain_size(const struct stream *s);
+/* Plain regular files only: reading at any place. Any thread may call stream_pread; it returns the bytes that
+ * came, less than n at the end of the file or when reading failed. */
+bool stream_can_jump(const struct stream *s);
+size_t stream_pread(const struct stream *s, void *dst, size_t n, uint64_t raw_off);
+int stream_jump(struct stream *s, uint64_t raw_off); /* stream_read goes on there; negative: it cannot */
+bool stream_stopped(const struct stream *s);
 /* Makes the present and every later stream_read end with ERR_INTERRUPTED. Any thread, signal
  * handlers. */
 void stream_stop(struct stream *s);

@@ -72,32 +72,38 @@ static int run_serial(struct pipeline *p)
 
 /* ---- several workers ------------------------------------------------------------------------------- */
 
-enum task { TASK_NONE, TASK_READ, TASK_DIGEST, TASK_APPLY, TASK_ANALYSE, TASK_RELEASE, TASK_PACK };
+enum task { TASK_NONE, TASK_FETCH, TASK_READ, TASK_DIGEST, TASK_APPLY, TASK_ANALYSE, TASK_RELEASE, TASK_PACK };
 
 static struct slot *slot_of(struct pipeline *p, uint64_t seq)
 {
 	return &p->slots[seq % p->nslots];
 }
 
-/* Oldest slot in the given state, among the batches read and not yet released. */
-static struct slot *oldest_in(struct pipeline *p, enum slot_state state, uint64_t *seq)
+/* Oldest slot in the given state among the batches read and not yet released, but rather one that the worker has
+ * in its caches. */
+static struct slot *oldest_in(struct pipeline *p, enum slot_state state, unsigned id, uint64_t *seq)
 {
+	struct slot *found = NULL;
+
 	for (uint64_t q = p->release_seq; q < p->read_seq; q++) {
 		struct slot *s = slot_of(p, q);
 
-		if (s->state == state) {
-			*seq = q;
-			return s;
-		}
+		if (s->state != state || (found && s->owner != id))
+			continue;
+		*seq = q;
+		found = s;
+		if (s->owner == id)
+			break;
 	}
-	return NULL;
+	return found;
 }
 
 /* Picks the next piece of work and takes it. Called with the lock held. Later steps first: they free
  * memory; among equal steps the oldest batch: everybody waits for it. */
-static enum task task_take(struct pipeline *p, struct slot **out, uint64_t *seq)
+static enum task task_take(struct pipeline *p, unsigned id, struct slot **out, uint64_t *seq)
 {
 	struct slot *s;
+	int fetch;
 
 	if (!p->releasing && p->release_seq < p->read_seq) {
 		s = slot_of(p, p->release_seq);
@@ -119,27 +125,34 @@ static enum task task_take(struct pipeline *p, struct slot **out, uint64_t *seq)
 	}
 	if (p->o->writer && writer_has_work(p->o->writer))
 		return TASK_PACK;
-	s = oldest_in(p, SLOT_APPLIED, seq);
+	s = oldest_in(p, SLOT_APPLIED, id, seq);
 	if (s && (p->out_bytes < OUT_LIMIT_BYTES || *seq == p->release_seq)) {
 		s->state = SLOT_ANALYSING;
 		*out = s;
 		return TASK_ANALYSE;
 	}
-	s = oldest_in(p, SLOT_READ, seq);
+	s = oldest_in(p, SLOT_READ, id, seq);
 	if (s) {
 		s->state = SLOT_DIGESTING;
+		s->owner = id;
 		*out = s;
 		return TASK_DIGEST;
 	}
 	if (!p->reading && !p->read_done && p->read_seq - p->release_seq < p->nslots) {
 		s = slot_of(p, p->read_seq);
-		if (s->state == SLOT_FREE) {
+		if (s->state == SLOT_FREE && source_read_ready(p->src)) {
 			s->state = SLOT_READING;
+			s->owner = id;
 			p->reading = true;
 			*out = s;
 			*seq = p->read_seq;
 			return TASK_READ;
 		}
+	}
+	fetch = p->read_done ? -1 : source_fetch_claim(p->src);
+	if (fetch >= 0) {
+		*seq = (uint64_t)fetch;
+		return TASK_FETCH;
 	}
 	return TASK_NONE;
 }
@@ -181,6 +194,11 @@ static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq
 
 	pthread_mutex_unlock(&p->lock);
 	switch (t) {
+	case TASK_FETCH: /* seq is the stretch */
+		source_fetch(p->src, (int)seq);
+		pthread_mutex_lock(&p->lock);
+		source_fetch_done(p->src, (int)seq);
+		break;
 	case TASK_READ:
 		step_read(p, s, seq);
 		pthread_mutex_lock(&p->lock);
@@ -238,7 +256,7 @@ static void *worker_main(void *arg)
 	while (!p->ended) {
 		struct slot *s = NULL;
 		uint64_t seq = 0;
-		enum task t = task_take(p, &s, &seq);
+		enum task t = task_take(p, w->id, &s, &seq);
 
 		if (t != TASK_NONE) {
 			task_run(w, t, s, seq);
@@ -393,12 +411,14 @@ int pipeline_run(const char *path, const struct pipeline_opts *o, struct pipelin
 {
 	struct state_opts so = {.demand = o->demand, .workers = o->workers};
 	struct pipeline p = {.o = o};
+	struct source_opts source = o->source;
 	struct err end;
 	int rc;
 
 	err_clear(&p.end_err);
 	p.src = o->input;
-	rc = p.src ? 0 : source_open(&p.src, path, &o->source, e);
+	source.fetchers = o->workers;
+	rc = p.src ? 0 : source_open(&p.src, path, &source, e);
 	if (rc < 0)
 		return rc;
 	stop_set_hook(stop_source, p.src);

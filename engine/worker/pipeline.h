@@ -2,7 +2,7 @@
  *
  * Batches live in a window of slots. Every worker pulls the next piece of work that is ready, oldest
  * first: release, apply (both one batch at a time, in order), analyse, digest (any batch), read (one
- * at a time, in order). The window, and a limit on rendered bytes waiting for release, are the
+ * at a time, in order), fetch a stretch of a plain file for reading (any). The window, and a limit on rendered bytes waiting for release, are the
  * back-pressure: nothing is read while no slot is free. Ends (-n, -M, damage, a failing chisel, a stop
  * request) are decided in the release step, in order; what lies behind is discarded unseen.
  *

@@ -16,6 +16,7 @@ enum slot_state {
 struct slot {
 	struct batch b;
 	enum slot_state state;
+	unsigned owner;	      /* worker that read or digested it; GUARDED_BY(pipeline.lock) */
 	bool ends_before;     /* apply failed: the trace ends before this batch, with b.err */
 	uint32_t *sel;	      /* indices of events that passed the capture filter, ascending */
 	uint32_t nsel, sel_cap;

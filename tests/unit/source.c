@@ -100,6 +100,7 @@ struct outcome {
 	uint64_t blocks, bytes; /* of event blocks */
 	uint32_t max_events;	/* in one batch */
 	size_t max_mem;
+	unsigned fetched; /* stretches */
 	uint64_t raw_off;
 };
 
@@ -144,8 +145,35 @@ static void check_batch(const struct batch *b, const struct buf *want, uint64_t 
 		assert_int_equal(load_u32(b->data + b->blk[0]), BLK_SHB);
 }
 
+/* Stretches that are being fetched, as several threads would: begun in order, finished in any. */
+struct fetches {
+	int i[8];
+	unsigned n, turn, fetched;
+};
+
+static void fetch_until_ready(struct source *s, struct fetches *f)
+{
+	while (!source_read_ready(s)) {
+		int i = f->n < ARRAY_SIZE(f->i) && f->turn++ % 3 ? source_fetch_claim(s) : -1;
+
+		if (i >= 0) {
+			f->i[f->n++] = i;
+		} else if (f->n) {
+			i = f->i[--f->n];
+			source_fetch(s, i);
+			source_fetch_done(s, i);
+			f->fetched++;
+		} else {
+			i = source_fetch_claim(s);
+			assert_true(i >= 0); /* else the pipeline would stand still */
+			f->i[f->n++] = i;
+		}
+	}
+}
+
 static void read_all(struct source *s, const struct buf *want, struct outcome *o)
 {
+	struct fetches f = {0};
 	struct batch ring[2];
 	char last_kind = 0;
 	uint32_t count = 0;
@@ -157,6 +185,7 @@ static void read_all(struct source *s, const struct buf *want, struct outcome *o
 	for (unsigned i = 0;; i++) {
 		struct batch *b = &ring[i & 1];
 
+		fetch_until_ready(s, &f);
 		assert_int_equal(source_read(s, b, &e), 0);
 		check_batch(b, want, off);
 		assert_true(b->raw_off >= o->raw_off);
@@ -178,6 +207,7 @@ static void read_all(struct source *s, const struct buf *want, struct outcome *o
 		source_release(s, b);
 		batch_reset(b);
 	}
+	o->fetched = f.fetched;
 	batch_fini(&ring[0]);
 	batch_fini(&ring[1]);
 }
@@ -810,6 +840,43 @@ static void test_file(void **state)
 	buf_fini(&file);
 }
 
+/* With read-ahead a file gives the same blocks, ends and errors as without. */
+static void test_ahead(void **state)
+{
+	static const char *const tails[] = {"", "S M e e S M e large:3000000 e S M e", "e cut:5", "block:0x999", "S M"};
+	static const size_t batches[] = {0, 5000, 100000};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tails) * ARRAY_SIZE(batches); i++) {
+		const char *path = tmp_path("f.scap");
+		int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+		struct source_opts alone = {.batch_bytes = batches[i % ARRAY_SIZE(batches)]}, ahead = alone;
+		struct buf file, tail, more;
+		uint64_t mark;
+
+		make_noise(&file, 20000);
+		make_file(&tail, tails[i / ARRAY_SIZE(batches)], &mark);
+		make_noise(&more, 3000);
+		buf_put(&file, tail.p, tail.len);
+		buf_put(&file, more.p, i % 2 ? more.len : 0);
+		write_all(fd, file.p, file.len);
+		close(fd);
+		ahead.fetchers = 3;
+		struct outcome a = read_path(path, &file, &alone), b = read_path(path, &file, &ahead);
+		assert_string_equal(a.runs, b.runs);
+		assert_int_equal(a.err.code, b.err.code);
+		assert_int_equal(a.err.pos, b.err.pos);
+		assert_string_equal(a.err.msg, b.err.msg);
+		assert_int_equal(a.bytes, b.bytes);
+		if (!a.err.code)
+			assert_int_equal(a.raw_off, b.raw_off);
+		assert_true(a.fetched == 0 && b.fetched > 3);
+		unlink(path);
+		buf_fini(&file);
+		buf_fini(&tail);
+		buf_fini(&more);
+	}
+}
+
 static void test_truncated_while_read(void **state)
 {
 	const char *path = tmp_path("f.scap");
@@ -1001,6 +1068,7 @@ int main(void)
 		cmocka_unit_test(test_release_gives_memory_back),
 		cmocka_unit_test(test_out_of_memory),
 		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_ahead),
 		cmocka_unit_test(test_truncated_while_read),
 		cmocka_unit_test(test_pipe),
 		cmocka_unit_test(test_fifo),

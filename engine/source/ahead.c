@@ -1,0 +1,160 @@
+/* Read-ahead: stretches of a plain file are fetched by several workers at once, so that of reading only
+ * the framing of blocks happens in order. What is unusual (metadata, blocks longer than a stretch, the
+ * end of the file, failures) is left to the ordinary way of reading, which begins anew at that place. */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "source/block.h"
+#include "source/source_int.h"
+
+enum {
+	/* Room for what is left of the batch before, in front of a stretch: part of a block that is not large.
+	 * Pages that are not used cost nothing. */
+	HEADROOM = BLOCK_HEAD_BYTES + BLOCK_SMALL_MAX,
+	STRETCH_MIN = 64 * 1024,
+};
+
+static size_t stretch_bytes(const struct source *s)
+{
+	return MAX(s->batch_bytes, (size_t)STRETCH_MIN);
+}
+
+int ahead_init(struct source *s, unsigned fetchers)
+{
+	if (!stream_can_jump(s->stream) || fetchers < 2)
+		return 0;
+	s->nahead = fetchers + 1;
+	s->ahead = calloc(s->nahead, sizeof(*s->ahead));
+	s->spare = calloc(s->nahead, sizeof(*s->spare));
+	s->short_at = UINT64_MAX;
+	s->fetch_end = true;
+	return s->ahead && s->spare ? 0 : -ENOMEM;
+}
+
+void ahead_fini(struct source *s)
+{
+	for (unsigned i = 0; s->ahead && i < s->nahead; i++)
+		free(s->ahead[i].mem);
+	for (unsigned i = 0; i < s->nspare; i++)
+		free(s->spare[i]);
+	free(s->taken.mem);
+	free(s->used_mem);
+	free(s->ahead);
+	free(s->spare);
+}
+
+/* ---- under the caller's lock ---------------------------------------------------------------- */
+
+static void spare_put(struct source *s, uint8_t *mem)
+{
+	if (mem && s->nspare < s->nahead)
+		s->spare[s->nspare++] = mem;
+	else
+		free(mem);
+}
+
+static void ahead_drop_first(struct source *s)
+{
+	struct stretch *x = &s->ahead[s->first];
+
+	spare_put(s, x->mem);
+	*x = (struct stretch){0};
+	s->first = (s->first + 1) % s->nahead;
+	s->nfetched--;
+}
+
+int source_fetch_claim(struct source *s)
+{
+	unsigned i = s->nahead ? (s->first + s->nfetched) % s->nahead : 0;
+	struct stretch *x = s->nahead ? &s->ahead[i] : NULL;
+
+	if (!x || s->nfetched == s->nahead || s->fetch_end)
+		return -1;
+	*x = (struct stretch){.off = s->fetch_off};
+	if (s->nspare)
+		x->mem = s->spare[--s->nspare];
+	s->fetch_off += stretch_bytes(s);
+	s->nfetched++;
+	return (int)i;
+}
+
+void source_fetch_done(struct source *s, int i)
+{
+	s->ahead[i].loaded = true;
+}
+
+/* Nothing is fetched: the reader goes on by itself, unless there is hope that fetching from at on helps. */
+static bool read_alone(struct source *s, uint64_t at)
+{
+	s->fetch_end = s->phase != PHASE_EVENTS || at == s->short_at;
+	s->fetch_off = at;
+	return s->fetch_end;
+}
+
+bool source_read_ready(struct source *s)
+{
+	uint64_t at;
+
+	if (!s->nahead)
+		return true;
+	spare_put(s, s->used_mem);
+	s->used_mem = NULL;
+	if (s->taken.mem)
+		return true; /* the last batch was in what is left of the one before */
+	at = stream_raw_pos(s->stream);
+	while (s->nfetched && s->ahead[s->first].off != at) {
+		if (!s->ahead[s->first].loaded)
+			return false;
+		ahead_drop_first(s);
+	}
+	if (!s->nfetched)
+		return read_alone(s, at);
+	if (!s->ahead[s->first].loaded)
+		return false;
+	if (s->ahead[s->first].len == stretch_bytes(s)) {
+		s->taken = s->ahead[s->first];
+		s->ahead[s->first].mem = NULL;
+	} else {
+		s->short_at = at;
+		s->fetch_end = true;
+	}
+	ahead_drop_first(s);
+	return true;
+}
+
+/* ---- without it ----------------------------------------------------------------------------- */
+
+void source_fetch(struct source *s, int i)
+{
+	struct stretch *x = &s->ahead[i];
+
+	if (!x->mem)
+		x->mem = malloc(HEADROOM + stretch_bytes(s));
+	x->len = x->mem ? stream_pread(s->stream, x->mem + HEADROOM, stretch_bytes(s), x->off) : 0;
+}
+
+bool ahead_take(struct source *s, struct batch *b, const uint8_t *carry, size_t have)
+{
+	struct stretch x = s->taken;
+
+	if (!x.mem)
+		return false;
+	s->taken = (struct stretch){0};
+	if (have > HEADROOM || stream_stopped(s->stream) || stream_jump(s->stream, x.off + x.len)) {
+		ASSERT(!s->used_mem);
+		s->used_mem = x.mem;
+		return false;
+	}
+	if (b->mem_cap == HEADROOM + stretch_bytes(s))
+		s->used_mem = b->mem;
+	else
+		free(b->mem);
+	b->mem = x.mem;
+	b->mem_cap = HEADROOM + stretch_bytes(s);
+	b->data = x.mem + HEADROOM - have;
+	memcpy(x.mem + HEADROOM - have, carry, have);
+	b->len = have + x.len;
+	return true;
+}
