@@ -73,10 +73,10 @@ bool text_contains(const char *h, uint32_t hl, const char *n, uint32_t nl)
 }
 
 #ifdef __SSE2__
-/* As candidates(), case ignored: setting bit 5 makes letters lower case, and what else it makes equal is
- * sorted out by verify_icase. bit: 0x20 where the needle has a letter, else 0. */
-static ALWAYS_INLINE unsigned candidates_icase(const char *h, uint32_t nl, __m128i first, __m128i last,
-					       __m128i bit0, __m128i bit1)
+/* As candidates(), case ignored: setting bit 5 makes letters lower case, and what else it makes
+ * equal is sorted out by verify_icase. bit: 0x20 where the needle has a letter, else 0. */
+static ALWAYS_INLINE unsigned candidates_icase(const char *h, uint32_t nl, __m128i first,
+					       __m128i last, __m128i bit0, __m128i bit1)
 {
 	__m128i a = _mm_or_si128(_mm_loadu_si128((const __m128i *)h), bit0);
 	__m128i b = _mm_or_si128(_mm_loadu_si128((const __m128i *)(h + nl - 1)), bit1);
@@ -121,11 +121,13 @@ bool text_icontains(const char *h, uint32_t hl, const char *n, uint32_t nl)
 		if (i + nl > hl)
 			return false;
 		i = hl - nl - 15; /* the rest, overlapping */
-		return verify_icase(h + i, candidates_icase(h + i, nl, first, last, bit0, bit1), n, nl);
+		return verify_icase(h + i, candidates_icase(h + i, nl, first, last, bit0, bit1), n,
+				    nl);
 	}
 #endif
 	for (; i + nl <= hl; i++)
-		if (lower(h[i]) == n[0] && lower(h[i + nl - 1]) == n[nl - 1] && same_icase(h + i, n, nl))
+		if (lower(h[i]) == n[0] && lower(h[i + nl - 1]) == n[nl - 1] &&
+		    same_icase(h + i, n, nl))
 			return true;
 	return false;
 }
@@ -191,16 +193,23 @@ bool text_pmatch(const struct fpaths *p, const char *s, uint32_t len)
 
 /* next[state * nclass + class] is the next state; states from "accept" on are hits. Sizes are
  * bounded by FSUBSTR_MAX_CELLS; beyond that the substrings are searched one after another. */
-enum { FSUBSTR_MAX_CELLS = 1 << 20 };
+enum { FSUBSTR_MAX_CELLS = 1 << 20, FSUBSTR_FEW = 16 };
+
+/* Few substrings are looked for side by side instead: sixteen starts at a time, the first two bytes
+ * of each substring against the same two loads. */
+struct pair {
+	uint8_t first[16], second[16], any_second[16];
+};
 
 struct fsubstr {
-	const struct ftext *v; /* one by one when next is NULL */
+	const struct ftext *v; /* one by one when there is neither of the two below */
 	uint32_t n;
 	bool empty; /* an empty substring occurs everywhere */
 	uint32_t nclass;
 	uint8_t class_of[256];
 	uint32_t *next;
-	uint8_t *hit; /* per state */
+	uint8_t *hit;	    /* per state */
+	struct pair *pairs; /* of few substrings; NULL */
 };
 
 static uint32_t *cell(struct fsubstr *m, uint32_t state, uint8_t byte)
@@ -267,6 +276,76 @@ static void classes(struct fsubstr *m)
 	m->nclass = MIN(m->nclass, 256u);
 }
 
+#ifdef __SSE2__
+static int pairs_new(struct filter *f, struct fsubstr *m)
+{
+	m->pairs = filter_alloc(f, sizeof(*m->pairs) * m->n);
+	if (!m->pairs)
+		return -ENOMEM;
+	for (uint32_t k = 0; k < m->n; k++) {
+		memset(m->pairs[k].first, m->v[k].s[0], 16);
+		memset(m->pairs[k].second, m->v[k].len > 1 ? m->v[k].s[1] : 0, 16);
+		memset(m->pairs[k].any_second, m->v[k].len > 1 ? 0 : 0xff, 16);
+	}
+	return 0;
+}
+
+static ALWAYS_INLINE __m128i pair_fits(const struct pair *p, __m128i a, __m128i b)
+{
+	__m128i first = _mm_cmpeq_epi8(a, _mm_loadu_si128((const __m128i *)p->first));
+	__m128i second = _mm_cmpeq_epi8(b, _mm_loadu_si128((const __m128i *)p->second));
+
+	second = _mm_or_si128(second, _mm_loadu_si128((const __m128i *)p->any_second));
+	return _mm_and_si128(first, second);
+}
+
+/* Some pair fits among the starts h[at] .. h[at + 15]: look closer. */
+static NO_INLINE bool pairs_verify(const struct fsubstr *m, const char *h, uint32_t hl, uint32_t at,
+				   __m128i a, __m128i b)
+{
+	for (uint32_t k = 0; k < m->n; k++) {
+		unsigned mask = (unsigned)_mm_movemask_epi8(pair_fits(&m->pairs[k], a, b));
+
+		for (; mask; mask &= mask - 1) {
+			uint32_t start = at + (uint32_t)__builtin_ctz(mask);
+
+			if (start + m->v[k].len <= hl && !memcmp(h + start, m->v[k].s, m->v[k].len))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* The block of starts at: its 17 bytes stand at p. */
+static ALWAYS_INLINE bool pairs_block(const struct fsubstr *m, const char *p, const char *h,
+				      uint32_t hl, uint32_t at)
+{
+	__m128i a = _mm_loadu_si128((const __m128i *)p),
+		b = _mm_loadu_si128((const __m128i *)(p + 1));
+	__m128i some = _mm_setzero_si128();
+
+	for (uint32_t k = 0; k < m->n; k++)
+		some = _mm_or_si128(some, pair_fits(&m->pairs[k], a, b));
+	return UNLIKELY(_mm_movemask_epi8(some)) && pairs_verify(m, h, hl, at, a, b);
+}
+
+static bool pairs_find(const struct fsubstr *m, const char *h, uint32_t hl)
+{
+	uint32_t i = 0;
+
+	for (; i + 17 <= hl; i += 16)
+		if (pairs_block(m, h + i, h, hl, i))
+			return true;
+	if (i < hl) { /* the last starts, from a padded copy */
+		char tail[32] = {0};
+
+		memcpy(tail, h + i, hl - i);
+		return pairs_block(m, tail, h, hl, i);
+	}
+	return false;
+}
+#endif
+
 int fsubstr_new(struct filter *f, struct fsubstr **out, const struct ftext *v, uint32_t n)
 {
 	struct fsubstr *m = filter_alloc(f, sizeof(*m));
@@ -283,6 +362,10 @@ int fsubstr_new(struct filter *f, struct fsubstr **out, const struct ftext *v, u
 	}
 	classes(m);
 	*out = m;
+#ifdef __SSE2__
+	if (n <= FSUBSTR_FEW && !m->empty)
+		return pairs_new(f, m);
+#endif
 	/* All 256 byte values in use would need 257 classes: no automaton for that. */
 	if (m->empty || m->nclass >= 256 || states * m->nclass > FSUBSTR_MAX_CELLS)
 		return 0;
@@ -302,6 +385,10 @@ bool fsubstr_find(const struct fsubstr *m, const char *h, uint32_t hl)
 
 	if (m->empty)
 		return true;
+#ifdef __SSE2__
+	if (m->pairs)
+		return pairs_find(m, h, hl);
+#endif
 	if (!m->next) {
 		for (uint32_t i = 0; i < m->n; i++)
 			if (text_contains(h, hl, m->v[i].s, m->v[i].len))
