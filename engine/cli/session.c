@@ -195,7 +195,7 @@ int session_init(struct session *s, const struct cli_options *o, struct err *e)
 	memset(s, 0, sizeof(*s));
 	s->o = o;
 	s->workers = o->workers ? o->workers : online_cpus();
-	sink_init(&s->sink, o->out_fd ? o->out_fd : STDOUT_FILENO, o->unbuffered || o->ro.json);
+	sink_init(&s->sink, o->out_fd ? o->out_fd : STDOUT_FILENO, o->unbuffered);
 	summary_init(&s->summary);
 	s->ro = o->ro;
 	s->ro.no_truncate = o->verbose || o->nchisels;
