@@ -8,7 +8,7 @@ args = { { name = "by", description = "ncalls (default), bytes or time", argtype
 
 local http = require "burin.http"
 local tables = require "burin.table"
-local term = require "burin.term"
+local screen = require "burin.screen"
 
 local units = { ncalls = "none", bytes = "bytes", time = "time" }
 local by = "ncalls"
@@ -38,8 +38,7 @@ function on_capture_start()
 	if live then
 		chisel.set_interval_s(1)
 		if not view.json then
-			term.clear()
-			term.cursor(false)
+			screen.begin()
 		end
 	end
 	return true
@@ -90,19 +89,13 @@ local function show(ts_s, delta)
 end
 
 function on_interval(ts_s, ts_ns, delta)
-	if not view.json then
-		term.page()
-	end
+	screen.page()
 	show(ts_s, delta)
 	seen = {}
 	return true
 end
 
 function on_capture_end(ts_s, ts_ns, delta)
-	if live and not view.json then
-		term.page()
-		term.cursor(true)
-		return true
-	end
+	screen.finish()
 	show(ts_s, delta)
 end

@@ -16,7 +16,7 @@ args = {
 	{ name = "value_units", description = "none, bytes, time or timepct", argtype = "string" },
 }
 
-local term = require "burin.term"
+local screen = require "burin.screen"
 local tables = require "burin.table"
 
 local given = {}
@@ -62,28 +62,21 @@ function on_capture_start()
 	if live then
 		chisel.set_interval_s(1)
 		if not view.json then
-			term.clear()
-			term.cursor(false)
+			screen.begin()
 		end
 	end
 	return true
 end
 
 function on_interval(ts_s, ts_ns, delta)
-	if not view.json then
-		term.page()
-	end
-	tables.print(view, sums:top(view.top), ts_s, delta)
+	screen.page()
+	tables.print(view, sums:top(screen.lines() or view.top), ts_s, delta)
 	sums:clear()
 	return true
 end
 
 function on_capture_end(ts_s, ts_ns, delta)
-	if live and not view.json then
-		term.page()
-		term.cursor(true)
-		return true
-	end
+	screen.finish()
 	tables.print(view, sums:top(view.top), ts_s, delta)
 	return true
 end

@@ -8,7 +8,7 @@ category = "CPU Usage"
 args = {}
 
 local tables = require "burin.table"
-local term = require "burin.term"
+local screen = require "burin.screen"
 
 -- thread.cpu is in percent of a second: its value in nanoseconds.
 local NS_PER_PERCENT = 10000000
@@ -40,8 +40,7 @@ function on_capture_start()
 	if live then
 		chisel.set_interval_s(1)
 		if not view.json then
-			term.clear()
-			term.cursor(false)
+			screen.begin()
 		end
 	end
 	return true
@@ -84,19 +83,13 @@ local function show(ts_s, delta)
 end
 
 function on_interval(ts_s, ts_ns, delta)
-	if not view.json then
-		term.page()
-	end
+	screen.page()
 	show(ts_s, delta)
 	rows = {}
 	return true
 end
 
 function on_capture_end(ts_s, ts_ns, delta)
-	if live and not view.json then
-		term.page()
-		term.cursor(true)
-		return true
-	end
+	screen.finish()
 	show(ts_s, delta)
 end

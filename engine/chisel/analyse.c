@@ -160,6 +160,8 @@ static void update_agg(struct chisels_part *p, unsigned ci, unsigned k, struct f
 	struct agg_datum v[AGG_MAX_COLS], key;
 	unsigned got = 0;
 
+	if (!a->total)
+		return;
 	if (w->agg_run[k] && !filter_match(w->agg_run[k], env))
 		return;
 	for (unsigned i = 0; i < a->spec.ncols; i++) {
@@ -171,8 +173,11 @@ static void update_agg(struct chisels_part *p, unsigned ci, unsigned k, struct f
 		return;
 	buf_reset(&w->key);
 	for (unsigned i = 0; i < a->spec.nkeys; i++) {
-		if (!datum_of(c, a->key[i], env, &key))
-			return;
+		if (!datum_of(c, a->key[i], env, &key)) {
+			if (!a->missing)
+				return;
+			key = (struct agg_datum){ .kind = AGG_TEXT, .s = a->missing, .len = (uint32_t)strlen(a->missing) };
+		}
 		agg_key_add(&w->key, &key);
 	}
 	struct agg *t = agg_of(p, ci, k);
@@ -353,7 +358,7 @@ void chisels_batch_end(struct chisels_part *p)
 
 		chisel_close_part(p, i);
 		for (unsigned k = 0; k < c->naggs && !c->sealed; k++)
-			if (agg_failed(c->aggs[k]->part[p->w]))
+			if (c->aggs[k]->part && agg_failed(c->aggs[k]->part[p->w]))
 				cp->no_memory = true;
 		if (cp->mem.failed || buf_failed(&cp->text))
 			cp->no_memory = true;

@@ -22,6 +22,7 @@ static void agg_delete(struct chisel_agg *a, unsigned workers)
 		agg_free(a->part[w]);
 	free(a->part);
 	filter_free(a->filter);
+	free(a->missing);
 	agg_free(a->total);
 	free(a);
 }
@@ -128,6 +129,17 @@ static void read_filter(lua_State *L, struct chisel_agg *a)
 	lua_pop(L, 1);
 }
 
+/* missing = text: the key of events that lack a key field. */
+static void read_missing(lua_State *L, struct chisel_agg *a)
+{
+	lua_getfield(L, 1, "missing");
+	if (lua_type(L, -1) == LUA_TSTRING && !(a->missing = strdup(lua_tostring(L, -1))))
+		bad(L, "out of memory");
+	else if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING)
+		bad(L, "missing must be a text");
+	lua_pop(L, 1);
+}
+
 static int a_new(lua_State *L)
 {
 	struct lstate *ls = lstate_of(L);
@@ -148,10 +160,11 @@ static int a_new(lua_State *L)
 	struct chisel_agg *a = c->aggs[c->naggs] = calloc(1, sizeof(*a));
 	if (!a)
 		bad(L, "out of memory");
-	c->naggs++; /* owned by the chisel from here on, whatever is raised below */
+	c->naggs++; /* owned by the chisel from here on; without a total it stays unused if something is raised below */
 	a->spec.nkeys = (uint8_t)read_keys(L, a->key);
 	read_columns(L, a);
 	read_filter(L, a);
+	read_missing(L, a);
 	lua_getfield(L, 1, "positive");
 	a->positive = lua_toboolean(L, -1);
 	lua_pop(L, 1);
@@ -176,8 +189,8 @@ static struct chisel_agg *check_agg(lua_State *L, const char *fn)
 	struct agg_handle *h = luaL_checkudata(L, 1, HANDLE);
 	struct lstate *ls = lstate_of(L);
 
-	if (ls->w != MAIN_STATE || ls->phase == LP_EVENT || h->index >= ls->c->naggs ||
-	    !ls->c->aggs[h->index]->total)
+	if (ls->w != MAIN_STATE || (ls->phase != LP_INTERVAL && ls->phase != LP_END) ||
+	    h->index >= ls->c->naggs || !ls->c->aggs[h->index]->total)
 		luaL_error(L, "%s: aggregate:%s: aggregates are read in on_interval and on_capture_end", ls->c->name,
 			   fn);
 	return ls->c->aggs[h->index];

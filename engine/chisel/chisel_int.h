@@ -40,6 +40,7 @@ struct cur_event {
 struct lstate {
 	uint32_t magic;
 	lua_State *L;
+	lua_State *volatile current; /* coroutine that runs; L outside of coroutines. Read by the signal handler */
 	struct chisel *c;
 	unsigned w;	   /* worker; MAIN_STATE for the main state */
 	enum lphase phase;
@@ -141,8 +142,9 @@ struct chisel_agg {
 	struct agg_spec spec;
 	unsigned key[AGG_MAX_KEYS], col[AGG_MAX_COLS]; /* fields of the chisel */
 	struct filter *filter;	/* own filter, NULL = none */
+	char *missing;		/* key of events that lack a key field; NULL: they do not count */
 	bool positive;		/* values of the first column that are not above 0 do not count */
-	struct agg *total;	/* main: what the script reads */
+	struct agg *total;	/* main: what the script reads; NULL: its definition failed, it counts for nothing */
 	struct agg **part;	/* per worker, when accumulating */
 };
 

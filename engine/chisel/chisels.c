@@ -301,7 +301,7 @@ static int make_runs(struct chisel *c)
 		if (c->filter && filter_run_new(&cw->run, c->filter))
 			return -ENOMEM;
 		for (unsigned i = 0; i < c->naggs; i++)
-			if (c->aggs[i]->filter && filter_run_new(&cw->agg_run[i], c->aggs[i]->filter))
+			if (c->aggs[i]->total && c->aggs[i]->filter && filter_run_new(&cw->agg_run[i], c->aggs[i]->filter))
 				return -ENOMEM;
 	}
 	return 0;
@@ -312,7 +312,7 @@ static int make_parts(struct chisel *c)
 	for (unsigned i = 0; i < c->naggs && !c->sealed; i++) {
 		struct chisel_agg *a = c->aggs[i];
 
-		if (a->part)
+		if (a->part || !a->total)
 			continue;
 		a->part = calloc(c->cs->host->workers + 1, sizeof(*a->part));
 		if (!a->part)

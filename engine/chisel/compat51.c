@@ -424,6 +424,101 @@ static void truncate_args(lua_State *L, const char *lib, const char *fn)
 	lua_pop(L, 1);
 }
 
+/* ---- coroutines and metatables -------------------------------------------------------------------------- */
+
+/* Upvalue 1: the library's coroutine.resume. Notes which coroutine runs, for the time limit. */
+static int l_resume(lua_State *L)
+{
+	struct lstate *ls = lstate_of(L);
+	lua_State *before = ls->current, *co = lua_tothread(L, 1);
+	int n = lua_gettop(L);
+
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	if (co)
+		ls->current = co;
+	int status = lua_pcall(L, n, LUA_MULTRET, 0); /* it raises for wrong arguments only */
+	ls->current = before;
+	return status ? lua_error(L) : lua_gettop(L);
+}
+
+/* Upvalues: resume, the coroutine. */
+static int wrapped(lua_State *L)
+{
+	int n = lua_gettop(L);
+
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_pushvalue(L, lua_upvalueindex(2));
+	lua_insert(L, 2);
+	lua_call(L, n + 1, LUA_MULTRET);
+	if (!lua_toboolean(L, 1)) {
+		lua_settop(L, 2);
+		return lua_error(L);
+	}
+	lua_remove(L, 1);
+	return lua_gettop(L);
+}
+
+/* Upvalue 1: resume. */
+static int l_wrap(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	lua_State *co = lua_newthread(L);
+	lua_pushvalue(L, 1);
+	lua_xmove(L, co, 1);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, -2);
+	lua_pushcclosure(L, wrapped, 2);
+	return 1;
+}
+
+/* Upvalue 1: the library's setmetatable. 5.1 has no finalizers for tables; 5.4 would run them with hooks off, out of reach of
+ * the time limit. */
+static int l_setmetatable(lua_State *L)
+{
+	bool hide = lua_istable(L, 2);
+
+	lua_settop(L, 2);
+	if (hide) {
+		lua_pushliteral(L, "__gc");
+		lua_rawget(L, 2); /* at 3 */
+		lua_pushliteral(L, "__gc");
+		lua_pushnil(L);
+		lua_rawset(L, 2);
+	}
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_pushvalue(L, 1);
+	lua_pushvalue(L, 2);
+	int status = lua_pcall(L, 2, 1, 0);
+	if (hide && !lua_isnil(L, 3)) {
+		lua_pushliteral(L, "__gc");
+		lua_pushvalue(L, 3);
+		lua_rawset(L, 2);
+	}
+	return status ? lua_error(L) : 1;
+}
+
+static void open_coroutines(lua_State *L)
+{
+	lua_getglobal(L, "coroutine");
+	lua_getfield(L, -1, "resume");
+	lua_pushcclosure(L, l_resume, 1);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -3, "resume");
+	lua_pushcclosure(L, l_wrap, 1);
+	lua_setfield(L, -2, "wrap");
+	lua_pop(L, 1);
+	lua_getglobal(L, "setmetatable");
+	lua_pushcclosure(L, l_setmetatable, 1);
+	lua_setglobal(L, "setmetatable");
+	lua_getglobal(L, "debug");
+	lua_getfield(L, -1, "setmetatable");
+	lua_pushcclosure(L, l_setmetatable, 1);
+	lua_setfield(L, -2, "setmetatable");
+	lua_pop(L, 1);
+}
+
 void compat_open(lua_State *L)
 {
 	static const struct { const char *lib, *fn; } truncated[] = {
@@ -441,6 +536,7 @@ void compat_open(lua_State *L)
 	lua_getglobal(L, "table");
 	luaL_setfuncs(L, table_fns, 0);
 	lua_pop(L, 2);
+	open_coroutines(L);
 	for (unsigned i = 0; i < ARRAY_SIZE(truncated); i++)
 		truncate_args(L, truncated[i].lib, truncated[i].fn);
 	/* Runs must repeat: 5.1 starts its generator from a fixed seed too. */

@@ -56,8 +56,11 @@ static void on_signal(int sig)
 {
 	struct lstate *ls = running;
 
-	if (ls && ls->stop)
-		lua_sethook(ls->L, raise_limit, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+	if (!ls || !ls->stop)
+		return;
+	lua_sethook(ls->L, raise_limit, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+	if (ls->current != ls->L) /* hooks are per coroutine */
+		lua_sethook(ls->current, raise_limit, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }
 
 /* Too long, interrupted, or under way since before Ctrl-C (what starts behind it, on_capture_end, has its time). */

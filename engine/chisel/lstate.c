@@ -110,6 +110,7 @@ int lstate_new(struct lstate **out, struct chisel *c, unsigned w, struct err *e)
 		free(ls);
 		return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
 	}
+	ls->current = ls->L;
 	lua_atpanic(ls->L, no_panic);
 	lua_settop(ls->L, LSTATE_BASE);
 	lua_pushcfunction(ls->L, on_error);
@@ -170,6 +171,7 @@ int lstate_call(struct lstate *ls, int nargs, int nresults, const char *what, st
 		goto exited;
 	watchdog_enter(ls);
 	int status = lua_pcall(L, nargs, nresults, LSTATE_BASE);
+	ls->current = L;
 	int r = status == LUA_OK || ls->exited ? 0 : describe(ls, status, what, e);
 	watchdog_leave(ls);
 	if (LIKELY(status == LUA_OK && !ls->exited))

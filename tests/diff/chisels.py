@@ -6,7 +6,7 @@
 Stored: every command of DIR/spec/chisel-outputs/INDEX.tsv, with the comparison rule of its row (README there).
 --fresh: the same commands against sysdig run here, and with --old every chisel on DIR/traces/old too.
 --chisels: sysdig's own unmodified scripts (from the installed package) or ours.
-Prints the differences and "identical: N of M". Exit code 1 when something differs, 77 when there is nothing to compare."""
+Prints the differences and, per kind of scripts, PASS or FAIL with "identical: N of M"."""
 
 import argparse
 import fcntl
@@ -16,12 +16,14 @@ import os
 import pty
 import re
 import shlex
-import shutil
 import struct
 import subprocess
 import sys
 import tempfile
 import termios
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+import burin
 
 SYSDIG_CHISELS = "/usr/share/sysdig/chisels"
 SHELLSHOCK = "shellshock_detect"  # its filter mixes and/or: accepted here (decisions 5)
@@ -160,20 +162,6 @@ class Runner:
         return out.replace(b"\r", b""), b"", code
 
 
-# ---- wsysdig_summary: numbers of its JSON -----------------------------------------------------------------------
-
-def summary_metrics(text):
-    """category, metric, total, maximum, samples, sum of samples per metric, as the stored projection has them."""
-    doc = json.loads(text)
-    last = doc["slices"][-1]
-    rows = []
-    for cat in last["data"]["categories"] if "data" in last else last["info"]:
-        for m in cat["metrics"]:
-            data = m.get("data", {})
-            rows.append((cat["name"], m["name"], data.get("tot"), data.get("max"), data.get("samples")))
-    return rows
-
-
 # ---- suites --------------------------------------------------------------------------------------------------------
 
 class Suite:
@@ -186,7 +174,7 @@ class Suite:
         self.total += 1
         self.identical += ok
         if not ok:
-            print("DIFFERS %s: %s%s" % (self.title, name, " (%s)" % why if why else ""))
+            print("differs: %s: %s%s" % (self.title, name, " (%s)" % why if why else ""))
 
     def skip(self, why):
         self.skipped[why] = self.skipped.get(why, 0) + 1
@@ -194,8 +182,7 @@ class Suite:
     def report(self):
         for why, n in sorted(self.skipped.items()):
             print("%s: %d not compared: %s" % (self.title, n, why))
-        print("%s: identical: %d of %d" % (self.title, self.identical, self.total))
-        return self.identical == self.total
+        burin.report(self.identical == self.total, self.title, "identical: %d of %d" % (self.identical, self.total))
 
 
 def stored_rows(data):
@@ -247,13 +234,13 @@ def compare_stored(suite, row, ours, workers):
 
 
 def stored(args, runner, ours):
-    suite = Suite(runner, "stored, %s chisels" % ("our" if ours else "sysdig's"))
+    suite = Suite(runner, "chisels-stored-%s" % ("ours" if ours else "sysdig"))
     for row in stored_rows(args.data):
         if args.only and args.only not in row["name"]:
             continue
         for w in args.workers:
             compare_stored(suite, row, ours, w)
-    return suite.report()
+    suite.report()
 
 
 def rule_of(command):
@@ -269,7 +256,7 @@ def rule_of(command):
 
 def fresh(args, runner, ours, traces):
     """The stored commands, with sysdig itself as the oracle, on other traces."""
-    suite = Suite(runner, "fresh, %s chisels" % ("our" if ours else "sysdig's"))
+    suite = Suite(runner, "chisels-%s-%s" % ("old" if args.old else "fresh", "ours" if ours else "sysdig"))
     seen = set()
     for row in stored_rows(args.data):
         if row["rule"] == "varies" or not row["command"].startswith("TZ=UTC") or row["name"].startswith(SHELLSHOCK):
@@ -295,7 +282,7 @@ def fresh(args, runner, ours, traces):
                            if gcode != code else "")
                 if not ok:
                     show(args, got, want)
-    return suite.report()
+    suite.report()
 
 
 def link_traces(data, cwd, old):
@@ -316,10 +303,9 @@ def link_traces(data, cwd, old):
 
 
 def main():
-    here = os.path.dirname(os.path.abspath(__file__))
     ap = argparse.ArgumentParser()
-    ap.add_argument("--burin", default=os.path.join(here, "../../build/release/burin"))
-    ap.add_argument("--data", default=os.environ.get("BURIN_DATA", os.path.join(here, "../../../shared")))
+    ap.add_argument("--burin", default=burin.BURIN)
+    ap.add_argument("--data", default=burin.DATA)
     ap.add_argument("--chisels", choices=("sysdig", "ours", "both"), default="both")
     ap.add_argument("--fresh", action="store_true")
     ap.add_argument("--old", action="store_true")
@@ -328,27 +314,26 @@ def main():
     ap.add_argument("-v", "--verbose", type=int, default=0, metavar="LINES")
     args = ap.parse_args()
     args.workers = args.workers or [1]
-    args.burin, args.data = os.path.abspath(args.burin), os.path.abspath(args.data)
-    if not os.path.exists(os.path.join(args.data, "spec/chisel-outputs/INDEX.tsv")):
-        print("skipped: no stored outputs in %s" % args.data)
-        return 77
+    args.burin = os.path.abspath(args.burin)
+    if not args.data or not os.path.exists(os.path.join(args.data, "spec/chisel-outputs/INDEX.tsv")):
+        burin.skip("chisels-stored", "no stored outputs beside the project")
+        burin.finish()
+    if args.fresh and not burin.have_peer():
+        burin.skip("chisels-fresh", "sysdig 0.29.3 is not installed")
+        burin.finish()
     kinds = [k for k in ("sysdig", "ours") if args.chisels in (k, "both")]
     if "sysdig" in kinds and not os.path.isdir(SYSDIG_CHISELS):
-        print("sysdig's chisels are not installed: only ours are compared")
+        burin.skip("chisels-sysdig", "sysdig's own chisels are not installed")
         kinds.remove("sysdig")
-    ok = True
     with tempfile.TemporaryDirectory(prefix="burin-chisels-") as cwd:
         traces = link_traces(args.data, cwd, args.old)
         runner = Runner(args, cwd)
         for kind in kinds:
             if args.fresh:
-                if not shutil.which("sysdig"):
-                    print("skipped: sysdig is not installed")
-                    return 77
-                ok &= fresh(args, runner, kind == "ours", traces)
+                fresh(args, runner, kind == "ours", traces)
             else:
-                ok &= stored(args, runner, kind == "ours")
-    return 0 if ok else 1
+                stored(args, runner, kind == "ours")
+    burin.finish()
 
 
-sys.exit(main())
+main()
