@@ -43,7 +43,7 @@ void evctx_move(struct evctx *c, uint32_t idx);		 /* to event idx: decodes it, u
  * SKIPPARSERESET types (except procinfo) and container events. v may be NULL. */
 struct thread *evctx_thread(struct evctx *c, const struct thread_ver **v);
 struct thread *evctx_main(struct evctx *c, const struct thread_ver **v); /* its main thread; NULL */
-/* Descriptor the event works on (events that create, use or destroy one; EV_FD_NONE otherwise) and
+/* Needs DEMAND_FDS. Descriptor the event works on (events that create, use or destroy one; EV_FD_NONE otherwise) and
  * its entry (NULL if unknown). After a creating exit: the new entry; on close: the one being closed. */
 int64_t evctx_fdnum(struct evctx *c);
 const struct fd_ver *evctx_fd(struct evctx *c);

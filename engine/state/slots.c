@@ -137,7 +137,8 @@ void slots_end(struct state *st, struct batch *b)
 
 		if (s->ends)
 			continue;
-		s->thread = table_newest(b->root, s->tid);
+		if (!s->thread || !thread_alive(s->thread)) /* else it is the newest */
+			s->thread = table_newest(b->root, s->tid);
 		/* One that was dead before this batch may go while the batch is still read. */
 		if (s->thread && atomic_load_explicit(&s->thread->death, memory_order_relaxed) <= b->first_ord)
 			s->thread = NULL;
@@ -255,7 +256,8 @@ static void exit_cut(const struct batch *b, const struct demand *d, struct ev_re
 	else if (!(r->flags & ER_LOCAL_FD))
 		r->fd = *fd;
 	/* Unpaired, it is on its own now: see exit_fd in digest.c. */
-	if (!d->compat029 && (r->type & 1) && !(r->flags & (ER_SETS_FD | ER_LOCAL_FD)) && own_fd_param(b, r))
+	if ((d->bits & DEMAND_FDS) && !d->compat029 && (r->type & 1) && !(r->flags & (ER_SETS_FD | ER_LOCAL_FD)) &&
+	    own_fd_param(b, r))
 		r->flags |= ER_OWN_FD;
 }
 

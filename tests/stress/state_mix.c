@@ -307,7 +307,7 @@ static void compare(const struct shots *a, const struct shots *b, uint32_t size,
 	exit(1);
 }
 
-static void round_play(bool compat, uint64_t seed)
+static void round_play(bool compat, uint32_t bits, uint64_t seed)
 {
 	static const struct {
 		uint32_t size;
@@ -318,7 +318,7 @@ static void round_play(bool compat, uint64_t seed)
 	struct demand d;
 
 	demand_init(&d, compat);
-	demand_add(&d, DEMAND_FDS | DEMAND_VOLATILE | DEMAND_CPU | DEMAND_CONTAINERS);
+	demand_add(&d, bits);
 	mix_make(&m, 8 + pick(60));
 	play(&m, &d, 1, 0, &one);
 	for (size_t i = 0; i < ARRAY_SIZE(cuts); i++) {
@@ -340,9 +340,10 @@ int main(int argc, char **argv)
 	load(argv[1]);
 	printf("seed %#" PRIx64 ", %u events\n", rng, nbase);
 	for (int r = 0; r < rounds; r++) {
-		uint64_t seed = rng;
+		static const uint32_t bits[] = {DEMAND_FDS | DEMAND_VOLATILE | DEMAND_CPU | DEMAND_CONTAINERS, DEMAND_FDS,
+						DEMAND_THREADS, DEMAND_PAIRS, DEMAND_FDS};
 
-		round_play(r & 1, seed);
+		round_play(r & 1, bits[r % (int)ARRAY_SIZE(bits)], rng);
 	}
 	for (uint32_t i = 0; i < nbase; i++)
 		free(base[i].p);
