@@ -69,7 +69,14 @@ static struct retire_batch *retire_list_now(struct state *st)
 	return l;
 }
 
-/* Without memory for the list the thing leaks until the end of the run, and the run ends (st->failed). */
+/* Without memory for the list the run ends with the present row (st->failed); what that retires waits for the end. */
+static void retire_late(struct state *st, void (*fn)(struct state *st, void *p), void *p)
+{
+	st->failed = true;
+	if (st->nlate < ARRAY_SIZE(st->late))
+		st->late[st->nlate++] = (struct retire_item){fn, p};
+}
+
 void state_retire(struct state *st, void (*fn)(struct state *st, void *p), void *p)
 {
 	struct retire_batch *l = retire_list_now(st);
@@ -85,11 +92,10 @@ void state_retire(struct state *st, void (*fn)(struct state *st, void *p), void 
 			l->tail = c;
 		}
 	}
-	if (!c) {
-		st->failed = true;
-		return;
-	}
-	c->it[c->n++] = (struct retire_item){fn, p};
+	if (!c)
+		retire_late(st, fn, p);
+	else
+		c->it[c->n++] = (struct retire_item){fn, p};
 }
 
 static void chunks_run(struct state *st, struct retire_chunk *c)
@@ -113,25 +119,22 @@ void state_limbo(struct state *st, void (*fn)(struct state *st, void *p), void *
 		return;
 	}
 	if (!l) {
-		l = calloc(1, sizeof(*l));
-		if (!l) {
-			st->failed = true;
-			return;
-		}
-		l->st = st;
-		st->limbo = l;
+		l = st->limbo = calloc(1, sizeof(*l));
+		if (l)
+			l->st = st;
 	}
-	if (!l->head || l->head->n == RETIRE_CHUNK_ITEMS) {
+	if (l && (!l->head || l->head->n == RETIRE_CHUNK_ITEMS)) {
 		struct retire_chunk *c = chunk_get(st);
 
-		if (!c) {
-			st->failed = true;
-			return;
+		if (c) {
+			c->next = l->head;
+			l->head = c;
 		}
-		c->next = l->head;
-		l->head = c;
 	}
-	l->head->it[l->head->n++] = (struct retire_item){fn, p};
+	if (l && l->head && l->head->n < RETIRE_CHUNK_ITEMS)
+		l->head->it[l->head->n++] = (struct retire_item){fn, p};
+	else
+		retire_late(st, fn, p);
 }
 
 /* In liburcu's thread: the pools belong to the apply turn, so the list is only handed back. */
@@ -206,6 +209,9 @@ void retire_drain(struct state *st)
 		while (sem_wait(&st->ripened) != 0)
 			;
 	ripe_free(st);
+	for (unsigned i = 0; i < st->nlate; i++)
+		st->late[i].fn(st, st->late[i].p);
+	st->nlate = 0;
 	while (st->spare_chunks) {
 		struct retire_chunk *c = st->spare_chunks;
 

@@ -42,7 +42,7 @@ struct thread *thread_main_now(struct state_root *r, struct thread *t);	  /* tid
 /* New thread entry (replaces a live one of the same tid), born at ord with a zeroed version holding empty texts and
  * all-ones ids; not yet visible until thread_publish. */
 struct thread *thread_create(struct apply *a, int64_t tid, struct thread_ver **v);
-void thread_publish(struct apply *a, struct thread *t);
+bool thread_publish(struct apply *a, struct thread *t); /* false: t is gone, memory is out */
 /* A copy of the newest version stamped with a->ord that may be edited until the next call on this thread (an existing
  * version of the same ord is edited in place). Assign texts with thread_set_text. */
 struct thread_ver *thread_edit(struct apply *a, struct thread *t);

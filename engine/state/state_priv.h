@@ -93,6 +93,8 @@ struct state {
 	/* retire.c */
 	struct retire_batch *retire_head, *retire_tail;
 	struct retire_chunk *spare_chunks;
+	struct retire_item late[64];	/* what no memory was left for: freed at the end */
+	unsigned nlate;
 	struct limbo *limbo;		/* filling */
 	struct limbo *_Atomic ripe;	/* grace period over: pushed by liburcu's thread */
 	sem_t ripened;			/* posted for every list that becomes ripe */

@@ -119,7 +119,7 @@ void thread_relate(struct apply *a, struct thread *t, struct thread_ver *v, int6
 	kin_count(a, t, v, 1, a->ord);
 }
 
-void thread_publish(struct apply *a, struct thread *t)
+bool thread_publish(struct apply *a, struct thread *t)
 {
 	struct thread *old = thread_find(a->root, t->tid);
 
@@ -130,10 +130,11 @@ void thread_publish(struct apply *a, struct thread *t)
 	if (table_insert(a->root, t) < 0) {
 		a->st->failed = true;
 		thread_free(a->st, t);
-		return;
+		return false;
 	}
 	kin_inherit(a, t);
 	kin_count(a, t, thread_now(t), 1, a->ord);
+	return true;
 }
 
 void thread_kill(struct apply *a, struct thread *t, uint64_t death_ord)
@@ -162,8 +163,7 @@ struct thread *thread_placeholder(struct apply *a, int64_t tid)
 	v->flags = PPM_CL_ACTIVE;
 	thread_set_text(a, &v->comm, "<NA>", 4);
 	thread_share_text(a, &v->exe, v->comm);
-	thread_publish(a, t);
-	return t;
+	return thread_publish(a, t) ? t : NULL;
 }
 
 void threads_each_now(struct apply *a, void (*fn)(struct apply *a, struct thread *t, void *ctx), void *ctx)
