@@ -47,11 +47,19 @@ static struct thread *group_leader(struct field_env *env, unsigned which,
 				   const struct thread_ver **tv)
 {
 	struct thread *t = event_main(env, tv), *up;
-	const struct thread_ver *v = *tv;
+	const struct thread_ver *v = *tv, *own;
 	int64_t id;
 
-	if (!t)
+	if (!t || !event_thread(env, &own))
 		return NULL;
+	/* A session is looked up by what the thread itself has noted, then by its process. */
+	if (which == P_SID) {
+		up = state_thread_at(env->c->b->root, group_id(own, which), env->c->ord);
+		if (up && thread_ver_at(up, env->c->ord)) {
+			*tv = thread_ver_at(up, env->c->ord);
+			return up;
+		}
+	}
 	id = group_id(v, which);
 	if (id == -1 && which != P_SID) /* not known; 0.29.3 goes on for sessions */
 		return NULL;

@@ -35,6 +35,7 @@ struct clone {
 	int64_t res, vtid, vpid;
 	uint32_t flags;
 	bool in_ns; /* the caller sees other numbers than the trace */
+	bool stranger; /* nothing was known of the parent before this event */
 };
 
 static int64_t param_or(struct event *e, int i, int64_t otherwise)
@@ -115,7 +116,8 @@ static void copy_process(struct apply *a, struct thread *t, struct thread_ver *v
 
 	if (pmain) {
 		thread_share_text(a, &v->cwd, thread_now(pmain)->cwd);
-		thread_share_text(a, &v->env, thread_now(pmain)->env);
+		/* 0.29.3 looks where only main threads have one. */
+		thread_share_text(a, &v->env, thread_now(a->d->compat029 ? parent : pmain)->env);
 	}
 	if (ft)
 		atomic_store_explicit(&t->fds, fd_table_clone(a, ft), memory_order_relaxed);
@@ -144,7 +146,8 @@ static struct thread *thread_born(struct apply *a, const struct clone *c, int64_
 	if (!t)
 		return NULL;
 	copy_parent(a, v, pv);
-	v->pid = is_thread ? pv->pid : tid;
+	/* The event knows the process even where the caller was never seen. */
+	v->pid = is_thread ? param_or(&a->ev, 4, pv->pid) : tid;
 	v->ptid = ptid;
 	v->flags = c->flags;
 	v->clone_ts = a->ev.ts;
@@ -155,6 +158,8 @@ static struct thread *thread_born(struct apply *a, const struct clone *c, int64_
 	v->gid = (uint32_t)param_or(&a->ev, c->at->gid, -1);
 	v->pidns_init_start_ts = (uint64_t)param_or(&a->ev, 20, (int64_t)pv->pidns_init_start_ts);
 	set_program(a, v, c);
+	if (c->stranger && a->d->compat029)
+		v->loginuid = 0; /* 0.29.3 copies nothing then, and starts from this */
 	if (is_thread && !a->d->compat029)
 		v->flags |= PPM_CL_CLONE_FILES;
 	if (!is_thread)
@@ -167,28 +172,50 @@ static struct thread *thread_born(struct apply *a, const struct clone *c, int64_
 	return t;
 }
 
-/* The thread that called clone; made up when it was never seen, and then known by what the event says. */
-static struct thread *clone_parent(struct apply *a, const struct clone *c, int64_t tid)
+/* 0.29.3 makes the main thread up if it was never seen. */
+static void thread_arrives(struct apply *a, struct thread *t)
+{
+	thread_publish(a, t);
+	int64_t pid = thread_now(t)->pid;
+	if (a->d->compat029 && pid != t->tid && !thread_find(a->root, pid))
+		thread_placeholder(a, pid);
+}
+
+/* Made up, and no event has told anything about it. */
+static bool nothing_known(const struct thread_ver *v)
+{
+	return v->uid == UINT32_MAX && v->comm->len == 4 && memcmp(v->comm->s, "<NA>", 4) == 0;
+}
+
+/* The thread that called clone; made up when it was never seen, and then known by what the event says. 0.29.3 makes it
+ * up anew, without the directory and the descriptors that later events gave it. */
+static struct thread *clone_parent(struct apply *a, struct clone *c, int64_t tid)
 {
 	struct thread *p = thread_find(a->root, tid);
 
-	if (!p)
+	if (!p || (a->d->compat029 && nothing_known(thread_now(p))))
 		p = thread_placeholder(a, tid);
-	if (p && thread_now(p)->placeholder)
+	c->stranger = p && nothing_known(thread_now(p));
+	if (c->stranger)
 		set_program(a, thread_edit(a, p), c);
 	return p;
 }
 
-static void clone_in_parent(struct apply *a, const struct clone *c)
+static void clone_in_parent(struct apply *a, struct clone *c)
 {
 	struct thread *parent, *t = thread_find(a->root, c->res);
 
-	if (c->in_ns || (t && (thread_now(t)->flags & PPM_CL_CLONE_INVERTED)))
+	if (c->in_ns)
 		return;
+	if (t && (thread_now(t)->flags & PPM_CL_CLONE_INVERTED)) {
+		if (a->d->compat029 && !thread_find(a->root, a->ev.tid))
+			thread_placeholder(a, a->ev.tid);
+		return;
+	}
 	parent = clone_parent(a, c, a->ev.tid);
 	t = parent ? thread_born(a, c, c->res, parent, parent->tid) : NULL;
 	if (t)
-		thread_publish(a, t);
+		thread_arrives(a, t);
 }
 
 static void clone_in_child(struct apply *a, struct clone *c)
@@ -198,7 +225,8 @@ static void clone_in_child(struct apply *a, struct clone *c)
 	uint64_t since = t ? thread_now(t)->clone_ts : 0;
 	int64_t ptid;
 
-	if (since && a->ev.ts - since < CLONE_STALE_NS) {
+	/* An entry that no clone made, of the process list or a placeholder, stays what it is too. */
+	if (t && (!since || a->ev.ts - since < CLONE_STALE_NS)) {
 		if (c->in_ns) {
 			struct thread_ver *v = thread_edit(a, t);
 
@@ -214,7 +242,7 @@ static void clone_in_child(struct apply *a, struct clone *c)
 	c->flags |= PPM_CL_CLONE_INVERTED;
 	t = thread_born(a, c, a->ev.tid, parent, ptid);
 	if (t)
-		thread_publish(a, t);
+		thread_arrives(a, t);
 }
 
 void apply_clone_exit(struct apply *a)

@@ -207,8 +207,12 @@ struct fd_table *thread_fds_now(struct apply *a, struct thread *t, bool make)
 	const struct thread_ver *v = thread_now(t);
 	struct fd_table *ft;
 
-	if (v && (v->flags & PPM_CL_CLONE_FILES))
+	if (v && (v->flags & PPM_CL_CLONE_FILES)) {
 		t = thread_main_now(a->root, t);
+		/* 0.29.3 makes a main thread up when one is needed. */
+		if (!t && make && a->d->compat029)
+			t = thread_placeholder(a, v->pid);
+	}
 	if (!t || !v)
 		return NULL;
 	ft = atomic_load_explicit(&t->fds, memory_order_relaxed);

@@ -255,7 +255,8 @@ class Trace:
             if k not in (p[0] for p in params):
                 raise ValueError("%s has no parameter %s" % (et.enum, k))
         vals.update(kw)
-        given = [i for i, p in enumerate(params) if p[0] in vals]
+        names = [p[0] for p in params]  # one may occur in both tables: the first counts
+        given = [i for i, n in enumerate(names) if n in vals and names.index(n) == i]
         out = []
         for name, ptype in params[:given[-1] + 1 if given else 0]:
             if name not in vals and not fill:
@@ -264,21 +265,21 @@ class Trace:
             out.append(encode(ptype, vals.get(name, default)))
         return out
 
-    def ev(self, enum, tid, *args, ts=None, cpu=0, flags=None, fill=False, **kw):
-        """One event. flags: dump flags (makes an EVF block)."""
+    def ev(self, enum, tid, /, *args, ts=None, cpu=0, dump=None, fill=False, **kw):
+        """One event. dump: dump flags (makes an EVF block)."""
         et = events()[enum]
         vals = self._values(et, args, kw, fill)
-        return self.raw(et.code, tid, vals, ts=ts, cpu=cpu, flags=flags, large=et.large)
+        return self.raw(et.code, tid, vals, ts=ts, cpu=cpu, dump=dump, large=et.large)
 
-    def raw(self, code, tid, vals, ts=None, cpu=0, flags=None, large=False):
+    def raw(self, code, tid, vals, ts=None, cpu=0, dump=None, large=False):
         """An event of any code with parameter bytes as given."""
         self.ts = self.ts + 1000 if ts is None else ts
         lens = b"".join(struct.pack("<I" if large else "<H", len(v)) for v in vals)
         data = b"".join(vals)
-        b = struct.pack("<H", cpu) + (b"" if flags is None else struct.pack("<I", flags))
+        b = struct.pack("<H", cpu) + (b"" if dump is None else struct.pack("<I", dump))
         b += struct.pack("<QqIHI", self.ts, tid, 26 + len(lens) + len(data), code, len(vals))
         kinds = (EV2_LARGE, EVF2_LARGE) if large else (EV2, EVF2)
-        self.evs.append(block(kinds[flags is not None], b + lens + data))
+        self.evs.append(block(kinds[dump is not None], b + lens + data))
         return self
 
     def block(self, btype, body, trailer=True):
