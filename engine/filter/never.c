@@ -50,7 +50,8 @@ static bool possible(enum rule rule, const struct field_ref *r, unsigned code, b
 
 	switch (rule) {
 	case R_FD:
-		return has_fd(i, compat029);
+		/* The event of no call stands for a descriptor of the process list (--filter-proclist). */
+		return code == EV_SCAPEVENT_X || has_fd(i, compat029);
 	case R_PARAM:
 		return has_param(i, r->arg_text);
 	case R_POSITION:
