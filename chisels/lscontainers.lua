@@ -57,9 +57,6 @@ function on_capture_end()
 	end
 	local containers = sysdig.get_container_table()
 	if as_table then
-		for _, c in ipairs(containers) do
-			c.images = nil
-		end
 		print(serialized(containers, 0))
 		return
 	end

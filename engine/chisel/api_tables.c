@@ -31,8 +31,22 @@ struct asker {
 };
 #define ASKER "burin.asker"
 
+/* What the state's iterators yield is collected before a script value is made of it: they hold memory while they call back,
+ * and making values can raise. The userdata owns the lists. */
+struct rows {
+	struct thread **threads;
+	struct {
+		int fd;
+		const struct fd_ver *v;
+	} *fds;
+	struct container *containers;
+	size_t nthreads, nfds, ncontainers, cap[3];
+};
+#define ROWS "burin.rows"
+
 struct listing {
 	lua_State *L;
+	struct rows *rows;
 	struct chisels *cs;
 	const struct state_root *root;
 	uint64_t ord, ts;
@@ -66,6 +80,87 @@ static bool find_place(struct lstate *ls, struct listing *l)
 		l->ts = cs->last_ts;
 	}
 	return ls->phase >= LP_START && l->root;
+}
+
+/* ---- collecting ------------------------------------------------------------------------------------------------ */
+
+static int free_rows(lua_State *L)
+{
+	struct rows *r = luaL_checkudata(L, 1, ROWS);
+
+	free(r->threads);
+	free(r->fds);
+	free(r->containers);
+	memset(r, 0, sizeof(*r));
+	return 0;
+}
+
+static void push_rows(struct listing *l)
+{
+	lua_State *L = l->L;
+
+	l->rows = lua_newuserdatauv(L, sizeof(*l->rows), 0);
+	memset(l->rows, 0, sizeof(*l->rows));
+	if (luaL_newmetatable(L, ROWS)) {
+		lua_pushcfunction(L, free_rows);
+		lua_setfield(L, -2, "__gc");
+	}
+	lua_setmetatable(L, -2);
+}
+
+/* Room for one more element; NULL when memory is out (v stays what it was). */
+static void *room(void *v, size_t n, size_t *cap, size_t size)
+{
+	if (n < *cap)
+		return v;
+	size_t c = *cap ? *cap * 2 : 64;
+	void *p = realloc(v, c * size);
+	if (p)
+		*cap = c;
+	return p;
+}
+
+static int collect_thread(void *ctx, struct thread *t)
+{
+	struct rows *r = ctx;
+	void *p = room(r->threads, r->nthreads, &r->cap[0], sizeof(*r->threads));
+
+	if (!p)
+		return -ENOMEM;
+	r->threads = p;
+	r->threads[r->nthreads++] = t;
+	return 0;
+}
+
+static int collect_fd(void *ctx, int fd, const struct fd_ver *v)
+{
+	struct rows *r = ctx;
+	void *p = room(r->fds, r->nfds, &r->cap[1], sizeof(*r->fds));
+
+	if (!p)
+		return -ENOMEM;
+	r->fds = p;
+	r->fds[r->nfds].fd = fd;
+	r->fds[r->nfds++].v = v;
+	return 0;
+}
+
+static int collect_container(void *ctx, const struct container *c)
+{
+	struct rows *r = ctx;
+	void *p = room(r->containers, r->ncontainers, &r->cap[2], sizeof(*r->containers));
+
+	if (!p)
+		return -ENOMEM;
+	r->containers = p;
+	r->containers[r->ncontainers++] = *c; /* its texts outlive it */
+	return 0;
+}
+
+static void check_collected(lua_State *L, int r)
+{
+	if (r < 0)
+		luaL_error(L, "out of memory");
 }
 
 /* ---- filter ------------------------------------------------------------------------------------------------------ */
@@ -160,13 +255,14 @@ static struct asker *make_asker(lua_State *L, struct listing *l, const char *tex
 	return a;
 }
 
+/* Whether the filter accepts a read of descriptor fd by the thread under way. */
 static bool ask(struct listing *l, int fd)
 {
 	struct asker *a = l->ask;
-	uint64_t tid = (uint64_t)l->t->tid;
 
 	if (!a)
 		return true;
+	uint64_t tid = (uint64_t)l->t->tid;
 	memcpy(a->block + event_block_hdr_off(BLK_EV_V2) + 8, &tid, 8);
 	a->slot = (struct tslot){ .tid = l->t->tid, .thread = l->t };
 	a->rec = (struct ev_rec){ .type = EV_SYSCALL_READ_X, .pair = PAIR_NONE, .fd = fd };
@@ -272,17 +368,16 @@ static bool is_socket(const struct fd_ver *f)
 	return f->kind == FDK_IPV4 || f->kind == FDK_IPV6 || f->kind == FDK_IPV4_SERV || f->kind == FDK_IPV6_SERV;
 }
 
-static int add_fd(void *ctx, int fd, const struct fd_ver *f)
+static void add_fd(struct listing *l, int fd, const struct fd_ver *f)
 {
-	struct listing *l = ctx;
 	lua_State *L = l->L;
 	uint32_t len;
 
 	if (!ask(l, fd))
-		return 0;
+		return;
 	l->any = true;
 	if (l->form & TF_NO_FDS)
-		return 0;
+		return;
 	lua_newtable(L);
 	if (!(l->form & TF_BAREBONE)) {
 		const char *name = fd_ver_name(f, l->cs->host->compat029, &len), *type = fd_kind_name(f->kind);
@@ -294,7 +389,6 @@ static int add_fd(void *ctx, int fd, const struct fd_ver *f)
 	if (is_socket(f))
 		set_socket(L, f);
 	lua_rawseti(L, l->fds, fd);
-	return 0;
 }
 
 static uint64_t count_childs(const struct listing *l)
@@ -333,24 +427,26 @@ static void set_details(struct listing *l)
 	set_list(L, "env", v->env);
 }
 
-static int add_thread(void *ctx, struct thread *t)
+static void add_thread(struct listing *l, struct thread *t)
 {
-	struct listing *l = ctx;
 	lua_State *L = l->L;
 
 	l->t = t;
 	l->v = thread_ver_at(t, l->ord);
 	if (!l->v || l->v->placeholder)
-		return 0;
+		return;
 	luaL_checkstack(L, 12, "thread table");
 	lua_newtable(L);
 	l->fds = lua_gettop(L);
 	l->any = !l->ask;
+	l->rows->nfds = 0;
 	if (l->ask || !(l->form & TF_NO_FDS))
-		state_fds_each(l->root, t, l->v, l->ord, add_fd, l);
+		check_collected(L, state_fds_each(l->root, t, l->v, l->ord, collect_fd, l->rows));
+	for (size_t i = 0; i < l->rows->nfds; i++)
+		add_fd(l, l->rows->fds[i].fd, l->rows->fds[i].v);
 	if (!l->any) {
 		lua_pop(L, 1);
-		return 0;
+		return;
 	}
 	lua_newtable(L);
 	set_u32(L, "tid", (uint64_t)t->tid);
@@ -360,7 +456,6 @@ static int add_thread(void *ctx, struct thread *t)
 	lua_insert(L, -2);
 	lua_setfield(L, -2, "fdtable");
 	lua_rawseti(L, l->table, (uint32_t)t->tid);
-	return 0;
 }
 
 static int thread_table(lua_State *L, const char *fn, unsigned form)
@@ -375,7 +470,10 @@ static int thread_table(lua_State *L, const char *fn, unsigned form)
 		return 1;
 	if (*text)
 		l.ask = make_asker(L, &l, text, fn);
-	state_threads_each(l.root, l.ord, add_thread, &l);
+	push_rows(&l);
+	check_collected(L, state_threads_each(l.root, l.ord, collect_thread, l.rows));
+	for (size_t i = 0; i < l.rows->nthreads; i++)
+		add_thread(&l, l.rows->threads[i]);
 	lua_settop(L, 2);
 	return 1;
 }
@@ -402,32 +500,106 @@ static int s_thread_table_barebone_nofds(lua_State *L)
 
 /* ---- containers ------------------------------------------------------------------------------------------------------ */
 
-static int add_container(void *ctx, const struct container *c)
+/* A thread of nothing but the container's id: what a filter on container.* fields looks at. */
+struct ghost {
+	struct thread t;
+	struct thread_ver v;
+	struct rstr none; /* no text */
+	uint32_t pad_;
+	struct rstr id; /* its text follows */
+};
+
+static struct ghost *make_ghost(lua_State *L, const struct container *c)
 {
-	struct listing *l = ctx;
+	size_t len = strlen(c->id);
+	struct ghost *g = lua_newuserdatauv(L, sizeof(*g) + len + 1, 0);
+	struct rstr **texts[] = { &g->v.comm, &g->v.exe, &g->v.exepath, &g->v.args, &g->v.env, &g->v.cwd, &g->v.root,
+				  &g->v.cgroups };
+
+	memset(g, 0, sizeof(*g));
+	memcpy(g->id.s, c->id, len + 1);
+	g->id.len = (uint32_t)len;
+	for (unsigned i = 0; i < ARRAY_SIZE(texts); i++)
+		*texts[i] = &g->none;
+	g->v.container_id = &g->id;
+	atomic_init(&g->t.death, ORD_NEVER);
+	atomic_init(&g->t.ver, &g->v);
+	return g;
+}
+
+static bool container_wanted(struct listing *l, const struct container *c)
+{
+	if (!l->ask)
+		return true;
+	struct ghost *g = make_ghost(l->L, c);
+	l->t = &g->t;
+	l->v = &g->v;
+	bool yes = ask(l, -1);
+	lua_pop(l->L, 1);
+	return yes;
+}
+
+/* The manual says images where the program says image: known by both names, listed under one. */
+static int images(lua_State *L)
+{
+	if (lua_type(L, 2) == LUA_TSTRING && !strcmp(lua_tostring(L, 2), "images"))
+		lua_getfield(L, 1, "image");
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
+static void push_container_meta(lua_State *L)
+{
+	if (luaL_newmetatable(L, "burin.container")) {
+		lua_pushcfunction(L, images);
+		lua_setfield(L, -2, "__index");
+	}
+}
+
+static void add_container(struct listing *l, const struct container *c)
+{
 	lua_State *L = l->L;
 	const char *type = container_type_name(c->type, l->cs->host->compat029);
 
+	if (!container_wanted(l, c))
+		return;
 	luaL_checkstack(L, 4, "container table");
 	lua_createtable(L, 0, 5);
 	set_string(L, "id", c->id);
 	set_string(L, "name", c->name);
 	set_string(L, "image", c->image);
-	set_string(L, "images", c->image); /* the manual's spelling */
 	set_string(L, "type", type && *type ? type : "unknown");
+	push_container_meta(L);
+	lua_setmetatable(L, -2);
 	lua_rawseti(L, l->table, luaL_len(L, l->table) + 1);
-	return 0;
 }
 
 static int s_container_table(lua_State *L)
 {
 	struct listing l = { .L = L };
+	const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : "";
+	struct filter *f = NULL;
 
 	lua_settop(L, 1);
 	lua_newtable(L);
 	l.table = 2;
-	if (find_place(lstate_of(L), &l))
-		state_containers_each(l.root, l.ord, l.cs->host->compat029, add_container, &l);
+	if (!find_place(lstate_of(L), &l))
+		return 1;
+	/* sysdig ignores the argument, the manual has a filter: one that is none is ignored here. */
+	if (*text && !filter_compile(&f, text, l.cs->host->compat029, NULL)) {
+		const char *wrong = NULL;
+		bool usable = !filter_each_field(f, check_class, &wrong);
+
+		filter_free(f);
+		if (usable)
+			l.ask = make_asker(L, &l, text, "get_container_table");
+	}
+	push_rows(&l);
+	check_collected(L, state_containers_each(l.root, l.ord, l.cs->host->compat029, collect_container, l.rows));
+	for (size_t i = 0; i < l.rows->ncontainers; i++)
+		add_container(&l, &l.rows->containers[i]);
+	lua_settop(L, 2);
 	return 1;
 }
 

@@ -336,4 +336,5 @@ def main():
     burin.finish()
 
 
-main()
+if __name__ == "__main__":
+    main()
