@@ -433,7 +433,7 @@ static void add_thread(struct listing *l, struct thread *t)
 
 	l->t = t;
 	l->v = thread_ver_at(t, l->ord);
-	if (!l->v || l->v->placeholder)
+	if (!l->v)
 		return;
 	luaL_checkstack(L, 12, "thread table");
 	lua_newtable(L);

@@ -85,7 +85,7 @@ int main(int argc, char **argv)
 	if (again && !code) { /* once only: what the second run asks for is ignored */
 		struct restart r;
 
-		code = restart_split(&r, argv[0], again) < 0 ? 1 : act(r.argc, r.argv, &ignored);
+		code = restart_split(&r, argc, argv, again) < 0 ? 1 : act(r.argc, r.argv, &ignored);
 		restart_free(&r);
 	}
 	free(again);

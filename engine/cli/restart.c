@@ -28,14 +28,29 @@ static char *copy_word(const char *s, const char *end, bool keep_quotes)
 	return w;
 }
 
-int restart_split(struct restart *r, const char *name, const char *text)
+/* Options of the engine, not of the analysis: the second run keeps them. */
+static bool is_kept(const char *word)
 {
-	size_t cap = strlen(text) / 2 + 4;
+	static const char *const kept[] = {"--compat=", "--workers=", "--lua-memory=", "--lua-seconds=", "--batch-bytes=",
+					   "--batch-events="};
+
+	for (unsigned i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (!strncmp(word, kept[i], strlen(kept[i])))
+			return true;
+	return false;
+}
+
+int restart_split(struct restart *r, int argc, char **argv, const char *text)
+{
+	size_t cap = strlen(text) / 2 + 4 + (size_t)argc;
 
 	r->argc = 0;
 	r->argv = calloc(cap, sizeof(*r->argv));
-	if (!r->argv || !(r->argv[r->argc++] = strdup(name)))
+	if (!r->argv)
 		return -ENOMEM;
+	for (int i = 0; i < argc; i++)
+		if ((!i || is_kept(argv[i])) && !(r->argv[r->argc++] = strdup(argv[i])))
+			return -ENOMEM;
 	for (const char *s = text, *end;; s = end) {
 		while (*s == ' ')
 			s++;

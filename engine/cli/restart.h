@@ -7,9 +7,9 @@ struct restart {
 	char **argv; /* owned, NULL-terminated */
 };
 
-/* Cuts text at blanks; double quotes protect blanks and are removed, except in the last word, where they
+/* argv[0] and the options that sysdig's command line does not know (they go on to hold) come first. Cuts text at blanks; double quotes protect blanks and are removed, except in the last word, where they
  * stay (so does sysdig: the last word is a filter). -ENOMEM on failure; restart_free in any case. */
-int restart_split(struct restart *r, const char *name, const char *text);
+int restart_split(struct restart *r, int argc, char **argv, const char *text);
 void restart_free(struct restart *r);
 
 #endif
