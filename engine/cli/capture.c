@@ -77,6 +77,7 @@ int capture_open(struct live **out, struct source **src, const struct session *s
 		.npids = o->npids,
 		.follow = o->follow,
 		.compat_029 = o->ro.compat029,
+		.page_faults = o->page_faults,
 		.select = &sel,
 	};
 	struct live *l;

@@ -86,8 +86,9 @@ int lists_run(const struct cli_options *o)
 
 	buf_init(&out);
 	switch (o->action) {
-	case ACT_HELP: cli_help(&out); break;
+	case ACT_HELP: cli_help(o->help_all, &out); break;
 	case ACT_VERSION: buf_puts(&out, "burin version " BURIN_VERSION "\n"); break;
+	case ACT_LIBS_VERSION: buf_puts(&out, "libburin version " BURIN_VERSION "\n"); break;
 	case ACT_LIST_FIELDS:
 		if (o->ro.json)
 			field_list_json(&out);
@@ -98,7 +99,7 @@ int lists_run(const struct cli_options *o)
 	case ACT_LIST_EVENTS: list_events(o->ro.compat029, &out); break;
 	case ACT_LIST_CHISELS: case ACT_CHISEL_INFO: code = list_chisels(o, &out); break;
 	case ACT_DOCTOR: code = !doctor_report(&out); break;
-	case ACT_PRINT_FORMAT: buf_puts(&out, FORMAT_DEFAULT "\n"); break;
+	case ACT_PRINT_FORMAT: buf_printf(&out, "%s\n", cli_format(o)); break;
 	default: break;
 	}
 	return flush(&out, code);

@@ -5,6 +5,9 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#include "output/format.h"
 
 enum opt_arg { N = no_argument, R = required_argument, O = optional_argument };
 enum opt_group { INPUT, LIVE, CHISELS, OUTPUT, WRITING, LISTS, ENGINE, EXCLUDED, GROUP_COUNT };
@@ -34,8 +37,8 @@ static const struct opt opts[] = {
 };
 
 static const char *const group_titles[GROUP_COUNT] = {
-	[INPUT] = "Input", [LIVE] = "Live capture", [CHISELS] = "Chisels", [OUTPUT] = "Output",
-	[WRITING] = "Writing", [LISTS] = "Lists and help",
+	[INPUT] = "Input", [LIVE] = "Live", [CHISELS] = "Chisels", [OUTPUT] = "Output",
+	[WRITING] = "Writing", [LISTS] = "Lists",
 	[ENGINE] = "Engine",
 };
 
@@ -48,35 +51,9 @@ bool cli_option_at(unsigned n, struct cli_option_info *info)
 	return true;
 }
 
-void cli_help(struct buf *out)
+const char *cli_option_group(unsigned n)
 {
-	buf_puts(out, "usage: burin [options] [-p FORMAT] [FILTER]\n"
-		      "       burin -r TRACE -c CHISEL [ARGS] [FILTER]\n"
-		      "       burin [options] [FILTER] -- COMMAND [ARGS]     captures one command\n");
-	for (int g = 0; g < GROUP_COUNT; g++) {
-		if (!group_titles[g])
-			continue;
-		buf_printf(out, "\n%s\n", group_titles[g]);
-		for (unsigned i = 0; i < ARRAY_SIZE(opts); i++) {
-			const struct opt *o = &opts[i];
-			char name[64];
-			int n = 0;
-
-			if ((int)o->group != g)
-				continue;
-			n += snprintf(name + n, sizeof(name) - (size_t)n, o->short_name ? "-%c" : "  ",
-				      o->short_name);
-			if (o->long_name)
-				n += snprintf(name + n, sizeof(name) - (size_t)n, "%s--%s",
-					      o->short_name ? ", " : "  ", o->long_name);
-			if (o->arg_name)
-				snprintf(name + n, sizeof(name) - (size_t)n, "%s%s", o->long_name ? "=" : " ",
-					 o->arg_name);
-			buf_printf(out, "  %-28s %s\n", name, o->help);
-		}
-	}
-	buf_puts(out, "\nExit status: 0 success, also when interrupted; 1 any error (what was read before a\n"
-		      "damaged place is printed first).\n");
+	return n < ARRAY_SIZE(opts) ? group_titles[opts[n].group] : NULL;
 }
 
 /* ---- values ---------------------------------------------------------------------------------------- */
@@ -186,9 +163,10 @@ static int set_number(const struct opt *d, const char *arg, struct cli_options *
 	if ((d->id == OPT_BATCH_BYTES || d->id == OPT_RING_SIZE || d->id == OPT_LUA_MEMORY
 		     ? parse_size(arg, &v) : parse_u64(arg, &v)) < 0) {
 		if (d->id == OPT_NUMEVENTS)
-			return bad(e, "can't parse the -n argument '%s', make sure it's a number", arg);
-		return err_set(e, ERR_SYNTAX, ERR_NO_POS, "option %s%s: '%s' is not a number",
-			       d->long_name ? "--" : "-M", d->long_name ? d->long_name : "", arg);
+			return bad(e, "can't parse the -n argument, make sure it's a number%s", "");
+		if (d->id == OPT_SECONDS_MAX)
+			return bad(e, "invalid duration %s", arg);
+		return err_set(e, ERR_SYNTAX, ERR_NO_POS, "option --%s: '%s' is not a number", d->long_name, arg);
 	}
 	switch (d->id) {
 	case OPT_NUMEVENTS:
@@ -240,9 +218,21 @@ static int set_number(const struct opt *d, const char *arg, struct cli_options *
 static int set_time_type(struct cli_options *o, const char *arg, struct err *e)
 {
 	if (!arg[0] || arg[1] || !strchr("hardD", arg[0]))
-		return bad(e, "invalid modifier for flag -t: '%s' (h, a, r, d or D)", arg);
+		return bad(e, "invalid modifier for flag -t: '%s', expected h, a, r, d or D", arg);
 	o->ro.time_type = arg[0];
 	return 0;
+}
+
+static int check_log_level(const char *arg, struct err *e)
+{
+	static const char *const levels[] = {"trace", "debug", "info", "notice", "warning", "error", "critical",
+					     "fatal"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(levels); i++)
+		if (!strcmp(arg, levels[i]))
+			return 0;
+	return bad(e, "invalid log level '%s', expected trace, debug, info, notice, warning, error, critical or fatal",
+		   arg);
 }
 
 static int set_option(const struct opt *d, const char *arg, struct cli_options *o, struct err *e)
@@ -299,11 +289,27 @@ static int set_option(const struct opt *d, const char *arg, struct cli_options *
 	case OPT_ZSTD: return set_pack(o, PACK_ZSTD, e);
 	case OPT_FATFILE: o->fatfile = true; return 0;
 	case OPT_FILTER_PROCLIST: o->filter_proclist = true; return 0;
+	case OPT_SUPPRESS:
+		if (o->nsuppress == CLI_MAX_COMMS)
+			return bad(e, "too many names of processes to take out%s", "");
+		o->suppress[o->nsuppress++] = arg;
+		return 0;
+	case OPT_NO_USERS: o->exclude_users = true; return 0;
+	case OPT_NO_FATFILE: o->no_fatfile = true; return 0;
+	case OPT_PAGE_FAULTS: o->page_faults = true; return 0;
+	case OPT_LARGE_ENV: case OPT_CRI: case OPT_CRI_TIMEOUT: return 0;
+	case OPT_LOG_LEVEL: return check_log_level(arg, e);
 	case OPT_LIST: o->action = ACT_LIST_FIELDS; return 0;
 	case OPT_LIST_MARKDOWN: o->action = ACT_LIST_MARKDOWN; return 0;
 	case OPT_LIST_EVENTS: o->action = ACT_LIST_EVENTS; return 0;
 	case OPT_EXPLAIN: o->action = ACT_EXPLAIN; return 0;
-	case OPT_HELP: o->action = ACT_HELP; return 0;
+	case OPT_HELP:
+		if (arg && strcmp(arg, "all"))
+			return bad(e, "option --help: '%s' is not known (all is)", arg);
+		o->action = ACT_HELP;
+		o->help_all = arg != NULL;
+		return 0;
+	case OPT_LIBS_VERSION: o->action = ACT_LIBS_VERSION; return 0;
 	case OPT_VERSION: o->action = ACT_VERSION; return 0;
 	case OPT_COMPAT:
 		if (strcmp(arg, "0.29") && strcmp(arg, "0.29.3"))
@@ -391,6 +397,8 @@ int cli_parse(struct cli_options *o, int argc, char **argv, struct err *e)
 	} else if (o->command) {
 		argc = before;
 	}
+	if (o->progress && !o->nfiles && o->action == ACT_RUN)
+		return bad(e, "the -P flag cannot be used with live captures%s", "");
 	/* As sysdig does: who writes a trace is not shown it, but how far it got. */
 	if (o->write_file) {
 		o->quiet = true;
@@ -408,6 +416,25 @@ int cli_parse(struct cli_options *o, int argc, char **argv, struct err *e)
 			o->words[i - (n - o->nwords)] = argv[optind + (int)i];
 	}
 	return 0;
+}
+
+/* JSON is for programs: the same fields wherever it goes. */
+bool cli_in_colour(const struct cli_options *o)
+{
+	const char *no = getenv("NO_COLOR");
+
+	return !o->ro.json && isatty(o->out_fd ? o->out_fd : STDOUT_FILENO) && !(no && *no);
+}
+
+const char *cli_format(const struct cli_options *o)
+{
+	static const char colour[] =
+		"*%evt.num %evt.outputtime %evt.cpu \\e[01;32m%proc.name\\e[00m (\\e[01;36m%proc.pid\\e[00m."
+		"%thread.tid) %evt.dir \\e[01;34m%evt.type\\e[00m %evt.info";
+
+	if (o->format)
+		return o->format;
+	return cli_in_colour(o) ? colour : FORMAT_DEFAULT;
 }
 
 void cli_options_fini(struct cli_options *o)

@@ -10,11 +10,11 @@
 #include "field/field.h"
 #include "output/pack.h"
 
-enum { CLI_MAX_FILES = 4096, CLI_MAX_CHISELS = 64, CLI_MAX_PIDS = 256 };
+enum { CLI_MAX_FILES = 4096, CLI_MAX_CHISELS = 64, CLI_MAX_COMMS = 64, CLI_MAX_PIDS = 256 };
 
 enum cli_action {
 	ACT_RUN, ACT_HELP, ACT_VERSION, ACT_LIST_FIELDS, ACT_LIST_MARKDOWN, ACT_LIST_EVENTS,
-	ACT_EXPLAIN, ACT_PRINT_FORMAT, ACT_DOCTOR, ACT_LIST_CHISELS, ACT_CHISEL_INFO,
+	ACT_EXPLAIN, ACT_PRINT_FORMAT, ACT_LIBS_VERSION, ACT_DOCTOR, ACT_LIST_CHISELS, ACT_CHISEL_INFO,
 	ACT_CHECK_CHISEL,
 };
 
@@ -40,10 +40,13 @@ struct cli_options {
 	bool print_containers;		 /* -pc, -pk, -pm */
 	struct render_opts ro;
 	bool buffer_mode_given, displayflt, quiet, summary, progress, verbose, debug, unbuffered;
-	bool resolve_ports;
+	bool resolve_ports, exclude_users, page_faults;
+	const char *suppress[CLI_MAX_COMMS]; /* -U */
+	unsigned nsuppress;
+	bool help_all;
 	const char *write_file;		 /* -w; NULL = nothing is written */
 	enum pack_kind pack;		 /* -z, --zstd */
-	bool fatfile, filter_proclist;
+	bool fatfile, no_fatfile, filter_proclist;
 	uint64_t max_events, max_ns;
 	uint64_t snaplen;
 	unsigned workers;		 /* 0 = online CPUs */
@@ -54,9 +57,16 @@ struct cli_options {
 /* Returns 0 or negative with a message in *e (what is wrong with which option). */
 int cli_parse(struct cli_options *o, int argc, char **argv, struct err *e);
 void cli_options_fini(struct cli_options *o);
-void cli_help(struct buf *out);
+/* The output format as it was written, escapes and all: that of -p, or the default one, which has colours on
+ * a terminal unless NO_COLOR is set. */
+const char *cli_format(const struct cli_options *o);
+bool cli_in_colour(const struct cli_options *o);
+/* help.c: what --help prints; all: every option. */
+void cli_help(bool all, struct buf *out);
+/* Title of the option's group, NULL for those that only explain why they are not there. */
+const char *cli_option_group(unsigned n);
 /* For completions and tests: the n-th option. False past the end. */
-struct cli_option_info { int short_name; const char *long_name, *arg_name, *help; int arg; bool excluded; };
+struct cli_option_info { int short_name; const char *long_name, *arg_name, *help; int arg; bool excluded; }; /* arg: 0 none, 1 required, 2 optional */
 bool cli_option_at(unsigned n, struct cli_option_info *info);
 
 #endif

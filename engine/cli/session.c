@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/services.h"
 #include "base/stop.h"
 #include "cli/capture.h"
 
@@ -128,16 +129,16 @@ static char *unescape_format(const char *s)
 
 static int set_format(struct session *s, struct err *e)
 {
-	const char *text = s->o->format ? s->o->format : FORMAT_DEFAULT;
-	char *plain;
-	int rc;
+	char *plain = unescape_format(cli_format(s->o));
+	int rc = 0;
 
-	if (s->o->quiet || s->chisels)
-		return 0;
-	plain = unescape_format(text);
 	if (!plain)
 		return err_set(e, -12, ERR_NO_POS, "out of memory");
-	rc = format_parse(&s->format, plain, e);
+	/* Also when something else is printed, and with -pc, as in sysdig; not among JSON. */
+	if ((strchr(plain, '\033') && !s->o->ro.json) || (s->o->print_containers && cli_in_colour(s->o)))
+		s->end_text = "\033[00m";
+	if (!s->o->quiet && !s->chisels)
+		rc = format_parse(&s->format, plain, e);
 	if (rc < 0)
 		report_text_error("format", plain, e);
 	free(plain);
@@ -185,6 +186,8 @@ void session_set_demand(struct session *s)
 		demand_add(&s->demand, format_demand_for(s->format, &s->demand));
 	if (s->chisels)
 		add_chisel_demand(s);
+	if (s->o->exclude_users)
+		s->demand.bits &= ~(uint32_t)DEMAND_USERS;
 }
 
 int session_init(struct session *s, const struct cli_options *o, struct err *e)
@@ -197,6 +200,10 @@ int session_init(struct session *s, const struct cli_options *o, struct err *e)
 	s->workers = o->workers ? o->workers : online_cpus();
 	sink_init(&s->sink, o->out_fd ? o->out_fd : STDOUT_FILENO, o->unbuffered);
 	summary_init(&s->summary);
+	if (o->resolve_ports && services_load() < 0)
+		return err_set(e, -12, ERR_NO_POS, "out of memory");
+	if (o->nsuppress && suppress_new(&s->suppress, o->suppress, o->nsuppress, o->ro.compat029) < 0)
+		return err_set(e, -12, ERR_NO_POS, "out of memory");
 	s->ro = o->ro;
 	s->ro.no_truncate = o->verbose || o->nchisels;
 	s->host = (struct chisel_host){
@@ -237,6 +244,7 @@ void session_fini(struct session *s)
 	filter_free(s->filter);
 	filter_free(s->partner);
 	writer_free(s->writer);
+	suppress_free(s->suppress);
 	format_free(s->format);
 	free(s->filter_text);
 	free(s->restart);
@@ -245,25 +253,11 @@ void session_fini(struct session *s)
 
 /* ---- running --------------------------------------------------------------------------------------- */
 
-static void progress(void *ctx, uint64_t events, uint64_t pos, uint64_t size)
+static void print_statistics(const struct pipeline_stats *st, double cpu_s)
 {
-	struct session *s = ctx;
-	double pct = size ? 100.0 * (double)pos / (double)size : 0;
-
-	if (events - s->progress_events < 10000 || pct - s->progress_shown <= 0.1)
-		return;
-	s->progress_events = events;
-	s->progress_shown = pct;
-	fprintf(stderr, "\r%*s\r", (int)s->progress_width, "");
-	s->progress_width = (unsigned)fprintf(stderr, "%.2lf", pct);
-	fflush(stderr);
-}
-
-static void print_statistics(const struct session *s, uint64_t captured, double cpu_s)
-{
-	fprintf(stderr, "Driver Events:0\nDriver Drops:0\nSuppressed by Comm:0\n");
-	fprintf(stderr, "Elapsed time: %.3lf, Captured Events: %" PRIu64 ", %.2lf eps\n", cpu_s, captured,
-		cpu_s > 0 ? (double)captured / cpu_s : 0.0);
+	fprintf(stderr, "Driver Events:0\nDriver Drops:0\nSuppressed by Comm:%" PRIu64 "\n", st->suppressed);
+	fprintf(stderr, "Elapsed time: %.3lf, Captured Events: %" PRIu64 ", %.2lf eps\n", cpu_s, st->captured,
+		cpu_s > 0 ? (double)st->captured / cpu_s : 0.0);
 }
 
 /* What scripts asked for in on_init: sysdig.set_filter replaces the capture filter. */
@@ -329,8 +323,10 @@ static struct pipeline_opts pipeline_options(struct session *s)
 		.max_events = o->max_events,
 		.max_ns = o->max_ns,
 		.summary = o->summary && !s->chisels ? &s->summary : NULL,
-		.progress = o->progress ? progress : NULL,
-		.progress_ctx = s,
+		.progress = o->progress ? progress_show : NULL,
+		.progress_ctx = &s->progress,
+		.end_text = s->end_text,
+		.suppress = s->suppress,
 	};
 }
 
@@ -340,7 +336,7 @@ static int run_input(struct session *s, const char *path, struct err *e)
 	const struct cli_options *o = s->o;
 	struct pipeline_stats stats = {0};
 	struct pipeline_opts po;
-	bool fat = o->fatfile;
+	bool fat = (o->fatfile || !path) && !o->no_fatfile;
 	int rc = s->chisels ? init_chisels(s, e) : 0;
 
 	if (rc == 0)
@@ -361,10 +357,10 @@ static int run_input(struct session *s, const char *path, struct err *e)
 	if (!path)
 		capture_close(s->live, o->verbose);
 	if (o->progress)
-		fprintf(stderr, "\r%*s\r%s\n", (int)s->progress_width, "", rc == 0 ? "100.00" : "");
+		progress_end(&s->progress, stats.pos_bytes, stats.size_bytes, stats.complete);
 	s->captured += stats.captured;
 	if (o->verbose)
-		print_statistics(s, stats.captured, (double)(clock() - cpu) / CLOCKS_PER_SEC);
+		print_statistics(&stats, (double)(clock() - cpu) / CLOCKS_PER_SEC);
 	if (rc == 0 && stats.chisel_exit) {
 		s->exit_code = chisels_exit_code(s->chisels);
 		rc = ERR_INTERRUPTED;

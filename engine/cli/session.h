@@ -4,6 +4,7 @@
 #define BURIN_CLI_SESSION_H
 
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "worker/pipeline.h"
 
 struct session {
@@ -27,10 +28,9 @@ struct session {
 	char *restart;		  /* owned: command line a script asked to go on with; NULL = none */
 	uint64_t captured;	  /* over all files */
 	struct live *live;	  /* the capture, when no file is read */
-	/* progress */
-	uint64_t progress_events;
-	double progress_shown;
-	unsigned progress_width;
+	struct progress progress;
+	struct suppress *suppress; /* -U */
+	const char *end_text;	  /* what a format with colours leaves to be printed at the end; NULL = nothing */
 };
 
 /* Compiles filter and format, loads the chisels and delivers their arguments. */

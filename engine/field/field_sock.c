@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 
+#include "base/services.h"
 #include "field/field_int.h"
 
 static bool is_v6(const struct fd_ver *f)
@@ -216,16 +217,12 @@ void get_fd_connected(const struct field_ref *r, struct field_env *env, struct v
 
 /* ---- names from outside the trace ---- */
 
-static void service_text(struct buf *out, const struct field_env *env, const struct fd_ver *f,
-			 uint16_t port)
+static void service_text(struct buf *out, const struct fd_ver *f, uint16_t port)
 {
-	const char *proto = f->l4proto == L4_UDP ? "udp" : "tcp";
-	struct servent se, *found = NULL;
-	char mem[1024];
+	const char *name = port ? service_name(port, f->l4proto == L4_UDP) : NULL;
 
-	if (env->ro->resolve_ports && port &&
-	    !getservbyport_r(htons(port), proto, &se, mem, sizeof(mem), &found) && found)
-		buf_puts(out, found->s_name);
+	if (name)
+		buf_puts(out, name);
 	else
 		buf_u64(out, port);
 }
@@ -247,7 +244,7 @@ void get_fd_service(const struct field_ref *r, struct field_env *env, struct val
 		return;
 	}
 	b = env_text(env, 0);
-	service_text(b, env, f, port);
+	service_text(b, f, port);
 	set_buf(v, env, b);
 }
 

@@ -445,6 +445,11 @@ void source_stop(struct source *s)
 	stream_stop(s->stream);
 }
 
+bool source_is_plain(const struct source *s)
+{
+	return !s->ops && !stream_is_compressed(s->stream);
+}
+
 uint64_t source_raw_size(const struct source *s)
 {
 	return s->ops ? 0 : stream_raw_size(s->stream);

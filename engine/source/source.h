@@ -78,5 +78,7 @@ void source_stop(struct source *s);
 
 /* Bytes of the file as stored (0 when unknown, as for a pipe), for progress. */
 uint64_t source_raw_size(const struct source *s);
+/* Offsets in the stored file are those of the decompressed bytes. */
+bool source_is_plain(const struct source *s);
 
 #endif

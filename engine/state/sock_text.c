@@ -5,6 +5,8 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "base/services.h"
+
 /* A text under construction that never runs over its buffer. */
 struct cut {
 	char *p;
@@ -45,20 +47,27 @@ static void cut_ip(struct cut *c, const uint8_t *a, bool v6)
 	}
 }
 
-static void cut_end(struct cut *c, const uint8_t *ip, uint16_t port, bool v6, bool with_port)
+enum ports { NO_PORTS, PORTS, UDP_PORTS };
+
+static void cut_end(struct cut *c, const uint8_t *ip, uint16_t port, bool v6, enum ports ports)
 {
+	const char *name = services_loaded ? service_name(port, ports == UDP_PORTS) : NULL;
+
 	cut_ip(c, ip, v6);
-	if (with_port) {
-		cut_put(c, ":", 1);
+	if (ports == NO_PORTS)
+		return;
+	cut_put(c, ":", 1);
+	if (name)
+		cut_put(c, name, strlen(name));
+	else
 		cut_u32(c, port);
-	}
 }
 
-static void cut_tuple(struct cut *c, const struct sock_ends *e, bool with_ports)
+static void cut_tuple(struct cut *c, const struct sock_ends *e, enum ports ports)
 {
-	cut_end(c, e->sip, e->sport, e->v6, with_ports);
+	cut_end(c, e->sip, e->sport, e->v6, ports);
 	cut_put(c, "->", 2);
-	cut_end(c, e->dip, e->dport, e->v6, with_ports);
+	cut_end(c, e->dip, e->dport, e->v6, ports);
 }
 
 static size_t cut_done(struct cut *c)
@@ -87,12 +96,12 @@ size_t sock_addr_text(char *out, size_t cap, const uint8_t *addr, uint32_t len)
 		cut_put(&c, "NULL", 4);
 	} else if (addr[0] == SOCK_INET) {
 		if (len == SOCK_ADDR4_LEN)
-			cut_end(&c, addr + 1, load_u16(addr + 5), false, true);
+			cut_end(&c, addr + 1, load_u16(addr + 5), false, PORTS);
 		else
 			cut_put(&c, "INVALID IPv4", 12);
 	} else if (addr[0] == SOCK_INET6) {
 		if (len == SOCK_ADDR6_LEN)
-			cut_end(&c, addr + 1, load_u16(addr + 17), true, true);
+			cut_end(&c, addr + 1, load_u16(addr + 17), true, PORTS);
 		else
 			cut_put(&c, "INVALID IPv6", 12);
 	} else if (addr[0] == SOCK_UNIX) {
@@ -127,7 +136,7 @@ size_t sock_tuple_text(char *out, size_t cap, const uint8_t *tuple, uint32_t len
 	else if (tuple[0] != SOCK_INET && tuple[0] != SOCK_INET6)
 		cut_family(&c, tuple[0]);
 	else if (sock_ends_parse(&e, tuple, len, true))
-		cut_tuple(&c, &e, true);
+		cut_tuple(&c, &e, PORTS);
 	else
 		cut_put(&c, tuple[0] == SOCK_INET ? "INVALID IPv4" : "INVALID IPv6", 12);
 	return cut_done(&c);
@@ -145,15 +154,16 @@ size_t fd_tuple_text(char *out, size_t cap, const struct fd_ver *f)
 {
 	struct cut c = {out, 0, cap};
 	bool from_proc = f->flags & FDF_FROM_PROC;
+	enum ports ports = f->l4proto == L4_UDP ? UDP_PORTS : PORTS;
 	struct sock_ends e;
 
 	if (f->kind == FDK_IPV4_SERV || f->kind == FDK_IPV6_SERV) {
-		cut_end(&c, f->sip, f->sport, f->kind == FDK_IPV6_SERV, true);
+		cut_end(&c, f->sip, f->sport, f->kind == FDK_IPV6_SERV, ports);
 	} else {
 		sock_ends_get(&e, f);
 		if (from_proc || writable_proto(f, e.v6))
 			cut_tuple(&c, &e,
-				  from_proc || f->l4proto == L4_TCP || f->l4proto == L4_UDP);
+				  from_proc || f->l4proto == L4_TCP || f->l4proto == L4_UDP ? ports : NO_PORTS);
 		else
 			cut_put(&c, "<unknown>", 9);
 	}

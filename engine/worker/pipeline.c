@@ -346,6 +346,7 @@ static void slots_free(struct pipeline *p)
 		buf_fini(&s->out);
 		buf_fini(&s->file);
 		free(s->sel);
+		free(s->gone.off);
 		free(s->out_end);
 	}
 	free(p->slots);
@@ -390,9 +391,16 @@ static int run_tail(struct pipeline *p, struct err *e)
 	struct buf out;
 	int rc, wrc;
 
-	if (!p->o->chisels || p->stats.chisel_exit)
-		return 0;
 	buf_init(&out);
+	if (p->o->end_text) {
+		buf_puts(&out, p->o->end_text);
+		sink_write(p->o->sink, &out, NULL);
+		buf_reset(&out);
+	}
+	if (!p->o->chisels || p->stats.chisel_exit) {
+		buf_fini(&out);
+		return 0;
+	}
 	rc = chisels_capture_end(p->o->chisels, &p->releaser.env, &out, e);
 	if (rc == CHISELS_EXIT)
 		p->stats.chisel_exit = true;

@@ -19,14 +19,16 @@
 #include "output/writer.h"
 #include "source/source.h"
 #include "state/demand.h"
+#include "worker/suppress.h"
 
-enum { PIPELINE_MAX_WORKERS = 256 };
+enum { PIPELINE_MAX_WORKERS = 256, PIPELINE_PROGRESS_EVENTS = 10000 };
 
 /* IMMUTABLE during the run; everything borrowed from the caller. */
 struct pipeline_opts {
 	unsigned workers;	       /* 1 .. PIPELINE_MAX_WORKERS */
 	struct source_opts source;     /* batch size */
 	struct source *input;	       /* read instead of the file, and closed; NULL = the file */
+	struct suppress *suppress;     /* -U: reader turn; NULL = none */
 	const struct demand *demand;
 	const struct render_opts *ro;
 	const struct filter *filter;   /* capture filter; NULL = all */
@@ -41,14 +43,19 @@ struct pipeline_opts {
 	uint64_t max_events;	       /* -n; 0 = no limit */
 	uint64_t max_ns;	       /* -M; 0 = no limit */
 	struct summary *summary;       /* -S; NULL = not asked */
-	/* Called in the release turn with the position in the stored file; NULL = no progress. */
+	/* Called in the release turn for every PIPELINE_PROGRESS_EVENTS-th event, with the position in the stored
+	 * file; NULL = no progress. */
 	void (*progress)(void *ctx, uint64_t events, uint64_t pos_bytes, uint64_t size_bytes);
 	void *progress_ctx;
+	const char *end_text;	       /* printed when reading is over, before on_capture_end; NULL = nothing */
 };
 
 struct pipeline_stats {
 	uint64_t events;       /* numbered events read up to the end */
 	uint64_t captured;     /* of these: passed the capture filter */
+	uint64_t suppressed;   /* taken out by -U */
+	uint64_t pos_bytes, size_bytes; /* how far the stored file was used; size 0 = unknown */
+	bool complete;	       /* read to its end */
 	uint64_t first_ts, last_ts; /* of the events read; ns; 0 = none */
 	bool interrupted;      /* ended by a stop request or a closed output */
 	bool chisel_exit;      /* a script called os.exit: chisels_exit_code */

@@ -18,6 +18,12 @@ void step_read(struct pipeline *p, struct slot *s, uint64_t seq)
 		s->b.last = true;
 		s->b.err = e;
 	}
+	s->gone.n = 0;
+	if (p->o->suppress && suppress_batch(p->o->suppress, &s->b, &s->gone) < 0) {
+		s->b.last = true;
+		s->b.nblk = 0;
+		err_set(&s->b.err, -12, ERR_NO_POS, "out of memory while taking out processes");
+	}
 	s->ends_before = false;
 	s->nsel = 0;
 }
@@ -238,6 +244,44 @@ static void release_times(struct pipeline *p, struct slot *s, uint32_t end)
 	st->last_ts = end == s->b.nev ? s->b.last_ts : event_ts(&s->b, end - 1);
 }
 
+/* How much of the stored file was used when event idx had been read. */
+static uint64_t stored_pos(const struct pipeline *p, const struct batch *b, uint32_t idx)
+{
+	uint32_t off = b->ev[idx].off;
+	uint64_t used = (uint64_t)off + load_u32(b->data + off + 4);
+
+	if (source_is_plain(p->src))
+		return b->file_off + used;
+	/* Compressed: as if it were evenly so between two batches. */
+	return p->raw_before + (uint64_t)((double)(b->raw_off - p->raw_before) * (double)used / (double)b->len);
+}
+
+/* The first end events of the batch were read. */
+static void release_progress(struct pipeline *p, struct slot *s, uint32_t end)
+{
+	uint64_t before = p->stats.events - end, next = before - before % PIPELINE_PROGRESS_EVENTS;
+
+	if (!end)
+		return;
+	p->stats.size_bytes = source_raw_size(p->src);
+	for (next += PIPELINE_PROGRESS_EVENTS; p->o->progress && next <= p->stats.events;
+	     next += PIPELINE_PROGRESS_EVENTS)
+		p->o->progress(p->o->progress_ctx, next, stored_pos(p, &s->b, (uint32_t)(next - before - 1)),
+			       p->stats.size_bytes);
+	p->stats.pos_bytes = stored_pos(p, &s->b, end - 1);
+	p->raw_before = s->b.raw_off;
+}
+
+/* Of the blocks taken out, those before the place where the run ends in this batch count. */
+static void release_suppressed(struct pipeline *p, struct slot *s, uint32_t end)
+{
+	uint32_t n = s->gone.n;
+
+	while (end < s->b.nev && n && s->gone.off[n - 1] > s->b.ev[end].off)
+		n--;
+	p->stats.suppressed += n;
+}
+
 /* How many of the selected events lie before event index end. */
 static uint32_t selected_before(const struct slot *s, uint32_t nsel, uint32_t end)
 {
@@ -289,6 +333,8 @@ static bool release_events(struct pipeline *p, struct slot *s)
 		nsel = selected_before(s, nsel, end);
 	}
 	release_times(p, s, end);
+	release_suppressed(p, s, end);
+	release_progress(p, s, end);
 	if (p->o->summary)
 		release_summary(p, s, nsel);
 	p->stats.captured += nsel;
@@ -328,9 +374,8 @@ bool step_release(struct pipeline *p, struct slot *s)
 	if (s->b.kind == BATCH_EVENTS && s->b.nev) {
 		if (release_events(p, s))
 			return true;
-		if (p->o->progress)
-			p->o->progress(p->o->progress_ctx, p->stats.events, s->b.raw_off,
-				       source_raw_size(p->src));
+	} else {
+		release_suppressed(p, s, 0);
 	}
 	if (s->b.bad.code)
 		return release_fail(p, &s->b.bad);
@@ -340,6 +385,7 @@ bool step_release(struct pipeline *p, struct slot *s)
 		p->stats.interrupted = true;
 		return true;
 	}
+	p->stats.complete = s->b.last;
 	return s->b.last;
 }
 

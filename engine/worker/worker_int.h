@@ -21,6 +21,7 @@ struct slot {
 	uint32_t *sel;	      /* indices of events that passed the capture filter, ascending */
 	uint32_t nsel, sel_cap;
 	size_t *out_end;      /* only with limits: length of out behind each selected event */
+	struct suppressed gone; /* blocks taken out by -U */
 	struct buf out;	      /* rendered lines */
 	struct buf file;      /* rendered trace */
 	struct chisels_part *part; /* what the chisels left for release; NULL = none */
@@ -55,6 +56,7 @@ struct pipeline {
 	struct err end_err;	/* why the run failed; code 0 = it did not */
 	struct worker releaser;	/* evaluation state of the release turn, for in-order work */
 	bool chisels_started;	/* on_capture_start was called */
+	uint64_t raw_before;	  /* stored bytes used up by the batches before */
 	uint64_t limit_origin_ts; /* -M counts from here */
 
 	/* Scheduler; GUARDED_BY(lock) with several workers. */
