@@ -152,6 +152,41 @@ static void help_all(struct buf *out)
 		      "damaged place is printed first).\n");
 }
 
+static void json_text(struct buf *out, const char *key, const char *s)
+{
+	buf_printf(out, ",\"%s\":", key);
+	if (!s) {
+		buf_lit(out, "null");
+		return;
+	}
+	buf_putc(out, '"');
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			buf_putc(out, '\\');
+		buf_putc(out, *s);
+	}
+	buf_putc(out, '"');
+}
+
+void cli_help_json(struct buf *out)
+{
+	struct cli_option_info info;
+
+	buf_lit(out, "[\n");
+	for (unsigned i = 0; cli_option_at(i, &info); i++) {
+		char name[2] = {(char)info.short_name, 0};
+
+		buf_printf(out, "%s{\"arg\":%d", i ? ",\n" : "", info.arg);
+		json_text(out, "short", name[0] ? name : NULL);
+		json_text(out, "long", info.long_name);
+		json_text(out, "arg_name", info.arg_name);
+		json_text(out, "group", cli_option_group(i));
+		json_text(out, "help", info.help);
+		buf_putc(out, '}');
+	}
+	buf_lit(out, "\n]\n");
+}
+
 void cli_help(bool all, struct buf *out)
 {
 	if (all)

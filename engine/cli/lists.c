@@ -6,37 +6,6 @@
 #include "cli/session.h"
 #include "live/doctor.h"
 
-/* ---- events (-L) ----------------------------------------------------------------------------------- */
-
-/* Which codes are listed: those a trace of this generation can hold as they stand. */
-static bool event_listed(const struct event_info *i, bool compat)
-{
-	uint32_t flags = compat ? i->flags_029 : i->flags;
-
-	if (compat && !i->known_029)
-		return false;
-	return !(flags & (EF_OLD_VERSION | EF_UNUSED));
-}
-
-static void list_event(const struct event_info *i, bool compat, struct buf *out)
-{
-	unsigned n = compat ? i->nparams_029 : i->nparams;
-	const struct param_info *p = compat ? i->params : i->params_new;
-
-	buf_printf(out, "%c %s(", i->is_exit ? '<' : '>', i->name);
-	for (unsigned k = 0; k < n; k++)
-		buf_printf(out, "%s%s %s", k ? ", " : "", field_type_name(p[k].type), p[k].name);
-	buf_lit(out, ")\n");
-}
-
-static void list_events(bool compat, struct buf *out)
-{
-	for (unsigned c = 0; c < EV_CODE_COUNT; c++) {
-		if (event_listed(&event_table[c], compat))
-			list_event(&event_table[c], compat, out);
-	}
-}
-
 /* ---- chisels (-cl, -i) --------------------------------------------------------------------------------- */
 
 static int list_chisels(const struct cli_options *o, struct buf *out)
@@ -86,7 +55,12 @@ int lists_run(const struct cli_options *o)
 
 	buf_init(&out);
 	switch (o->action) {
-	case ACT_HELP: cli_help(o->help_all, &out); break;
+	case ACT_HELP:
+		if (o->ro.json)
+			cli_help_json(&out);
+		else
+			cli_help(o->help_all, &out);
+		break;
 	case ACT_VERSION: buf_puts(&out, "burin version " BURIN_VERSION "\n"); break;
 	case ACT_LIBS_VERSION: buf_puts(&out, "libburin version " BURIN_VERSION "\n"); break;
 	case ACT_LIST_FIELDS:
@@ -96,7 +70,7 @@ int lists_run(const struct cli_options *o)
 			field_list(&out, o->verbose);
 		break;
 	case ACT_LIST_MARKDOWN: field_list_markdown(&out); break;
-	case ACT_LIST_EVENTS: list_events(o->ro.compat029, &out); break;
+	case ACT_LIST_EVENTS: lists_events(o->ro.compat029, o->ro.json, &out); break;
 	case ACT_LIST_CHISELS: case ACT_CHISEL_INFO: code = list_chisels(o, &out); break;
 	case ACT_DOCTOR: code = !doctor_report(&out); break;
 	case ACT_PRINT_FORMAT: buf_printf(&out, "%s\n", cli_format(o)); break;

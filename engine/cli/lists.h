@@ -6,6 +6,7 @@
 #include "filter/filter.h"
 
 int lists_run(const struct cli_options *o);	 /* every action but running; returns the exit code */
+void lists_events(bool compat, bool json, struct buf *out);
 int lists_explain(const struct filter *f);	 /* --explain; f NULL = no filter */
 
 #endif

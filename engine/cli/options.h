@@ -63,6 +63,7 @@ const char *cli_format(const struct cli_options *o);
 bool cli_in_colour(const struct cli_options *o);
 /* help.c: what --help prints; all: every option. */
 void cli_help(bool all, struct buf *out);
+void cli_help_json(struct buf *out); /* every option, for the manual and the completions */
 /* Title of the option's group, NULL for those that only explain why they are not there. */
 const char *cli_option_group(unsigned n);
 /* For completions and tests: the n-th option. False past the end. */

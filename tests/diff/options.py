@@ -4,6 +4,7 @@
 usage: options.py [--burin PATH]"""
 
 import argparse
+import json
 import os
 import pty
 import re
@@ -255,6 +256,23 @@ def part_help():
     burin.report(burin.run(["--libs-version"])[1].startswith(b"libburin version "), "libs_version")
 
 
+def part_lists():
+    """-L: byte for byte as sysdig prints it; as JSON the same events."""
+    peer("events", ["-L"])
+    for args in ([], ["--compat=0.29"]):
+        text = burin.run(["-L"] + args)[1].decode().splitlines()
+        rows = json.loads(burin.run(["-L", "-j"] + args)[1])
+        same = ["%s %s(%s)" % (r["dir"], r["name"], ", ".join("%s %s" % (p["type"], p["name"]) for p in r["params"]))
+                for r in rows]
+        burin.report(same == text and text, "events_json" + "".join(args)[2:8], "%d events" % len(text))
+    table = scapgen.load_events()
+    rows = json.loads(burin.run(["-L", "-j"])[1])
+    bad = [r for r in rows if table[r["enum"]].code != r["code"] or table[r["enum"]].name != r["name"]]
+    burin.report(rows and not bad, "events_codes", repr(bad[:2]) if bad else "")
+    options = json.loads(burin.run(["--help=all", "-j"])[1])
+    burin.report(any(o["long"] == "readfile" and o["short"] == "r" and o["arg"] == 1 for o in options), "options_json")
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--burin")
@@ -271,6 +289,7 @@ def main():
     part_accepted()
     part_display()
     part_help()
+    part_lists()
     burin.finish()
 
 
