@@ -267,7 +267,7 @@ def part_lists():
         burin.report(same == text and text, "events_json" + "".join(args)[2:8], "%d events" % len(text))
     table = scapgen.load_events()
     rows = json.loads(burin.run(["-L", "-j"])[1])
-    bad = [r for r in rows if table[r["enum"]].code != r["code"] or table[r["enum"]].name != r["name"]]
+    bad = [r for r in rows if table[r["enum"]].code != r["code"]]
     burin.report(rows and not bad, "events_codes", repr(bad[:2]) if bad else "")
     options = json.loads(burin.run(["--help=all", "-j"])[1])
     burin.report(any(o["long"] == "readfile" and o["short"] == "r" and o["arg"] == 1 for o in options), "options_json")
