@@ -1,7 +1,7 @@
-/* bench_state FILE [DEMAND [REPEATS]]: nanoseconds per event of the digest, apply and binding steps, each alone, one
- * thread. DEMAND: types, pairs, threads, fds (default), volatile, all; ":029" behind it for --compat=0.29. The file is
- * read batch by batch as in a run with one worker; reading is not counted. Prints the best and the median of the
- * repeats. */
+/* bench_state FILE [DEMAND [REPEATS]]: nanoseconds per event of the digest, apply and binding
+ * steps, each alone, one thread. DEMAND: types, pairs, threads, fds (default), volatile, all;
+ * ":029" behind it for --compat=0.29. The file is read batch by batch as in a run with one worker;
+ * reading is not counted. Prints the best and the median of the repeats. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,7 +112,8 @@ static int dbl_cmp(const void *a, const void *b)
 static void print_row(const char *name, double *v, int n, uint64_t events)
 {
 	qsort(v, (size_t)n, sizeof(*v), dbl_cmp);
-	printf("%-8s %8.2f best %8.2f median ns/event\n", name, v[0] / (double)events, v[n / 2] / (double)events);
+	printf("%-8s %8.2f best %8.2f median ns/event\n", name, v[0] / (double)events,
+	       v[n / 2] / (double)events);
 }
 
 enum { MAX_REPEATS = 64 };
@@ -151,8 +152,9 @@ int main(int argc, char **argv)
 		col[4][i] = k.reclaim;
 	}
 	getrusage(RUSAGE_SELF, &ru);
-	printf("%s: %" PRIu64 " events, %" PRIu64 " batches, %" PRIu64 " slots, %" PRIu64 " rows, peak %ld KiB\n", want,
-	       k.events, k.batches, k.slots, k.rows, ru.ru_maxrss);
+	printf("%s: %" PRIu64 " events, %" PRIu64 " batches, %" PRIu64 " slots, %" PRIu64
+	       " rows, peak %ld KiB\n",
+	       want, k.events, k.batches, k.slots, k.rows, ru.ru_maxrss);
 	print_row("read", col[0], repeats, k.events);
 	print_row("digest", col[1], repeats, k.events);
 	print_row("apply", col[2], repeats, k.events);

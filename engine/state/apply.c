@@ -4,7 +4,7 @@
 #include "state/container.h"
 #include "state/state_priv.h"
 
-/* ---- one row ------------------------------------------------------------------------------------- */
+/* ---- one row ---- */
 
 static void row_enter_carried(struct apply *a, const struct open_enter *c)
 {
@@ -13,7 +13,8 @@ static void row_enter_carried(struct apply *a, const struct open_enter *c)
 	a->enter_ord = c->ord;
 	a->enter_type = c->ts ? c->type : UINT16_MAX;
 	a->paired = c->type + 1 == a->ev.type;
-	a->has_enter = c->block && event_parse(&a->enter, c->block, c->block_len, max_code(a->d), &why) == EVENT_OK;
+	a->has_enter = c->block && event_parse(&a->enter, c->block, c->block_len, max_code(a->d),
+					       &why) == EVENT_OK;
 }
 
 static void row_enter_here(struct apply *a, const struct ev_rec *r)
@@ -28,7 +29,8 @@ static void row_enter_here(struct apply *a, const struct ev_rec *r)
 	}
 }
 
-/* An enter event that is no longer there for some batch size must not be there for any: hence type_stored. */
+/* An enter event that is no longer there for some batch size must not be there for any: hence
+ * type_stored. */
 static void row_enter(struct apply *a)
 {
 	const struct ev_rec *r = a->rec;
@@ -56,7 +58,8 @@ static int64_t row_fd_before(struct apply *a)
 
 	if (r->pair != PAIR_NONE && r->pair != PAIR_CARRY && !(r->flags & ER_LATER))
 		return a->b->ev[r->pair - 1].fd;
-	return r->slot == UINT32_MAX ? EV_FD_NONE : slots_fd_before(a->b, (uint32_t)(r - a->b->ev), a->d);
+	return r->slot == UINT32_MAX ? EV_FD_NONE
+				     : slots_fd_before(a->b, (uint32_t)(r - a->b->ev), a->d);
 }
 
 static bool row_creates(const struct apply *a)
@@ -78,7 +81,8 @@ static struct thread *row_thread(struct apply *a)
 	return s->thread;
 }
 
-/* The digest could not see whether an fcntl exit whose enter lies in an earlier batch makes a descriptor. */
+/* The digest could not see whether an fcntl exit whose enter lies in an earlier batch makes a
+ * descriptor. */
 static void row_fcntl_carried(struct apply *a)
 {
 	int64_t fd;
@@ -143,7 +147,7 @@ static void rows_apply(struct state *st, struct batch *b)
 	}
 }
 
-/* ---- one batch ----------------------------------------------------------------------------------- */
+/* ---- one batch ---- */
 
 static int apply_meta(struct state *st, struct batch *b, struct err *e)
 {

@@ -1,8 +1,9 @@
 /* clone, fork, vfork, clone3 exits: how threads are born.
  *
- * Parent and child report the same birth, in either order. The parent's event makes the entry unless the child's was
- * first; an entry made by the child's event carries CLONE_INVERTED. A child's event that finds an entry younger than two
- * seconds takes it for its own; an older one is left over from an earlier use of the tid. */
+ * Parent and child report the same birth, in either order. The parent's event makes the entry
+ * unless the child's was first; an entry made by the child's event carries CLONE_INVERTED. A
+ * child's event that finds an entry younger than two seconds takes it for its own; an older one is
+ * left over from an earlier use of the tid. */
 #include "state/state_priv.h"
 
 #define CLONE_STALE_NS 2000000000u
@@ -19,14 +20,18 @@ static const struct clone_params params_20 = {13, 14, 15, 16, 17, 18, 19, 8};
 static const struct clone_params *clone_params(unsigned type)
 {
 	switch (type) {
-	case EV_SYSCALL_CLONE_11_X: return &params_11;
+	case EV_SYSCALL_CLONE_11_X:
+		return &params_11;
 	case EV_SYSCALL_CLONE_16_X:
 	case EV_SYSCALL_FORK_X:
-	case EV_SYSCALL_VFORK_X: return &params_16;
+	case EV_SYSCALL_VFORK_X:
+		return &params_16;
 	case EV_SYSCALL_CLONE_17_X:
 	case EV_SYSCALL_FORK_17_X:
-	case EV_SYSCALL_VFORK_17_X: return &params_17;
-	default: return &params_20;
+	case EV_SYSCALL_VFORK_17_X:
+		return &params_17;
+	default:
+		return &params_20;
 	}
 }
 
@@ -34,7 +39,7 @@ struct clone {
 	const struct clone_params *at;
 	int64_t res, vtid, vpid;
 	uint32_t flags;
-	bool in_ns; /* the caller sees other numbers than the trace */
+	bool in_ns;    /* the caller sees other numbers than the trace */
 	bool stranger; /* nothing was known of the parent before this event */
 };
 
@@ -109,7 +114,8 @@ static void copy_parent(struct apply *a, struct thread_ver *v, const struct thre
 }
 
 /* A process gets copies of what its threads share. */
-static void copy_process(struct apply *a, struct thread *t, struct thread_ver *v, struct thread *parent)
+static void copy_process(struct apply *a, struct thread *t, struct thread_ver *v,
+			 struct thread *parent)
 {
 	struct thread *pmain = thread_main_now(a->root, parent);
 	struct fd_table *ft = a->d->bits & DEMAND_FDS ? thread_fds_now(a, parent, false) : NULL;
@@ -135,8 +141,8 @@ static void set_vol(struct apply *a, struct thread *t, int at)
 		thread_vol_set(a, t, &vol);
 }
 
-static struct thread *thread_born(struct apply *a, const struct clone *c, int64_t tid, struct thread *parent,
-				  int64_t ptid)
+static struct thread *thread_born(struct apply *a, const struct clone *c, int64_t tid,
+				  struct thread *parent, int64_t ptid)
 {
 	const struct thread_ver *pv = thread_now(parent);
 	bool is_thread = c->flags & PPM_CL_CLONE_THREAD;
@@ -187,8 +193,9 @@ static bool nothing_known(const struct thread_ver *v)
 	return v->uid == UINT32_MAX && v->comm->len == 4 && memcmp(v->comm->s, "<NA>", 4) == 0;
 }
 
-/* The thread that called clone; made up when it was never seen, and then known by what the event says. 0.29.3 makes it
- * up anew, without the directory and the descriptors that later events gave it. */
+/* The thread that called clone; made up when it was never seen, and then known by what the event
+ * says. 0.29.3 makes it up anew, without the directory and the descriptors that later events gave
+ * it. */
 static struct thread *clone_parent(struct apply *a, struct clone *c, int64_t tid)
 {
 	struct thread *p = thread_find(a->root, tid);
@@ -225,7 +232,8 @@ static void clone_in_child(struct apply *a, struct clone *c)
 	uint64_t since = t ? thread_now(t)->clone_ts : 0;
 	int64_t ptid;
 
-	/* An entry that no clone made, of the process list or a placeholder, stays what it is too. */
+	/* An entry that no clone made, of the process list or a placeholder, stays what it is too.
+	 */
 	if (t && (!since || a->ev.ts - since < CLONE_STALE_NS)) {
 		if (c->in_ns) {
 			struct thread_ver *v = thread_edit(a, t);

@@ -3,18 +3,26 @@
 
 enum { EXVAT_EMPTY_PATH = 1, EXE_WRITABLE = 1, EXE_UPPER = 2, EXE_MEMFD = 4, EXE_LOWER = 8 };
 
-/* Number of parameters that a code had when it was new: later ones repeat the earlier and append. */
+/* Number of parameters a code had when it was new: later ones repeat the earlier and append. */
 static unsigned exec_generation(unsigned type)
 {
 	switch (type) {
-	case EV_SYSCALL_EXECVE_8_X: return 8;
-	case EV_SYSCALL_EXECVE_13_X: return 13;
-	case EV_SYSCALL_EXECVE_14_X: return 14;
-	case EV_SYSCALL_EXECVE_15_X: return 15;
-	case EV_SYSCALL_EXECVE_16_X: return 16;
-	case EV_SYSCALL_EXECVE_17_X: return 17;
-	case EV_SYSCALL_EXECVE_18_X: return 18;
-	default: return 19; /* execve_19, execveat */
+	case EV_SYSCALL_EXECVE_8_X:
+		return 8;
+	case EV_SYSCALL_EXECVE_13_X:
+		return 13;
+	case EV_SYSCALL_EXECVE_14_X:
+		return 14;
+	case EV_SYSCALL_EXECVE_15_X:
+		return 15;
+	case EV_SYSCALL_EXECVE_16_X:
+		return 16;
+	case EV_SYSCALL_EXECVE_17_X:
+		return 17;
+	case EV_SYSCALL_EXECVE_18_X:
+		return 18;
+	default:
+		return 19; /* execve_19, execveat */
 	}
 }
 
@@ -39,14 +47,15 @@ static void set_param(struct apply *a, struct rstr **slot, unsigned i, bool to_n
 	}
 }
 
-/* ---- the path of the program -------------------------------------------------------------------- */
+/* ---- the path of the program ---- */
 
-static void exepath_join(struct apply *a, struct thread_ver *v, const char *base, size_t base_len, const char *s,
-			 size_t len)
+static void exepath_join(struct apply *a, struct thread_ver *v, const char *base, size_t base_len,
+			 const char *s, size_t len)
 {
 	char out[1028];
 
-	thread_set_text(a, &v->exepath, out, path_join(out, base, base_len, s, len, a->d->compat029));
+	thread_set_text(a, &v->exepath, out,
+			path_join(out, base, base_len, s, len, a->d->compat029));
 }
 
 static void exepath_from_cwd(struct apply *a, struct thread_ver *v, const char *s, uint32_t len)
@@ -104,7 +113,7 @@ static void set_exepath(struct apply *a, struct thread_ver *v)
 		exepath_from_cwd(a, v, s, len);
 }
 
-/* ---- what newer events add ------------------------------------------------------------------------ */
+/* ---- what newer events add ---- */
 
 static void set_newer(struct apply *a, struct thread_ver *v)
 {
@@ -152,7 +161,7 @@ static void exec_cleanup(struct apply *a, int64_t pid)
 		fds_each_now(a, ft, close_on_exec);
 }
 
-/* ---- the handler ------------------------------------------------------------------------------------ */
+/* ---- the handler ---- */
 
 static void set_program(struct apply *a, struct thread_ver *v, unsigned gen)
 {
@@ -197,7 +206,8 @@ void apply_execve_exit(struct apply *a)
 	if (!a->d->compat029)
 		exec_cleanup(a, param_or(&a->ev, 4, thread_now(a->t)->pid));
 	v = thread_edit(a, a->t);
-	thread_relate(a, a->t, v, param_or(&a->ev, 4, v->pid), v->ptid == -1 ? param_or(&a->ev, 5, -1) : v->ptid);
+	thread_relate(a, a->t, v, param_or(&a->ev, 4, v->pid),
+		      v->ptid == -1 ? param_or(&a->ev, 5, -1) : v->ptid);
 	set_program(a, v, gen);
 	v->placeholder = false;
 	v->fdlimit = (uint64_t)param_or(&a->ev, 7, (int64_t)v->fdlimit);

@@ -1,4 +1,5 @@
-/* Handlers that change a thread's own values: its end, working directory, ids, limits, memory counts. */
+/* Handlers that change a thread's own values: its end, working directory, ids, limits, memory
+ * counts. */
 #include "state/state_priv.h"
 
 enum { RLIMIT_NOFILE_CODE = 7, PR_SET_CHILD_SUBREAPER_CODE = 36, PR_GET_CHILD_SUBREAPER_CODE = 37 };
@@ -15,7 +16,7 @@ static bool call_ok(struct apply *a)
 	return a->t && param_or(&a->ev, 0, -1) >= 0;
 }
 
-/* ---- end ---------------------------------------------------------------------------------------- */
+/* ---- end ---- */
 
 struct reparent {
 	int64_t from, to;
@@ -32,7 +33,8 @@ static void reparent_one(struct apply *a, struct thread *t, void *ctx)
 	thread_relate(a, t, v, v->pid, r->to);
 }
 
-/* Where orphans go when the event does not say: another thread of the group, the nearest reaper above, init. */
+/* Where orphans go when the event does not say: another thread of the group, the nearest reaper
+ * above, init. */
 struct heir {
 	int64_t pid, tid, found;
 };
@@ -110,7 +112,7 @@ void apply_procexit(struct apply *a)
 	}
 }
 
-/* ---- working directory ---------------------------------------------------------------------------- */
+/* ---- working directory ---- */
 
 static void cwd_to(struct apply *a, const char *s, uint32_t len)
 {
@@ -164,7 +166,7 @@ void apply_chdir(struct apply *a)
 		cwd_to(a, s, len);
 }
 
-/* ---- ids ------------------------------------------------------------------------------------------- */
+/* ---- ids ---- */
 
 /* An argument of the call: parameter exit_at of newer exits, else enter_at of the enter event. */
 static bool call_arg(struct apply *a, unsigned exit_at, unsigned enter_at, int64_t *v)
@@ -221,7 +223,9 @@ void apply_ids(struct apply *a)
 	if (!call_ok(a))
 		return;
 	switch (a->ev.type) {
-	case EV_SYSCALL_SETSID_X: thread_edit(a, a->t)->sid = res; break;
+	case EV_SYSCALL_SETSID_X:
+		thread_edit(a, a->t)->sid = res;
+		break;
 	case EV_SYSCALL_SETUID_X:
 	case EV_SYSCALL_SETGID_X:
 		if (call_arg(a, 1, 0, &id))
@@ -237,7 +241,9 @@ void apply_ids(struct apply *a)
 		if (event_param_i64(&a->ev, 2, &id) && (uint32_t)id != UINT32_MAX)
 			set_id(a, a->ev.type == EV_SYSCALL_SETREGID_X, id);
 		break;
-	case EV_SYSCALL_CAPSET_X: capset_exit(a); break;
+	case EV_SYSCALL_CAPSET_X:
+		capset_exit(a);
+		break;
 	case EV_SYSCALL_UNSHARE_X:
 		if (call_arg(a, 1, 0, &id))
 			newuser_exit(a, id);
@@ -246,12 +252,15 @@ void apply_ids(struct apply *a)
 		if (call_arg(a, 2, 1, &id))
 			newuser_exit(a, id);
 		break;
-	case EV_SYSCALL_PRCTL_X: prctl_exit(a); break;
-	default: break;
+	case EV_SYSCALL_PRCTL_X:
+		prctl_exit(a);
+		break;
+	default:
+		break;
 	}
 }
 
-/* ---- limits ---------------------------------------------------------------------------------------- */
+/* ---- limits ---- */
 
 static void fdlimit_to(struct apply *a, struct thread *t, int64_t limit)
 {
@@ -266,8 +275,8 @@ void apply_rlimit(struct apply *a)
 	bool other = a->ev.type == EV_SYSCALL_PRLIMIT_X;
 	int64_t resource, soft, pid = 0;
 
-	if (!call_ok(a) || !call_arg(a, other ? 6 : 3, other ? 1 : 0, &resource) || resource != RLIMIT_NOFILE_CODE ||
-	    !event_param_i64(&a->ev, 1, &soft))
+	if (!call_ok(a) || !call_arg(a, other ? 6 : 3, other ? 1 : 0, &resource) ||
+	    resource != RLIMIT_NOFILE_CODE || !event_param_i64(&a->ev, 1, &soft))
 		return;
 	if (!other) {
 		fdlimit_to(a, a->t, soft);
@@ -278,7 +287,7 @@ void apply_rlimit(struct apply *a)
 	fdlimit_to(a, pid == 0 ? a->t : thread_find(a->root, pid), soft);
 }
 
-/* ---- memory and page faults -------------------------------------------------------------------------- */
+/* ---- memory and page faults ---- */
 
 static void vol_memory(struct apply *a, struct thread *t, unsigned at)
 {

@@ -7,18 +7,25 @@
 #include "state/path_cache.h"
 #include "state/state_priv.h"
 
-#define SAME_HEAD(type) \
-	static_assert(offsetof(struct type, ord) == offsetof(struct ver_head, ord) && \
+#define SAME_HEAD(type)                                                                         \
+	static_assert(offsetof(struct type, ord) == offsetof(struct ver_head, ord) &&           \
 			      offsetof(struct type, prev) == offsetof(struct ver_head, prev) && \
 			      offsetof(struct type, skip) == offsetof(struct ver_head, skip) && \
-			      offsetof(struct type, skip_ord) == offsetof(struct ver_head, skip_ord), \
+			      offsetof(struct type, skip_ord) ==                                \
+				      offsetof(struct ver_head, skip_ord),                      \
 		      #type " begins as struct ver_head")
 SAME_HEAD(fd_ver);
 SAME_HEAD(thread_vol);
 
-enum have { HAVE_THREAD = 1 << 0, HAVE_MAIN = 1 << 1, HAVE_ENTER = 1 << 2, HAVE_FDNUM = 1 << 3, HAVE_FD = 1 << 4 };
+enum have {
+	HAVE_THREAD = 1 << 0,
+	HAVE_MAIN = 1 << 1,
+	HAVE_ENTER = 1 << 2,
+	HAVE_FDNUM = 1 << 3,
+	HAVE_FD = 1 << 4
+};
 
-/* What a slot's earlier events of this batch found out: the main thread, good as long as it lives. */
+/* What a slot's earlier events of this batch found out: its main thread, good while it lives. */
 struct bind_slot {
 	struct thread *main;
 };
@@ -67,7 +74,7 @@ void evctx_move(struct evctx *c, uint32_t idx)
 	block_event(&c->ev, b, c->rec->off);
 }
 
-/* ---- threads -------------------------------------------------------------------------------------- */
+/* ---- threads ---- */
 
 static NO_INLINE void bind_thread(struct evctx *c)
 {
@@ -119,7 +126,7 @@ struct thread *evctx_main(struct evctx *c, const struct thread_ver **v)
 	return c->main_;
 }
 
-/* ---- the enter event ------------------------------------------------------------------------------ */
+/* ---- the enter event ---- */
 
 static uint64_t rec_ts(const struct batch *b, const struct ev_rec *r)
 {
@@ -130,7 +137,9 @@ static uint64_t rec_ts(const struct batch *b, const struct ev_rec *r)
 
 static const struct open_enter *carry_of(const struct evctx *c)
 {
-	return c->rec->slot != UINT32_MAX && c->rec->pair == PAIR_CARRY ? c->b->slots[c->rec->slot].carry : NULL;
+	return c->rec->slot != UINT32_MAX && c->rec->pair == PAIR_CARRY
+		       ? c->b->slots[c->rec->slot].carry
+		       : NULL;
 }
 
 static ALWAYS_INLINE bool is_paired(const struct evctx *c)
@@ -152,7 +161,8 @@ static void bind_enter(struct evctx *c)
 	c->enter_ts_ = c->enter_ord_ = 0;
 	c->enter_type_ = UINT16_MAX;
 	c->paired_ = false;
-	if (r->slot == UINT32_MAX || r->pair == PAIR_NONE || (r->pair == PAIR_CARRY && !(o && o->ts)))
+	if (r->slot == UINT32_MAX || r->pair == PAIR_NONE ||
+	    (r->pair == PAIR_CARRY && !(o && o->ts)))
 		return;
 	if (o) {
 		c->enter_ts_ = o->ts;
@@ -190,11 +200,13 @@ bool evctx_enter_event(struct evctx *c, struct event *out)
 	if (!c->paired_ && !(!c->demand->compat029 && c->enter_type_ == EV_SYSCALL_EXECVEAT_E &&
 			     c->ev.type == EV_SYSCALL_EXECVE_19_X))
 		return false;
-	/* Only what is there for every batch size: the stored types, until an exit has used them up. */
+	/* Only what is there for every batch size: the stored types, until an exit has used them
+	 * up. */
 	if (!type_may_be_stored(c->enter_type_) || (c->rec->flags & ER_LATER))
 		return false;
 	if (o)
-		return o->block && event_parse(out, o->block, o->block_len, max_code(c->demand), &why) == EVENT_OK;
+		return o->block && event_parse(out, o->block, o->block_len, max_code(c->demand),
+					       &why) == EVENT_OK;
 	block_event(out, c->b, c->b->ev[c->rec->pair - 1].off);
 	return type_stored(out);
 }
@@ -247,10 +259,11 @@ uint64_t evctx_latency(struct evctx *c)
 	return traits & TT_RESET ? 0 : latency_before(c);
 }
 
-/* ---- descriptors ---------------------------------------------------------------------------------- */
+/* ---- descriptors ---- */
 
-/* Flags that decide whether the event has to do with a descriptor. A file that holds enter events is read as 0.29.3
- * does; in the newest files the exits stand alone and the newest table tells what their parameters are. */
+/* Flags that decide whether the event has to do with a descriptor. A file that holds enter events
+ * is read as 0.29.3 does; in the newest files the exits stand alone and the newest table tells what
+ * their parameters are. */
 static uint32_t fd_flags_of(struct evctx *c)
 {
 	const struct event_info *i = event_info(&c->ev);
@@ -261,9 +274,12 @@ static uint32_t fd_flags_of(struct evctx *c)
 		return i->flags;
 	switch (c->ev.type) {
 	/* As the readers of 2024 have it. */
-	case EV_SYSCALL_FCHMOD_X: return i->flags;
-	case EV_SYSCALL_FCHOWNAT_X: return 0;
-	default: return i->known_029 ? i->flags_029 : i->flags;
+	case EV_SYSCALL_FCHMOD_X:
+		return i->flags;
+	case EV_SYSCALL_FCHOWNAT_X:
+		return 0;
+	default:
+		return i->known_029 ? i->flags_029 : i->flags;
 	}
 }
 
@@ -273,7 +289,8 @@ static void bind_fdnum(struct evctx *c)
 
 	c->have |= HAVE_FDNUM;
 	c->fdnum_ = EV_FD_NONE;
-	if (c->rec->slot == UINT32_MAX || !(fd_flags_of(c) & (EF_CREATES_FD | EF_USES_FD | EF_DESTROYS_FD)))
+	if (c->rec->slot == UINT32_MAX ||
+	    !(fd_flags_of(c) & (EF_CREATES_FD | EF_USES_FD | EF_DESTROYS_FD)))
 		return;
 	if ((c->demand->bits & DEMAND_THREADS) && !evctx_thread(c, NULL))
 		return;
@@ -289,13 +306,15 @@ int64_t evctx_fdnum(struct evctx *c)
 }
 
 /* Entry e of the cache did not know the version as of the event. */
-static NO_INLINE const struct ver_head *path_miss(struct evctx *c, struct path_entry *e, const struct thread *owner,
-						  int32_t what)
+static NO_INLINE const struct ver_head *path_miss(struct evctx *c, struct path_entry *e,
+						  const struct thread *owner, int32_t what)
 {
 	struct fd_ver *_Atomic *at = what == PATH_VOLATILE ? NULL : thread_fd_slot(owner, what);
-	const void *newest = what == PATH_VOLATILE ? (void *)atomic_load_explicit(&owner->vol, memory_order_acquire)
-			     : at		   ? (void *)atomic_load_explicit(at, memory_order_acquire)
-						   : NULL;
+	const void *newest =
+		what == PATH_VOLATILE
+			? (void *)atomic_load_explicit(&owner->vol, memory_order_acquire)
+		: at ? (void *)atomic_load_explicit(at, memory_order_acquire)
+		     : NULL;
 	const struct ver_head *v = newest;
 
 	if (e && path_walk(c->paths, e, newest, c->ord)) {
@@ -310,7 +329,8 @@ static NO_INLINE const struct ver_head *path_miss(struct evctx *c, struct path_e
 	return v;
 }
 
-static ALWAYS_INLINE const struct ver_head *path_lookup(struct evctx *c, const struct thread *owner, int32_t what)
+static ALWAYS_INLINE const struct ver_head *path_lookup(struct evctx *c, const struct thread *owner,
+							int32_t what)
 {
 	struct path_entry *e = path_entry(c->paths, owner, what);
 	const struct ver_head *v;
@@ -350,13 +370,14 @@ const struct fd_ver *evctx_fd(struct evctx *c)
 	return c->fd_;
 }
 
-/* ---- results -------------------------------------------------------------------------------------- */
+/* ---- results ---- */
 
 bool evctx_rawres(struct evctx *c, int64_t *res)
 {
 	const struct event_info *i = event_info(&c->ev);
 
-	return i->is_exit && i->res_param >= 0 && event_param_i64(&c->ev, (unsigned)i->res_param, res);
+	return i->is_exit && i->res_param >= 0 &&
+	       event_param_i64(&c->ev, (unsigned)i->res_param, res);
 }
 
 int64_t evctx_errno(struct evctx *c)

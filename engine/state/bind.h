@@ -37,17 +37,19 @@ struct evctx {
 int evctx_init(struct evctx *c, const struct demand *d);
 void evctx_fini(struct evctx *c);
 int evctx_begin(struct evctx *c, const struct batch *b); /* a new batch, after its apply */
-void evctx_move(struct evctx *c, uint32_t idx);		 /* to event idx: decodes it, unbinds the rest */
+void evctx_move(struct evctx *c, uint32_t idx); /* to event idx: decodes it, unbinds the rest */
 
 /* The thread the event belongs to, as 0.29.3 binds it: NULL for unknown threads, switch,
  * SKIPPARSERESET types (except procinfo) and container events. v may be NULL. */
 struct thread *evctx_thread(struct evctx *c, const struct thread_ver **v);
 struct thread *evctx_main(struct evctx *c, const struct thread_ver **v); /* its main thread; NULL */
-/* Needs DEMAND_FDS. Descriptor the event works on (events that create, use or destroy one; EV_FD_NONE otherwise) and
- * its entry (NULL if unknown). After a creating exit: the new entry; on close: the one being closed. */
+/* Needs DEMAND_FDS. Descriptor the event works on (events that create, use or destroy one;
+ * EV_FD_NONE otherwise) and its entry (NULL if unknown). After a creating exit: the new entry; on
+ * close: the one being closed. */
 int64_t evctx_fdnum(struct evctx *c);
 const struct fd_ver *evctx_fd(struct evctx *c);
-/* The event moved to works on this descriptor, whatever its type says (entries of the process list). */
+/* The event moved to works on this descriptor, whatever its type says (entries of the process
+ * list). */
 void evctx_set_fd(struct evctx *c, int64_t fd);
 /* Any descriptor of the event's thread as of the event. */
 const struct fd_ver *evctx_fd_n(struct evctx *c, int64_t fd);

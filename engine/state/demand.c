@@ -4,12 +4,9 @@ static const struct {
 	uint32_t bit, implied;
 } implies[] = {
 	/* Those that imply most come first, so that one pass is enough. */
-	{DEMAND_CONNECTED, DEMAND_FDS},
-	{DEMAND_FDS, DEMAND_THREADS},
-	{DEMAND_VOLATILE, DEMAND_THREADS},
-	{DEMAND_CONTAINERS, DEMAND_THREADS},
-	{DEMAND_CPU, DEMAND_THREADS},
-	{DEMAND_THREADS, DEMAND_PAIRS},
+	{DEMAND_CONNECTED, DEMAND_FDS},	   {DEMAND_FDS, DEMAND_THREADS},
+	{DEMAND_VOLATILE, DEMAND_THREADS}, {DEMAND_CONTAINERS, DEMAND_THREADS},
+	{DEMAND_CPU, DEMAND_THREADS},	   {DEMAND_THREADS, DEMAND_PAIRS},
 };
 
 void demand_init(struct demand *d, bool compat029)

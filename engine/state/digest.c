@@ -9,23 +9,23 @@
 
 /* What the digest does for an event type under the present demand: one lookup per event. */
 enum digest_flags {
-	DG_SELECT = 1 << 0,  /* demanded type */
-	DG_THREAD = 1 << 1,  /* belongs to a slot */
-	DG_RESET = 1 << 2,   /* enter */
+	DG_SELECT = 1 << 0, /* demanded type */
+	DG_THREAD = 1 << 1, /* belongs to a slot */
+	DG_RESET = 1 << 2,  /* enter */
 	DG_EXIT = 1 << 3,
 	DG_TOUCH = 1 << 4,
-	DG_ROW = 1 << 5,     /* apply has a handler for it */
-	DG_ROW_RES = 1 << 6, /* ... that does something only if the call succeeded */
-	DG_ROW_ADDR = 1 << 7,/* ... only if parameter addr_param is not empty */
-	DG_USES_FD = 1 << 8, /* enter: parameter 0 is the fd */
-	DG_CREATES = 1 << 9, /* exit: makes descriptor fd_param when it succeeds */
-	DG_OWN_FD = 1 << 10, /* exit: fd_param holds the fd; used when no enter event pairs */
-	DG_SETS_FD = 1 << 11,/* exit: fd_param replaces what the enter left */
+	DG_ROW = 1 << 5,      /* apply has a handler for it */
+	DG_ROW_RES = 1 << 6,  /* ... that does something only if the call succeeded */
+	DG_ROW_ADDR = 1 << 7, /* ... only if parameter addr_param is not empty */
+	DG_USES_FD = 1 << 8,  /* enter: parameter 0 is the fd */
+	DG_CREATES = 1 << 9,  /* exit: makes descriptor fd_param when it succeeds */
+	DG_OWN_FD = 1 << 10,  /* exit: fd_param holds the fd; used when no enter event pairs */
+	DG_SETS_FD = 1 << 11, /* exit: fd_param replaces what the enter left */
 	DG_FCNTL = 1 << 12,
 	DG_PROCEXIT = 1 << 13,
-	DG_CLONE = 1 << 14,  /* clone, fork ... exit */
+	DG_CLONE = 1 << 14,	/* clone, fork ... exit */
 	DG_CONTAINER = 1 << 15, /* tells of a container */
-	DG_LARGE = 1 << 16,  /* 32-bit lengths */
+	DG_LARGE = 1 << 16,	/* 32-bit lengths */
 };
 
 struct digest_type {
@@ -54,7 +54,7 @@ struct digest {
 	struct digest_type type[EV_CODE_COUNT];
 };
 
-/* ---- types ------------------------------------------------------------------------------------- */
+/* ---- types ---- */
 
 static void type_row(struct digest_type *t, const struct apply_entry *ae, const struct demand *d)
 {
@@ -99,7 +99,8 @@ static void type_fd(struct digest_type *t, unsigned type, const struct demand *d
 		if (d->compat029)
 			return;
 		break;
-	default: break;
+	default:
+		break;
 	}
 	t->fd_param = i->fd_param;
 	if (i->fd_param < 0)
@@ -110,7 +111,7 @@ static void type_fd(struct digest_type *t, unsigned type, const struct demand *d
 		t->flags |= DG_OWN_FD;
 }
 
-/* Once per batch: half a nanosecond per event at most, and nothing to keep in step with the demand. */
+/* Once per batch: half a nanosecond per event, and nothing to keep in step with the demand. */
 static void digest_types(struct digest *g)
 {
 	const struct apply_entry *ae = apply_table(g->d->compat029);
@@ -119,7 +120,8 @@ static void digest_types(struct digest *g)
 		struct digest_type *t = &g->type[i];
 		unsigned traits = type_traits(g->d, i);
 
-		*t = (struct digest_type){.flags = demand_type(g->d, i) ? DG_SELECT : 0, .fd_param = -1};
+		*t = (struct digest_type){.flags = demand_type(g->d, i) ? DG_SELECT : 0,
+					  .fd_param = -1};
 		t->flags |= container_event(i) ? DG_CONTAINER : 0;
 		t->flags |= event_shapes[i].large ? DG_LARGE : 0;
 		type_row(t, &ae[i], g->d);
@@ -135,7 +137,7 @@ static void digest_types(struct digest *g)
 	}
 }
 
-/* ---- slots ------------------------------------------------------------------------------------- */
+/* ---- slots ---- */
 
 static ALWAYS_INLINE uint32_t slot_hash(int64_t tid)
 {
@@ -220,24 +222,25 @@ static NO_INLINE uint32_t slot_find(struct digest *g, int64_t tid, uint32_t idx,
 	return e->slot - 1;
 }
 
-/* ---- one event --------------------------------------------------------------------------------- */
+/* ---- one event ---- */
 
 /* What the loop needs of an event, kept in registers: most events never get a view. */
 struct peek {
 	const uint8_t *h, *lens, *data;
-	uint32_t np;  /* parameters it carries */
+	uint32_t np; /* parameters it carries */
 	uint16_t type;
 	bool large, hidden;
 	bool full; /* the view is there */
 };
 
-static NO_INLINE int peek_odd(const struct digest *g, struct event *e, const uint8_t *b, const char **why)
+static NO_INLINE int peek_odd(const struct digest *g, struct event *e, const uint8_t *b,
+			      const char **why)
 {
 	return event_parse(e, b, load_u32(b + 4), g->codes, why);
 }
 
-static ALWAYS_INLINE int peek_block(const struct digest *g, struct peek *k, struct event *e, const uint8_t *b,
-				    const char **why)
+static ALWAYS_INLINE int peek_block(const struct digest *g, struct peek *k, struct event *e,
+				    const uint8_t *b, const char **why)
 {
 	uint32_t n = load_u32(b + 4);
 	int rc;
@@ -254,8 +257,14 @@ static ALWAYS_INLINE int peek_block(const struct digest *g, struct peek *k, stru
 	rc = peek_odd(g, e, b, why);
 	if (rc != EVENT_OK)
 		return rc;
-	*k = (struct peek){.h = e->hdr, .lens = e->lens, .data = e->data, .np = e->nparams, .type = e->type,
-			   .large = e->large, .hidden = e->hidden, .full = true};
+	*k = (struct peek){.h = e->hdr,
+			   .lens = e->lens,
+			   .data = e->data,
+			   .np = e->nparams,
+			   .type = e->type,
+			   .large = e->large,
+			   .hidden = e->hidden,
+			   .full = true};
 	return EVENT_OK;
 }
 
@@ -269,10 +278,12 @@ static ALWAYS_INLINE struct event *peek_view(struct peek *k, struct event *e)
 
 static ALWAYS_INLINE uint32_t peek_len(const struct peek *k, unsigned i)
 {
-	return UNLIKELY(k->large) ? load_u32(k->lens + 4 * (size_t)i) : load_u16(k->lens + 2 * (size_t)i);
+	return UNLIKELY(k->large) ? load_u32(k->lens + 4 * (size_t)i)
+				  : load_u16(k->lens + 2 * (size_t)i);
 }
 
-static ALWAYS_INLINE bool peek_param(const struct peek *k, unsigned i, const uint8_t **p, uint32_t *len)
+static ALWAYS_INLINE bool peek_param(const struct peek *k, unsigned i, const uint8_t **p,
+				     uint32_t *len)
 {
 	size_t off = 0;
 
@@ -318,7 +329,7 @@ static bool clone_child(const struct peek *k)
 	return peek_i64(k, 0, &res) && res == 0;
 }
 
-/* Command of the fcntl exit k: newer ones carry it, else the enter event does. -1 = not known here. */
+/* Command of the fcntl exit k: newer ones carry it, else the enter event does. -1 = unknown. */
 static int64_t fcntl_cmd(struct digest *g, const struct peek *k, const struct ev_rec *r)
 {
 	struct event enter;
@@ -352,8 +363,8 @@ static int32_t exit_set_fd(struct tslot *s, struct ev_rec *r, int32_t fd)
 }
 
 /* Exits that do more with descriptors than to keep what the enter left. */
-static int32_t exit_fd(struct digest *g, const struct peek *k, const struct digest_type *t, struct tslot *s,
-		       struct ev_rec *r, int32_t before)
+static int32_t exit_fd(struct digest *g, const struct peek *k, const struct digest_type *t,
+		       struct tslot *s, struct ev_rec *r, int32_t before)
 {
 	unsigned i = (unsigned)t->fd_param;
 
@@ -380,8 +391,9 @@ static int32_t exit_fd(struct digest *g, const struct peek *k, const struct dige
 	return before;
 }
 
-static ALWAYS_INLINE void digest_exit(struct digest *g, const struct peek *k, const struct digest_type *t,
-				      struct tslot *s, struct ev_rec *r, uint32_t idx)
+static ALWAYS_INLINE void digest_exit(struct digest *g, const struct peek *k,
+				      const struct digest_type *t, struct tslot *s,
+				      struct ev_rec *r, uint32_t idx)
 {
 	r->pair = s->last_enter ? s->last_enter : s->fresh ? PAIR_NONE : PAIR_CARRY;
 	r->fd = s->last_fd_set ? s->last_fd : s->fresh ? fd_initial(g->d) : EV_FD_CARRY;
@@ -396,8 +408,8 @@ static ALWAYS_INLINE void digest_exit(struct digest *g, const struct peek *k, co
 		r->fd = exit_fd(g, k, t, s, r, r->fd);
 }
 
-static ALWAYS_INLINE void digest_pair(struct digest *g, const struct peek *k, const struct digest_type *t,
-				      struct ev_rec *r, uint32_t idx)
+static ALWAYS_INLINE void digest_pair(struct digest *g, const struct peek *k,
+				      const struct digest_type *t, struct ev_rec *r, uint32_t idx)
 {
 	int64_t tid = load_i64(k->h + 8);
 	struct tslot *s;
@@ -431,16 +443,18 @@ static ALWAYS_INLINE void digest_pair(struct digest *g, const struct peek *k, co
 	}
 }
 
-static ALWAYS_INLINE bool digest_row(struct digest *g, const struct peek *k, const struct digest_type *t,
-				     const struct ev_rec *r)
+static ALWAYS_INLINE bool digest_row(struct digest *g, const struct peek *k,
+				     const struct digest_type *t, const struct ev_rec *r)
 {
 	const uint8_t *p;
 	uint32_t len;
 
 	if ((t->flags & DG_ROW_RES) && !succeeded(k))
 		return false;
-	/* Without an address nothing can change, unless descriptors were passed (recvmsg: parameter 4). */
-	if ((t->flags & DG_ROW_ADDR) && peek_param(k, (unsigned)t->addr_param, &p, &len) && len == 0)
+	/* Without an address nothing can change, unless descriptors were passed (recvmsg: parameter
+	 * 4). */
+	if ((t->flags & DG_ROW_ADDR) && peek_param(k, (unsigned)t->addr_param, &p, &len) &&
+	    len == 0)
 		return k->type == EV_SOCKET_RECVMSG_X && peek_param(k, 4, &p, &len) && len;
 	if (UNLIKELY(t->flags & DG_FCNTL)) {
 		int64_t cmd = fcntl_cmd(g, k, r);
@@ -451,7 +465,7 @@ static ALWAYS_INLINE bool digest_row(struct digest *g, const struct peek *k, con
 	return true;
 }
 
-/* ---- the run ----------------------------------------------------------------------------------- */
+/* ---- the run ---- */
 
 static void digest_bad(struct batch *b, uint32_t off, const char *why)
 {
@@ -494,7 +508,8 @@ static int digest_alloc(struct batch *b, bool rows)
 	return 0;
 }
 
-/* pairs: the demand wants slots and rows. A copy of the loop for each, so that neither tests for the other. */
+/* pairs: the demand wants slots and rows. A copy of the loop for each, so that neither tests for
+ * the other. */
 static ALWAYS_INLINE void digest_loop(struct digest *g, const bool pairs)
 {
 	struct batch *b = g->b;
@@ -523,7 +538,8 @@ static ALWAYS_INLINE void digest_loop(struct digest *g, const bool pairs)
 			r->flags = ER_HIDDEN;
 		if (UNLIKELY(t->flags & DG_CONTAINER) && !digest_container(b, peek_view(&k, &e), r))
 			break;
-		if ((t->flags & DG_SELECT) && (!pred->fn || pred->fn(pred->ctx, peek_view(&k, &e)))) {
+		if ((t->flags & DG_SELECT) &&
+		    (!pred->fn || pred->fn(pred->ctx, peek_view(&k, &e)))) {
 			r->flags |= ER_SELECTED;
 			nselected++;
 		}

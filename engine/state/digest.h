@@ -1,15 +1,20 @@
-/* The digest step: decode headers, number events, find each thread's enter/exit pairs inside the run,
- * collect the rows that apply must see. Pure function of the run and the demand: any worker.
+/* The digest step: decode headers, number events, find each thread's enter/exit pairs inside the
+ * run, collect the rows that apply must see. Pure function of the run and the demand: any worker.
  *
- * fd of an event record ("last fd", facts: state-rules.md section 2): enter events: parameter 0 if the
- * type has USES_FD, else none. Exit events: what the enter left; an exit that creates descriptors
- * (open, socket, dup, accept, pipe: the second one, ...) with a result >= 0 sets it to the new number,
- * and that stays the thread's last fd. copy_file_range exits take parameter 1. In the default mode
- * (not compat) an exit that carries its fd as a parameter (event_info.fd_param) takes it from there.
- * While a thread has no earlier event in this batch its pair is PAIR_CARRY and the fd may be
- * EV_FD_CARRY: bind.h completes both from the slot.
+ * The thread's last enter is reset by every even code without SKIPPARSERESET, except switch (which
+ * comes between a call's enter and exit), as in 0.29.3.
  *
- * The "last enter" of a thread is reset by every even code without SKIPPARSERESET, as in 0.29.3. */
+ * fd of an event record, the thread's "last fd" (facts: state-rules.md section 2): enter events:
+ * parameter 0 if the type has USES_FD, else none. Exit events: what the enter left; one that
+ * creates descriptors (open, socket, dup, accept, pipe: the second one, ...) with a result >= 0
+ * sets it to the new number, and that stays the thread's last fd; copy_file_range and getsockopt
+ * set it to parameter
+ * 1. In the default mode an exit that no enter pairs with takes it from its own parameter
+ * (event_info.fd_param) for itself alone.
+ *
+ * What depends on earlier batches is marked (PAIR_CARRY, EV_FD_CARRY, ER_OWN_FD) and completed from
+ * the slot by bind.h; what depends on the tables (does the descriptor that is copied exist?) is
+ * guessed and corrected by apply. */
 #ifndef BURIN_STATE_DIGEST_H
 #define BURIN_STATE_DIGEST_H
 

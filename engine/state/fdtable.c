@@ -1,9 +1,11 @@
 /* Descriptor tables.
  *
- *   fd_table -> directory (open-addressed by fd / 16) -> block of 16 slots -> newest fd_ver -> prev ...
+ *   fd_table -> directory (open-addressed by fd / 16) -> block of 16 slots -> newest fd_ver -> prev
+ * ...
  *
- * After a fork both processes hold the same blocks; whoever changes one first takes a copy. A closed descriptor is a
- * tombstone version, so that older batches still find what was there. Apply turn, except the readers at the end. */
+ * After a fork both processes hold the same blocks; whoever changes one first takes a copy. A
+ * closed descriptor is a tombstone version, so that older batches still find what was there. Apply
+ * turn, except the readers at the end. */
 #include <errno.h>
 #include <stddef.h>
 
@@ -73,13 +75,15 @@ void fd_table_free(struct state *st, void *p)
 	pool_put(&st->fdtable_pool, ft);
 }
 
-/* The entry of key, or the free one where it would go. Descriptors are dense: small keys are their own hash. */
+/* The entry of key, or the free one where it would go. Descriptors are dense: small keys are their
+ * own hash. */
 static ALWAYS_INLINE struct fd_dirent *fd_dir_find(struct fd_dir *dir, uint32_t key)
 {
 	for (uint32_t i = key + (key >> 6) * 0x9E3779B1u;; i++) {
 		struct fd_dirent *e = &dir->e[i & dir->mask];
 
-		/* acquire: pairs with the release in fd_block_put_new and fd_block_own; key is set before. */
+		/* acquire: pairs with the release in fd_block_put_new and fd_block_own; key is set
+		 * before. */
 		if (!atomic_load_explicit(&e->blk, memory_order_acquire) || e->key == key)
 			return e;
 	}
@@ -235,7 +239,8 @@ struct fd_ver *fd_find(struct fd_table *ft, int64_t fd)
 	dir = atomic_load_explicit(&ft->dir, memory_order_relaxed);
 	if (!dir)
 		return NULL;
-	b = atomic_load_explicit(&fd_dir_find(dir, (uint32_t)fd / FD_BLOCK_SLOTS)->blk, memory_order_relaxed);
+	b = atomic_load_explicit(&fd_dir_find(dir, (uint32_t)fd / FD_BLOCK_SLOTS)->blk,
+				 memory_order_relaxed);
 	f = b ? atomic_load_explicit(&b->v[fd % FD_BLOCK_SLOTS], memory_order_relaxed) : NULL;
 	return f && f->kind != FDK_CLOSED ? f : NULL;
 }
@@ -375,15 +380,18 @@ struct fd_table *fd_table_clone(struct apply *a, struct fd_table *ft)
 }
 
 void fds_each_now(struct apply *a, struct fd_table *ft,
-		  void (*fn)(struct apply *a, struct fd_table *ft, int64_t fd, const struct fd_ver *f))
+		  void (*fn)(struct apply *a, struct fd_table *ft, int64_t fd,
+			     const struct fd_ver *f))
 {
 	struct fd_dir *dir = atomic_load_explicit(&ft->dir, memory_order_relaxed);
 
 	/* fn may replace blocks, but adds no key: dir stays. */
 	for (uint32_t i = 0; dir && i <= dir->mask; i++) {
 		for (unsigned k = 0; k < FD_BLOCK_SLOTS; k++) {
-			struct fd_block *b = atomic_load_explicit(&dir->e[i].blk, memory_order_relaxed);
-			struct fd_ver *f = b ? atomic_load_explicit(&b->v[k], memory_order_relaxed) : NULL;
+			struct fd_block *b =
+				atomic_load_explicit(&dir->e[i].blk, memory_order_relaxed);
+			struct fd_ver *f =
+				b ? atomic_load_explicit(&b->v[k], memory_order_relaxed) : NULL;
 
 			if (f && f->kind != FDK_CLOSED)
 				fn(a, ft, (int64_t)dir->e[i].key * FD_BLOCK_SLOTS + k, f);
@@ -410,8 +418,8 @@ static struct fd_dir *dir_of(const struct thread *owner)
 	return ft ? atomic_load_explicit(&ft->dir, memory_order_acquire) : NULL;
 }
 
-const struct fd_ver *state_fd_at(const struct state_root *r, struct thread *t, const struct thread_ver *v, int64_t fd,
-				 uint64_t ord)
+const struct fd_ver *state_fd_at(const struct state_root *r, struct thread *t,
+				 const struct thread_ver *v, int64_t fd, uint64_t ord)
 {
 	if (v->flags & PPM_CL_CLONE_FILES)
 		t = state_main_at(r, t, v, ord);
@@ -425,7 +433,8 @@ struct fd_ver *_Atomic *thread_fd_slot(const struct thread *owner, int64_t fd)
 
 	if (!dir)
 		return NULL;
-	b = atomic_load_explicit(&fd_dir_find(dir, (uint32_t)fd / FD_BLOCK_SLOTS)->blk, memory_order_acquire);
+	b = atomic_load_explicit(&fd_dir_find(dir, (uint32_t)fd / FD_BLOCK_SLOTS)->blk,
+				 memory_order_acquire);
 	return b ? &b->v[fd % FD_BLOCK_SLOTS] : NULL;
 }
 
@@ -443,8 +452,8 @@ static int key_cmp(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-int state_fds_each(const struct state_root *r, struct thread *t, const struct thread_ver *v, uint64_t ord,
-		   int (*fn)(void *ctx, int fd, const struct fd_ver *f), void *ctx)
+int state_fds_each(const struct state_root *r, struct thread *t, const struct thread_ver *v,
+		   uint64_t ord, int (*fn)(void *ctx, int fd, const struct fd_ver *f), void *ctx)
 {
 	struct fd_dir *dir;
 	uint32_t *keys, n = 0;
@@ -464,8 +473,8 @@ int state_fds_each(const struct state_root *r, struct thread *t, const struct th
 	qsort(keys, n, sizeof(*keys), key_cmp);
 	for (uint32_t i = 0; i < n * FD_BLOCK_SLOTS && !rc; i++) {
 		int fd = (int)(keys[i / FD_BLOCK_SLOTS] * FD_BLOCK_SLOTS + i % FD_BLOCK_SLOTS);
-		struct fd_block *b =
-			atomic_load_explicit(&fd_dir_find(dir, keys[i / FD_BLOCK_SLOTS])->blk, memory_order_acquire);
+		struct fd_block *b = atomic_load_explicit(
+			&fd_dir_find(dir, keys[i / FD_BLOCK_SLOTS])->blk, memory_order_acquire);
 		const struct fd_ver *f = slot_at(&b->v[i % FD_BLOCK_SLOTS], ord);
 
 		if (f)

@@ -1,5 +1,6 @@
-/* Who names whom: how many live threads name a thread as their main thread, and how many as their parent. The first is
- * kept as of every event, for proc.nchilds and the like; the second only tells whether children must be looked for. */
+/* Who names whom: how many live threads name a thread as their main thread, and how many as their
+ * parent. The first is kept as of every event, for proc.nchilds and the like; the second only tells
+ * whether children must be looked for. */
 #include "state/state_priv.h"
 
 /* One value of a main thread's number of other threads. */
@@ -43,7 +44,8 @@ static void kin_set(struct apply *a, struct thread *t, uint32_t n, uint64_t ord)
 	if (n == (old ? old->nthreads : 0))
 		return;
 	if (old && old->ord == ord) {
-		old->nthreads = n; /* readers of older batches look at nothing but ord, prev and skip */
+		old->nthreads =
+			n; /* readers of older batches look at nothing but ord, prev and skip */
 		return;
 	}
 	k = pool_get(&a->st->kin_pool);
@@ -62,7 +64,7 @@ static void kin_set(struct apply *a, struct thread *t, uint32_t n, uint64_t ord)
 		state_retire(a->st, kin_ver_free, old);
 }
 
-/* ---- threads whose main thread has no entry --------------------------------------------------------- */
+/* ---- threads whose main thread has no entry ---- */
 
 struct orphan {
 	int64_t pid;
@@ -136,7 +138,7 @@ static uint32_t orphans_take(struct state_root *r, int64_t pid)
 	return n;
 }
 
-/* ---- counting ---------------------------------------------------------------------------------------- */
+/* ---- counting ---- */
 
 void kin_count(struct apply *a, struct thread *t, const struct thread_ver *v, int by, uint64_t ord)
 {
@@ -161,7 +163,8 @@ void kin_inherit(struct apply *a, struct thread *t)
 {
 	struct thread *old = atomic_load_explicit(&t->older, memory_order_relaxed);
 
-	/* Children of a tid whose entry is gone are none of the new one's, unless that replaces a living entry. */
+	/* Children of a tid whose entry is gone are none of the new one's, unless that replaces a
+	 * living entry. */
 	if (old && atomic_load_explicit(&old->death, memory_order_relaxed) == a->ord)
 		thread_priv(t)->nchilds = thread_priv(old)->nchilds;
 	kin_set(a, t, orphans_take(a->root, t->tid), a->ord);

@@ -41,10 +41,13 @@ void path_cache_begin(struct path_cache *p, uint64_t last_ord)
 
 static uint32_t path_hash(const struct thread *owner, int32_t what)
 {
-	return (uint32_t)((((uintptr_t)owner >> 5) + (uint32_t)what * 0x9E3779B1u) * 0x9E3779B97F4A7C15u >> 32);
+	return (uint32_t)((((uintptr_t)owner >> 5) + (uint32_t)what * 0x9E3779B1u) *
+				  0x9E3779B97F4A7C15u >>
+			  32);
 }
 
-static struct path_entry *path_place(const struct path_cache *p, const struct thread *owner, int32_t what)
+static struct path_entry *path_place(const struct path_cache *p, const struct thread *owner,
+				     int32_t what)
 {
 	for (uint32_t i = path_hash(owner, what);; i++) {
 		struct path_entry *e = &p->tab[i & p->mask];
@@ -96,7 +99,8 @@ static bool path_push(struct path_cache *p, const struct ver_head *v)
 	return true;
 }
 
-bool path_walk(struct path_cache *p, struct path_entry *e, const struct ver_head *newest, uint64_t ord)
+bool path_walk(struct path_cache *p, struct path_entry *e, const struct ver_head *newest,
+	       uint64_t ord)
 {
 	const struct ver_head *v = newest;
 	uint32_t start = p->nvec;

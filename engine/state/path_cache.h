@@ -1,7 +1,8 @@
-/* Versions as of ascending events. Looking for the version of event e from the newest one backwards costs a step for
- * every later change, again for every event. Here the way is walked once per batch and then followed forwards: the
- * versions between the first event that asked and the end of the batch are noted, newest first, and a cursor moves
- * along. One owner, one batch at a time; entries are valid while the batch is pinned. */
+/* Versions as of ascending events. Looking for the version of event e from the newest one backwards
+ * costs a step for every later change, again for every event. Here the way is walked once per batch
+ * and then followed forwards: the versions between the first event that asked and the end of the
+ * batch are noted, newest first, and a cursor moves along. One owner, one batch at a time; entries
+ * are valid while the batch is pinned. */
 #ifndef BURIN_STATE_PATH_CACHE_H
 #define BURIN_STATE_PATH_CACHE_H
 
@@ -40,7 +41,8 @@ void path_cache_free(struct path_cache *p);
 void path_cache_begin(struct path_cache *p, uint64_t last_ord); /* forgets everything */
 struct path_entry *path_entry(struct path_cache *p, const struct thread *owner, int32_t what);
 /* Notes the way from newest to the version of ord; false when memory is out. */
-bool path_walk(struct path_cache *p, struct path_entry *e, const struct ver_head *newest, uint64_t ord);
+bool path_walk(struct path_cache *p, struct path_entry *e, const struct ver_head *newest,
+	       uint64_t ord);
 
 /* Known already? Then *v is the version as of ord, which may be NULL. */
 static ALWAYS_INLINE bool path_find(struct path_cache *p, struct path_entry *e, uint64_t ord,

@@ -1,5 +1,6 @@
-/* Pools of fixed-size objects: one owner at a time (the apply turn), a free list in front of slabs that are given back
- * when the pool ends. In sanitizer builds every object is its own malloc, so that a use after free is caught. */
+/* Pools of fixed-size objects: one owner at a time (the apply turn), a free list in front of slabs
+ * that are given back when the pool ends. In sanitizer builds every object is its own malloc, so
+ * that a use after free is caught. */
 #ifndef BURIN_STATE_POOL_H
 #define BURIN_STATE_POOL_H
 
@@ -20,7 +21,7 @@
 
 struct pool_slab;
 struct pool {
-	void **free; /* each free object starts with a pointer to the next */
+	void **free;	/* each free object starts with a pointer to the next */
 	char *at, *end; /* untouched part of the newest slab */
 	struct pool_slab *slabs;
 	size_t size; /* of an object, bytes, a multiple of 16 */

@@ -1,8 +1,9 @@
-/* The one place that includes liburcu (QSBR flavour), with what ThreadSanitizer must be told: Debian's library is not
- * annotated, so the edge from a reader's quiescent state to the callback after the grace period is drawn here.
+/* The one place that includes liburcu (QSBR flavour), with what ThreadSanitizer must be told:
+ * Debian's library is not annotated, so the edge from a reader's quiescent state to the callback
+ * after the grace period is drawn here.
  *
- * Readers are the workers: inside a read-side section from registration to unregistration, except between
- * state_rcu_offline and state_rcu_online; every batch ends with a quiescent state. */
+ * Readers are the workers: inside a read-side section from registration to unregistration, except
+ * between state_rcu_offline and state_rcu_online; every batch ends with a quiescent state. */
 #ifndef BURIN_STATE_RCU_H
 #define BURIN_STATE_RCU_H
 
@@ -26,10 +27,11 @@ void __tsan_release(void *addr);
 #define RCU_TSAN_RELEASE(p) ((void)(p))
 #endif
 
-/* rcu_assign_pointer and rcu_dereference as C11 atomics: the same instructions, and visible to the sanitizer. The release
- * pairs with the acquire: a reader that sees the pointer sees what it points to. */
+/* rcu_assign_pointer and rcu_dereference as C11 atomics: the same instructions, and visible to the
+ * sanitizer. The release pairs with the acquire: a reader that sees the pointer sees what it points
+ * to. */
 #define state_rcu_publish(pp, v) atomic_store_explicit((pp), (v), memory_order_release)
-#define state_rcu_deref(pp)	 atomic_load_explicit((pp), memory_order_acquire)
+#define state_rcu_deref(pp) atomic_load_explicit((pp), memory_order_acquire)
 
 static inline void state_rcu_register(void)
 {
@@ -54,13 +56,15 @@ static inline void state_rcu_online(void)
 {
 	urcu_qsbr_thread_online();
 }
-/* fn runs in liburcu's thread after every worker has been quiescent. obj: any address that stands for the callback. */
+/* fn runs in liburcu's thread after every worker has been quiescent. obj: any address that stands
+ * for the callback. */
 static inline void state_rcu_call(struct rcu_head *h, void (*fn)(struct rcu_head *h), void *obj)
 {
 	RCU_TSAN_RELEASE(obj);
 	urcu_qsbr_call_rcu(h, fn);
 }
-/* First things in such a callback: what the caller of state_rcu_call wrote, and what the readers have read. */
+/* First things in such a callback: what the caller of state_rcu_call wrote, and what the readers
+ * have read. */
 static inline void state_rcu_called(void *obj)
 {
 	RCU_TSAN_ACQUIRE(obj);

@@ -1,9 +1,10 @@
 /* Memory that older batches may still read: the retire lists.
  *
- * What apply supersedes while it applies batch b goes on b's list and is freed once every batch up to b is released
- * (state_reclaim). Hash nodes and arrays need more, since a reader of a later batch may walk past them while they are
- * being unlinked: when their turn comes they are unlinked and go into a limbo that RCU's grace period ends. With one
- * worker there is no such reader and they are freed at once. */
+ * What apply supersedes while it applies batch b goes on b's list and is freed once every batch up
+ * to b is released (state_reclaim). Hash nodes and arrays need more, since a reader of a later
+ * batch may walk past them while they are being unlinked: when their turn comes they are unlinked
+ * and go into a limbo that RCU's grace period ends. With one worker there is no such reader and
+ * they are freed at once. */
 #include <stdlib.h>
 
 #include "state/rcu.h"
@@ -69,7 +70,8 @@ static struct retire_batch *retire_list_now(struct state *st)
 	return l;
 }
 
-/* Without memory for the list the run ends with the present row (st->failed); what that retires waits for the end. */
+/* Without memory for the list the run ends with the present row (st->failed); what that retires
+ * waits for the end. */
 static void retire_late(struct state *st, void (*fn)(struct state *st, void *p), void *p)
 {
 	st->failed = true;

@@ -1,4 +1,5 @@
-/* The tables at the start of a section, from its metadata blocks. Apply turn; nobody reads the root yet. */
+/* The tables at the start of a section, from its metadata blocks. Apply turn; nobody reads the root
+ * yet. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -57,8 +58,11 @@ static void load_numbers(struct thread_ver *v, const struct meta_thread *m)
 
 static void load_vol(struct apply *a, struct thread *t, const struct meta_thread *m)
 {
-	struct thread_vol vol = {.vmsize_kb = m->vmsize_kb, .vmrss_kb = m->vmrss_kb, .vmswap_kb = m->vmswap_kb,
-				 .pfmajor = m->pfmajor, .pfminor = m->pfminor};
+	struct thread_vol vol = {.vmsize_kb = m->vmsize_kb,
+				 .vmrss_kb = m->vmrss_kb,
+				 .vmswap_kb = m->vmswap_kb,
+				 .pfmajor = m->pfmajor,
+				 .pfminor = m->pfminor};
 
 	if (a->d->bits & DEMAND_VOLATILE)
 		thread_vol_set(a, t, &vol);
@@ -102,7 +106,8 @@ static int load_thread(void *ctx, const struct meta_thread *m)
 
 static bool kind_is_inet(unsigned kind)
 {
-	return kind == FDK_IPV4 || kind == FDK_IPV6 || kind == FDK_IPV4_SERV || kind == FDK_IPV6_SERV;
+	return kind == FDK_IPV4 || kind == FDK_IPV6 || kind == FDK_IPV4_SERV ||
+	       kind == FDK_IPV6_SERV;
 }
 
 static int load_fd(void *ctx, const struct meta_fd *m)
@@ -195,7 +200,8 @@ static int load_list_begin(void *ctx, uint32_t block_type)
 	struct apply *a = &((struct load *)ctx)->a;
 	struct state_root *r = a->root;
 
-	if (block_type == BLK_IL_V1 || block_type == BLK_IL_V2 || block_type == (uint32_t)BLK_IL_INT) {
+	if (block_type == BLK_IL_V1 || block_type == BLK_IL_V2 ||
+	    block_type == (uint32_t)BLK_IL_INT) {
 		while (r->nifaces)
 			free((char *)r->ifaces[--r->nifaces].name);
 		return 0;
@@ -204,7 +210,7 @@ static int load_list_begin(void *ctx, uint32_t block_type)
 	return 0;
 }
 
-/* ---- roles of the ipv4 sockets of the process list (facts: "Sockets from the FDL blocks") ---------- */
+/* ---- roles of the ipv4 sockets of the process list (facts: "Sockets from the FDL blocks") ---- */
 
 struct port_set {
 	uint64_t bit[65536 / 64];

@@ -1,6 +1,6 @@
-/* Reference-counted texts. Counts are plain integers: only the apply turn touches them. A text is freed with its last
- * reference at once: readers reach it only through a version, and versions keep their reference until they are
- * reclaimed. */
+/* Reference-counted texts. Counts are plain integers: only the apply turn touches them. A text is
+ * freed with its last reference at once: readers reach it only through a version, and versions keep
+ * their reference until they are reclaimed. */
 #include <stdlib.h>
 
 #include "state/state_priv.h"

@@ -1,5 +1,5 @@
-/* The batch's threads: what each brings from earlier batches and leaves to later ones, and the corrections to what the
- * digest could only guess. Apply turn. */
+/* The batch's threads: what each brings from earlier batches and leaves to later ones, and the
+ * corrections to what the digest could only guess. Apply turn. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -14,7 +14,8 @@ int32_t rec_last_fd(const struct batch *b, const struct ev_rec *r, const struct 
 	if (r->slot == UINT32_MAX || (r->fd != EV_FD_CARRY && !(r->flags & ER_OWN_FD)))
 		return r->fd;
 	carry = b->slots[r->slot].carry;
-	if ((r->flags & ER_OWN_FD) && !(r->pair == PAIR_CARRY && carry && carry->type + 1 == r->type)) {
+	if ((r->flags & ER_OWN_FD) &&
+	    !(r->pair == PAIR_CARRY && carry && carry->type + 1 == r->type)) {
 		if (type_flags(d, r->type) & EF_CREATES_FD)
 			return EV_FD_NONE; /* it failed */
 		block_event(&e, b, r->off);
@@ -38,7 +39,7 @@ void slots_begin(struct state *st, struct batch *b)
 	}
 }
 
-/* ---- open enters ------------------------------------------------------------------------------- */
+/* ---- open enters ---- */
 
 static uint64_t rec_ts(const struct batch *b, const struct ev_rec *r)
 {
@@ -60,7 +61,8 @@ static bool open_copy_block(struct open_enter *o, const uint8_t *p, uint32_t len
 }
 
 /* used: an exit has used up what the event says. */
-static bool open_from_event(struct state *st, struct open_enter *o, const struct batch *b, uint32_t idx, bool used)
+static bool open_from_event(struct state *st, struct open_enter *o, const struct batch *b,
+			    uint32_t idx, bool used)
 {
 	const struct ev_rec *r = &b->ev[idx];
 	const uint8_t *p = b->data + r->off;
@@ -86,7 +88,8 @@ static bool open_from_carry(struct open_enter *o, const struct open_enter *c, bo
 }
 
 /* What the slot leaves to the next batch; NULL with *same: nothing has changed. */
-static struct open_enter *slot_open(struct state *st, const struct batch *b, const struct tslot *s, bool *same)
+static struct open_enter *slot_open(struct state *st, const struct batch *b, const struct tslot *s,
+				    bool *same)
 {
 	const struct open_enter *c = s->fresh ? NULL : s->carry;
 	struct open_enter *o;
@@ -140,7 +143,8 @@ void slots_end(struct state *st, struct batch *b)
 		if (!s->thread || !thread_alive(s->thread)) /* else it is the newest */
 			s->thread = table_newest(b->root, s->tid);
 		/* One that was dead before this batch may go while the batch is still read. */
-		if (s->thread && atomic_load_explicit(&s->thread->death, memory_order_relaxed) <= b->first_ord)
+		if (s->thread &&
+		    atomic_load_explicit(&s->thread->death, memory_order_relaxed) <= b->first_ord)
 			s->thread = NULL;
 		if (!s->thread || !thread_alive(s->thread)) {
 			if ((st->d->bits & DEMAND_THREADS) || !(s->last_enter || s->last_fd_set))
@@ -155,7 +159,7 @@ void slots_end(struct state *st, struct batch *b)
 	}
 }
 
-/* ---- corrections --------------------------------------------------------------------------------- */
+/* ---- corrections ---- */
 
 /* What the thread's last fd was before event idx, whose enter does not tell. */
 int64_t slots_fd_before(const struct batch *b, uint32_t idx, const struct demand *d)
@@ -184,7 +188,7 @@ void slots_fix_fd(struct batch *b, uint32_t idx, int64_t fd, bool sets)
 	struct tslot *s = &b->slots[slot];
 
 	b->ev[idx].fd = is;
-	b->ev[idx].flags &= (uint16_t)~(ER_OWN_FD | ER_SETS_FD | ER_LOCAL_FD);
+	b->ev[idx].flags &= (uint16_t) ~(ER_OWN_FD | ER_SETS_FD | ER_LOCAL_FD);
 	b->ev[idx].flags |= sets ? ER_SETS_FD : 0;
 	for (uint32_t i = idx + 1; i < b->nev; i++) {
 		struct ev_rec *r = &b->ev[i];
@@ -238,8 +242,10 @@ static bool own_fd_param(const struct batch *b, const struct ev_rec *r)
 	return i >= 0 && e.nparams > i;
 }
 
-/* An exit behind the cut: nothing pairs with it, and of the last fd only what later exits set is left. */
-static void exit_cut(const struct batch *b, const struct demand *d, struct ev_rec *r, int32_t *fd, bool *exited)
+/* An exit behind the cut: nothing pairs with it, and of the last fd only what later exits set is
+ * left. */
+static void exit_cut(const struct batch *b, const struct demand *d, struct ev_rec *r, int32_t *fd,
+		     bool *exited)
 {
 	r->pair = PAIR_NONE;
 	r->flags &= (uint16_t)~ER_PAIRED;
@@ -256,8 +262,8 @@ static void exit_cut(const struct batch *b, const struct demand *d, struct ev_re
 	else if (!(r->flags & ER_LOCAL_FD))
 		r->fd = *fd;
 	/* Unpaired, it is on its own now: see exit_fd in digest.c. */
-	if ((d->bits & DEMAND_FDS) && !d->compat029 && (r->type & 1) && !(r->flags & (ER_SETS_FD | ER_LOCAL_FD)) &&
-	    own_fd_param(b, r))
+	if ((d->bits & DEMAND_FDS) && !d->compat029 && (r->type & 1) &&
+	    !(r->flags & (ER_SETS_FD | ER_LOCAL_FD)) && own_fd_param(b, r))
 		r->flags |= ER_OWN_FD;
 }
 

@@ -103,8 +103,8 @@ static void root_free_threads(struct state *st, struct state_root *r)
 		for (uint32_t i = 0; tab && i <= tab->mask; i++) {
 			struct thread *t = table_entry(tab, i), *older;
 
-			/* Dead ones are on retire lists, which have run before their root's turn comes; only at the
-			 * end of the run is there nobody left to reap them. */
+			/* Dead ones are on retire lists, which have run before their root's turn
+			 * comes; only at the end of the run is there nobody left to reap them. */
 			for (; t; t = older) {
 				older = atomic_load_explicit(&t->older, memory_order_relaxed);
 				thread_free(st, t);

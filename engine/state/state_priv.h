@@ -1,7 +1,7 @@
 /* Layout of the tables: the machinery's side of engine/state (handlers use state_int.h).
  *
- * Everything here is written by the holder of the apply turn. Readers of older batches follow the _Atomic pointers at
- * the same time; how that stays safe is told in state.h. */
+ * Everything here is written by the holder of the apply turn. Readers of older batches follow the
+ * _Atomic pointers at the same time; how that stays safe is told in state.h. */
 #ifndef BURIN_STATE_STATE_PRIV_H
 #define BURIN_STATE_STATE_PRIV_H
 
@@ -23,9 +23,9 @@ struct limbo;
 
 /* ---- tid -> thread (table.c) ---- */
 struct tid_table {
-	uint32_t mask;	 /* IMMUTABLE */
-	uint32_t used;	 /* OWNED_BY(apply): entries not NULL, tombstones included */
-	uint32_t live;	 /* OWNED_BY(apply): entries that hold a thread */
+	uint32_t mask; /* IMMUTABLE */
+	uint32_t used; /* OWNED_BY(apply): entries not NULL, tombstones included */
+	uint32_t live; /* OWNED_BY(apply): entries that hold a thread */
 	struct thread *_Atomic e[];
 };
 
@@ -36,10 +36,12 @@ struct orphans;
 struct thread_priv {
 	struct thread pub; /* first */
 	struct state_root *root;
-	struct kin_ver *_Atomic kin; /* newest first: how many live threads name it as their main thread; NULL = none */
-	uint32_t nchilds; /* OWNED_BY(apply): live threads that name it as their parent; 0 = none has to be looked for */
-	bool exited; /* a main thread that is kept for its remaining threads */
-	bool reaper; /* prctl(PR_SET_CHILD_SUBREAPER) */
+	struct kin_ver *_Atomic kin; /* newest first: how many live threads name it as their main
+					thread; NULL = none */
+	uint32_t nchilds; /* OWNED_BY(apply): live threads that name it as their parent; 0 = none
+			     has to be looked for */
+	bool exited;	  /* a main thread that is kept for its remaining threads */
+	bool reaper;	  /* prctl(PR_SET_CHILD_SUBREAPER) */
 };
 static inline struct thread_priv *thread_priv(struct thread *t)
 {
@@ -53,11 +55,12 @@ struct state_root {
 	struct tid_table *RCU_PTR _Atomic shard[STATE_SHARDS];
 	struct id_table *_Atomic users, *_Atomic groups;
 	struct container_table *_Atomic containers;
-	struct iface *ifaces; /* IMMUTABLE once the section's metadata is read; so are machine and texts */
+	struct iface *ifaces; /* IMMUTABLE once the section's metadata is read; so are machine and
+				 texts */
 	unsigned nifaces, ifaces_cap;
 	struct machine_info machine;
 	bool newest_writer;
-	struct orphans *orphans; /* OWNED_BY(apply): kin.c */
+	struct orphans *orphans;	/* OWNED_BY(apply): kin.c */
 	struct state_root *prev, *next; /* all roots of the run */
 };
 
@@ -67,8 +70,8 @@ struct fd_block {
 	struct fd_ver *_Atomic v[FD_BLOCK_SLOTS];
 };
 struct fd_dirent {
-	uint32_t key;			/* fd / 16; IMMUTABLE once blk is set */
-	struct fd_block *_Atomic blk;	/* NULL = free */
+	uint32_t key;		      /* fd / 16; IMMUTABLE once blk is set */
+	struct fd_block *_Atomic blk; /* NULL = free */
 };
 struct fd_dir {
 	uint32_t mask, n;
@@ -88,19 +91,20 @@ struct state {
 	uint64_t seq; /* of the batch being applied: where retired things go */
 	struct state_root *root, *roots;
 	/* pools */
-	struct pool kin_pool, thread_pool, ver_pool, vol_pool, fdver_pool, fdblock_pool, fdtable_pool, open_pool;
+	struct pool kin_pool, thread_pool, ver_pool, vol_pool, fdver_pool, fdblock_pool,
+		fdtable_pool, open_pool;
 	struct pool rstr_pool[RSTR_CLASSES];
 	/* retire.c */
 	struct retire_batch *retire_head, *retire_tail;
 	struct retire_chunk *spare_chunks;
-	struct retire_item late[64];	/* what no memory was left for: freed at the end */
+	struct retire_item late[64]; /* what no memory was left for: freed at the end */
 	unsigned nlate;
-	struct limbo *limbo;		/* filling */
-	struct limbo *_Atomic ripe;	/* grace period over: pushed by liburcu's thread */
-	sem_t ripened;			/* posted for every list that becomes ripe */
-	uint64_t sealed;		/* lists handed to RCU: as many posts must come before the end */
-	char rcu_sync;			/* address only: see rcu.h */
-	/* rows that apply adds while it runs: indices in ev[] of events that must see a placeholder */
+	struct limbo *limbo;	    /* filling */
+	struct limbo *_Atomic ripe; /* grace period over: pushed by liburcu's thread */
+	sem_t ripened;		    /* posted for every list that becomes ripe */
+	uint64_t sealed; /* lists handed to RCU: as many posts must come before the end */
+	char rcu_sync;	 /* address only: see rcu.h */
+	/* rows that apply adds while it runs: indices of events that must see a placeholder */
 	uint32_t *extra;
 	uint32_t nextra, extra_cap, extra_at;
 	bool failed; /* memory is out: the batch cannot be applied */
@@ -110,18 +114,18 @@ struct state {
 };
 
 /* ---- retire.c ---- */
-/* Like state_retire, but beyond the batches also a grace period must pass: for hash nodes and arrays. Called while
- * retired things are being freed, or by apply itself (old arrays). */
+/* Like state_retire, but beyond the batches also a grace period must pass: for hash nodes and
+ * arrays. Called while retired things are being freed, or by apply itself (old arrays). */
 void state_limbo(struct state *st, void (*fn)(struct state *st, void *p), void *p);
-void retire_seal(struct state *st);	 /* hands the filled limbo to RCU (or frees it) and frees what is ripe */
-void retire_drain(struct state *st);	 /* everything, at the end: no reader is left */
+void retire_seal(struct state *st);  /* hands the limbo to RCU and frees what is ripe */
+void retire_drain(struct state *st); /* everything, at the end: no reader is left */
 void rstr_free(struct state *st, struct rstr *s);
 
 /* ---- table.c ---- */
 struct thread *table_newest(const struct state_root *r, int64_t tid); /* dead ones too; NULL */
-int table_insert(struct state_root *r, struct thread *t);	      /* replaces an entry of the same tid */
+int table_insert(struct state_root *r, struct thread *t); /* replaces an entry of the same tid */
 void table_unlink(struct state_root *r, struct thread *t);
-struct thread *table_entry(const struct tid_table *tab, uint32_t i);  /* newest of entry i; NULL */
+struct thread *table_entry(const struct tid_table *tab, uint32_t i); /* newest of entry i; NULL */
 void table_fini(struct state_root *r); /* frees the arrays, not the threads */
 
 /* ---- thread.c ---- */
@@ -132,13 +136,16 @@ static inline bool thread_alive(const struct thread *t)
 struct thread *thread_new(struct state *st, struct state_root *r, int64_t tid, uint64_t birth);
 void thread_free(struct state *st, void *t); /* with its versions; nobody reads it any more */
 struct thread *thread_placeholder(struct apply *a, int64_t tid);
-/* Sets pid and ptid of a version under edit of a live thread, with the counts of those they name. */
-void thread_relate(struct apply *a, struct thread *t, struct thread_ver *v, int64_t pid, int64_t ptid);
+/* Sets pid and ptid of a version under edit, with the counts of those they name. */
+void thread_relate(struct apply *a, struct thread *t, struct thread_ver *v, int64_t pid,
+		   int64_t ptid);
 /* Calls fn for every live thread; fn may kill and edit threads, not make any. */
-void threads_each_now(struct apply *a, void (*fn)(struct apply *a, struct thread *t, void *ctx), void *ctx);
+void threads_each_now(struct apply *a, void (*fn)(struct apply *a, struct thread *t, void *ctx),
+		      void *ctx);
 /* cwd becomes path, taken relative to the present cwd. */
 void thread_set_cwd(struct apply *a, struct thread_ver *v, const char *path, size_t len);
-void thread_set_container(struct apply *a, struct thread_ver *v); /* from the cgroups, if demanded */
+void thread_set_container(struct apply *a,
+			  struct thread_ver *v); /* from the cgroups, if demanded */
 static inline struct thread_vol thread_vol_now(struct thread *t)
 {
 	const struct thread_vol *v = atomic_load_explicit(&t->vol, memory_order_relaxed);
@@ -158,30 +165,35 @@ void kin_free(struct state *st, struct thread *t);
 void kin_root_free(struct state_root *r);
 /* Counts t with (by = 1) or no longer with (-1) those that v names, from ord on. */
 void kin_count(struct apply *a, struct thread *t, const struct thread_ver *v, int by, uint64_t ord);
-void kin_orphan(struct apply *a, struct thread *t);  /* t goes; its threads may stay */
-void kin_inherit(struct apply *a, struct thread *t); /* a new entry: threads and children that its tid had before */
-void kin_rebuild(struct apply *a);		     /* children, once a section's process list is read */
+void kin_orphan(struct apply *a, struct thread *t); /* t goes; its threads may stay */
+void kin_inherit(struct apply *a,
+		 struct thread *t); /* a new entry: threads and children that its tid had before */
+void kin_rebuild(struct apply *a);  /* children, once a section's process list is read */
 uint32_t kin_threads_now(struct thread *t);
 
 /* ---- fdtable.c ---- */
 struct fd_table *fd_table_new(struct state *st);
-struct fd_ver *fd_add_to(struct apply *a, struct fd_table *ft, int64_t fd); /* fd_add without a thread */
+struct fd_ver *fd_add_to(struct apply *a, struct fd_table *ft,
+			 int64_t fd); /* fd_add without a thread */
 void fd_table_free(struct state *st, void *ft);
 
 /* The entry in owner's own table. */
-struct fd_ver *_Atomic *thread_fd_slot(const struct thread *owner, int64_t fd); /* NULL: never was any */
+struct fd_ver *_Atomic *thread_fd_slot(const struct thread *owner,
+				       int64_t fd); /* NULL: never was any */
 const struct fd_ver *thread_fd_at(const struct thread *owner, int64_t fd, uint64_t ord);
 void fds_each_now(struct apply *a, struct fd_table *ft,
-		  void (*fn)(struct apply *a, struct fd_table *ft, int64_t fd, const struct fd_ver *f));
+		  void (*fn)(struct apply *a, struct fd_table *ft, int64_t fd,
+			     const struct fd_ver *f));
 
 /* ---- slots.c: threads of the batch being applied ---- */
 void slots_begin(struct state *st, struct batch *b); /* threads and carries as before the batch */
-void slots_end(struct state *st, struct batch *b);   /* threads as behind it; carries for the next one */
+void slots_end(struct state *st,
+	       struct batch *b); /* threads as behind it; carries for the next one */
 /* The thread's last fd from event idx on is not what the digest took it for. */
 void slots_fix_fd(struct batch *b, uint32_t idx, int64_t fd, bool sets);
 int64_t slots_fd_before(const struct batch *b, uint32_t idx, const struct demand *d);
-/* The tid's events behind the present one belong to another entry: they no longer pair with what was before it. With
- * touch, the next one that makes placeholders is looked at again. */
+/* The tid's events behind the present one belong to another entry: they no longer pair with what
+ * was before it. With touch, the next one that makes placeholders is looked at again. */
 void slots_cut(struct apply *a, int64_t tid, bool touch);
 
 /* ---- meta.c, users.c ---- */
@@ -197,7 +209,8 @@ enum type_traits {
 	TT_EXIT = 1 << 1,   /* pairs with it */
 	TT_TOUCH = 1 << 2,  /* makes a placeholder for an unknown tid */
 	TT_THREAD = 1 << 3, /* has a thread at all */
-	TT_CLONE = 1 << 4,  /* exit of a call that makes threads: its child side starts a new thread */
+	TT_CLONE =
+		1 << 4, /* exit of a call that makes threads: its child side starts a new thread */
 };
 unsigned type_traits(const struct demand *d, unsigned type);
 static inline uint32_t type_flags(const struct demand *d, unsigned type)
@@ -206,7 +219,8 @@ static inline uint32_t type_flags(const struct demand *d, unsigned type)
 
 	return d->compat029 || i->known_029 ? i->flags_029 : i->flags;
 }
-/* Is the enter event kept for its exit (facts: "Stored enter events", and those that newer exits copy from)? */
+/* Is the enter event kept for its exit (facts: "Stored enter events", and those that newer exits
+ * copy from)? */
 bool type_stored(struct event *enter);
 bool type_may_be_stored(unsigned enter_type); /* some events of the type are */
 static ALWAYS_INLINE int32_t fd_narrow(int64_t fd)

@@ -1,5 +1,6 @@
-/* tid -> thread: 64 shards, each an open-addressed array that is replaced when it grows. A thread stays in it, dead or
- * not, until no batch that can see it alive is unfinished; an earlier incarnation hangs behind the newest one. */
+/* tid -> thread: 64 shards, each an open-addressed array that is replaced when it grows. A thread
+ * stays in it, dead or not, until no batch that can see it alive is unfinished; an earlier
+ * incarnation hangs behind the newest one. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -33,8 +34,10 @@ struct thread *table_newest(const struct state_root *r, int64_t tid)
 	if (!tab)
 		return NULL;
 	for (uint32_t i = tid_index(h);; i++) {
-		/* acquire: pairs with the release in table_put; the thread is complete when it is seen. */
-		struct thread *t = atomic_load_explicit(&tab->e[i & tab->mask], memory_order_acquire);
+		/* acquire: pairs with the release in table_put; the thread is complete when it is
+		 * seen. */
+		struct thread *t =
+			atomic_load_explicit(&tab->e[i & tab->mask], memory_order_acquire);
 
 		if (!t)
 			return NULL;
@@ -55,7 +58,8 @@ static void table_put(struct tid_table *tab, struct thread *t)
 	}
 	tab->used += x == NULL;
 	tab->live++;
-	/* release: pairs with the acquire in table_newest. A tombstone may be reused: no reader stops there. */
+	/* release: pairs with the acquire in table_newest. A tombstone may be reused: no reader
+	 * stops there. */
 	atomic_store_explicit(&tab->e[i & tab->mask], t, memory_order_release);
 }
 
@@ -96,7 +100,8 @@ static struct tid_table *table_grow(struct state *st, struct tid_table *old)
 static uint32_t table_find_index(const struct tid_table *tab, int64_t tid)
 {
 	for (uint32_t i = tid_index(tid_hash(tid));; i++) {
-		struct thread *x = atomic_load_explicit(&tab->e[i & tab->mask], memory_order_relaxed);
+		struct thread *x =
+			atomic_load_explicit(&tab->e[i & tab->mask], memory_order_relaxed);
 
 		if (!x)
 			return tab->mask + 1;
@@ -114,8 +119,9 @@ int table_insert(struct state_root *r, struct thread *t)
 		uint32_t i = table_find_index(tab, t->tid);
 
 		if (i <= tab->mask) {
-			atomic_store_explicit(&t->older, atomic_load_explicit(&tab->e[i], memory_order_relaxed),
-					      memory_order_relaxed);
+			atomic_store_explicit(
+				&t->older, atomic_load_explicit(&tab->e[i], memory_order_relaxed),
+				memory_order_relaxed);
 			/* release: pairs with the acquire in table_newest. */
 			atomic_store_explicit(&tab->e[i], t, memory_order_release);
 			return 0;
@@ -180,8 +186,8 @@ struct thread *thread_find(struct state_root *r, int64_t tid)
 	return t && thread_alive(t) ? t : NULL;
 }
 
-/* The incarnation in the chain behind t that lives at ord. Deaths and births never change what holds for ord: a death
- * set meanwhile by a later batch is beyond it, so relaxed loads do. */
+/* The incarnation in the chain behind t that lives at ord. Deaths and births never change what
+ * holds for ord: a death set meanwhile by a later batch is beyond it, so relaxed loads do. */
 static struct thread *incarnation_at(struct thread *t, uint64_t ord)
 {
 	while (t && t->birth > ord)
@@ -217,7 +223,8 @@ const struct thread_vol *thread_vol_at(const struct thread *t, uint64_t ord)
 	return v;
 }
 
-struct thread *state_main_at(const struct state_root *r, struct thread *t, const struct thread_ver *v, uint64_t ord)
+struct thread *state_main_at(const struct state_root *r, struct thread *t,
+			     const struct thread_ver *v, uint64_t ord)
 {
 	return v->pid == t->tid ? t : state_thread_at(r, v->pid, ord);
 }
@@ -235,7 +242,8 @@ static int thread_cmp(const void *a, const void *b)
 }
 
 /* The threads alive at ord into list (when there is one), their number returned. */
-static size_t threads_collect(const struct state_root *r, uint64_t ord, struct thread **list, size_t cap)
+static size_t threads_collect(const struct state_root *r, uint64_t ord, struct thread **list,
+			      size_t cap)
 {
 	size_t n = 0;
 
@@ -255,7 +263,8 @@ static size_t threads_collect(const struct state_root *r, uint64_t ord, struct t
 	return n;
 }
 
-int state_threads_each(const struct state_root *r, uint64_t ord, int (*fn)(void *ctx, struct thread *t), void *ctx)
+int state_threads_each(const struct state_root *r, uint64_t ord,
+		       int (*fn)(void *ctx, struct thread *t), void *ctx)
 {
 	size_t n = threads_collect(r, ord, NULL, 0);
 	struct thread **list = malloc((n + 1) * sizeof(*list));

@@ -24,7 +24,10 @@ static struct rstr **ver_texts(struct thread_ver *v)
 	/* The texts are the last members, all of one type. */
 	return &v->comm;
 }
-enum { VER_TEXTS = (sizeof(struct thread_ver) - offsetof(struct thread_ver, comm)) / sizeof(struct rstr *) };
+enum {
+	VER_TEXTS = (sizeof(struct thread_ver) - offsetof(struct thread_ver, comm)) /
+		    sizeof(struct rstr *)
+};
 
 static void ver_free(struct state *st, void *p)
 {
@@ -68,7 +71,7 @@ void thread_free(struct state *st, void *p)
 	pool_put(&st->thread_pool, thread_priv(t));
 }
 
-/* No batch can see it alive any more: out of the table; freed when nobody can be walking past it. */
+/* No batch can see it alive any more: out of the table; freed when nobody can walk past it. */
 static void thread_reap(struct state *st, void *p)
 {
 	struct thread *t = p;
@@ -109,7 +112,8 @@ struct thread *thread_create(struct apply *a, int64_t tid, struct thread_ver **v
 	return t;
 }
 
-void thread_relate(struct apply *a, struct thread *t, struct thread_ver *v, int64_t pid, int64_t ptid)
+void thread_relate(struct apply *a, struct thread *t, struct thread_ver *v, int64_t pid,
+		   int64_t ptid)
 {
 	if (v->pid == pid && v->ptid == ptid)
 		return;
@@ -166,10 +170,12 @@ struct thread *thread_placeholder(struct apply *a, int64_t tid)
 	return thread_publish(a, t) ? t : NULL;
 }
 
-void threads_each_now(struct apply *a, void (*fn)(struct apply *a, struct thread *t, void *ctx), void *ctx)
+void threads_each_now(struct apply *a, void (*fn)(struct apply *a, struct thread *t, void *ctx),
+		      void *ctx)
 {
 	for (unsigned s = 0; s < STATE_SHARDS; s++) {
-		struct tid_table *tab = atomic_load_explicit(&a->root->shard[s], memory_order_relaxed);
+		struct tid_table *tab =
+			atomic_load_explicit(&a->root->shard[s], memory_order_relaxed);
 
 		for (uint32_t i = 0; tab && i <= tab->mask; i++) {
 			struct thread *t = table_entry(tab, i);
@@ -208,8 +214,8 @@ struct thread_ver *thread_edit(struct apply *a, struct thread *t)
 	n->prev = v;
 	for (int i = 0; i < VER_TEXTS; i++)
 		rstr_get(ver_texts(n)[i]);
-	/* release: pairs with the acquire in thread_ver_at. Readers of older batches look at nothing but ord and prev
-	 * of n, so it may be edited on. */
+	/* release: pairs with the acquire in thread_ver_at. Readers of older batches look at
+	 * nothing but ord and prev of n, so it may be edited on. */
 	atomic_store_explicit(&t->ver, n, memory_order_release);
 	state_retire(a->st, ver_free, v);
 	return n;

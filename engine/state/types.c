@@ -1,4 +1,4 @@
-/* What event types do to the thread they belong to: one place for digest, apply and binding. Pure. */
+/* What event types do to the thread they belong to: for digest, apply and binding alike. Pure. */
 #include "state/state_priv.h"
 
 static bool is_clone_exit(unsigned type)
@@ -14,8 +14,10 @@ static bool is_clone_exit(unsigned type)
 	case EV_SYSCALL_VFORK_X:
 	case EV_SYSCALL_VFORK_17_X:
 	case EV_SYSCALL_VFORK_20_X:
-	case EV_SYSCALL_CLONE3_X: return true;
-	default: return false;
+	case EV_SYSCALL_CLONE3_X:
+		return true;
+	default:
+		return false;
 	}
 }
 
@@ -31,9 +33,12 @@ unsigned type_traits(const struct demand *d, unsigned type)
 	case EV_GROUP_ADDED_E:
 	case EV_GROUP_DELETED_E:
 	case EV_ASYNCEVENT_E:
-	case EV_PLUGINEVENT_E: return 0;
-	case EV_SCHEDSWITCH_6_E: return TT_THREAD; /* comes between a call's enter and exit */
-	default: break;
+	case EV_PLUGINEVENT_E:
+		return 0;
+	case EV_SCHEDSWITCH_6_E:
+		return TT_THREAD; /* comes between a call's enter and exit */
+	default:
+		break;
 	}
 	if (event_table[type].category & EC_ITER)
 		return 0;
@@ -73,8 +78,10 @@ bool type_may_be_stored(unsigned enter_type)
 	case EV_SOCKET_CONNECT_E:
 	case EV_SYSCALL_SETNS_E:
 	case EV_SYSCALL_UNSHARE_E:
-	case EV_SYSCALL_FCNTL_E: return true; /* with some commands */
-	default: return false;
+	case EV_SYSCALL_FCNTL_E:
+		return true; /* with some commands */
+	default:
+		return false;
 	}
 }
 
@@ -84,5 +91,6 @@ bool type_stored(struct event *enter)
 
 	if (enter->type != EV_SYSCALL_FCNTL_E)
 		return type_may_be_stored(enter->type);
-	return event_param_i64(enter, 1, &cmd) && (cmd == FCNTL_F_DUPFD || cmd == FCNTL_F_DUPFD_CLOEXEC);
+	return event_param_i64(enter, 1, &cmd) &&
+	       (cmd == FCNTL_F_DUPFD || cmd == FCNTL_F_DUPFD_CLOEXEC);
 }

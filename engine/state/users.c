@@ -1,5 +1,5 @@
-/* Users and groups: id -> newest entry, older entries behind it. Entries live as long as their section: there are few,
- * and only events of a machine's administration add to them. */
+/* Users and groups: id -> newest entry, older entries behind it. Entries live as long as their
+ * section: there are few, and only events of a machine's administration add to them. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -33,7 +33,8 @@ static struct id_entry *_Atomic *id_place(struct id_table *tab, uint32_t id)
 {
 	for (uint32_t i = id_hash(id);; i++) {
 		/* acquire: pairs with the release in id_insert. */
-		struct id_entry *e = atomic_load_explicit(&tab->e[i & tab->mask], memory_order_acquire);
+		struct id_entry *e =
+			atomic_load_explicit(&tab->e[i & tab->mask], memory_order_acquire);
 
 		if (!e || e->id == id)
 			return &tab->e[i & tab->mask];
@@ -99,7 +100,8 @@ static const char *text_copy(char **at, const struct text *t)
 
 int id_put(struct state *st, struct state_root *r, const struct meta_user *u, uint64_t ord)
 {
-	struct id_entry *e = malloc(sizeof(*e) + (size_t)u->name.len + u->home.len + u->shell.len + 3);
+	struct id_entry *e =
+		malloc(sizeof(*e) + (size_t)u->name.len + u->home.len + u->shell.len + 3);
 	char *at;
 
 	if (!e)
@@ -165,7 +167,8 @@ void id_clear(struct state *st, struct state_root *r)
 static const struct id_entry *id_at(struct id_table *const _Atomic *at, uint32_t id, uint64_t ord)
 {
 	struct id_table *tab = atomic_load_explicit(at, memory_order_acquire);
-	const struct id_entry *e = tab ? atomic_load_explicit(id_place(tab, id), memory_order_acquire) : NULL;
+	const struct id_entry *e =
+		tab ? atomic_load_explicit(id_place(tab, id), memory_order_acquire) : NULL;
 
 	while (e && e->ord > ord)
 		e = e->prev;

@@ -1,5 +1,5 @@
-/* The state with the n-th allocation failing, for n = 1, 2, ... until all goes well: apply says -ENOMEM, nothing
- * crashes, and with a sanitizer nothing leaks. */
+/* The state with the n-th allocation failing, for n = 1, 2, ... until all goes well: apply says
+ * -ENOMEM, nothing crashes, and with a sanitizer nothing leaks. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +50,8 @@ static void make_meta(void)
 	meta_off[1] = (uint32_t)meta.len;
 	at = block_begin(&meta, BLK_PL_V9);
 	for (int i = 0; i < 20; i++)
-		put_process(&meta, 100 + i, 100 + i / 4 * 4, 1, "listed", "/home", i % 4 ? PPM_CL_CLONE_THREAD : 0);
+		put_process(&meta, 100 + i, 100 + i / 4 * 4, 1, "listed", "/home",
+			    i % 4 ? PPM_CL_CLONE_THREAD : 0);
 	block_end(&meta, at);
 	meta_off[2] = (uint32_t)meta.len;
 	at = block_begin(&meta, BLK_FDL_V2);
@@ -68,7 +69,8 @@ static void make_trace(void)
 	for (int i = 0; i < 12; i++) {
 		int64_t tid = 200 + i;
 
-		ev_clone_exit(&trace, 100, tid, "kid", 100, 1, i % 3 ? 0 : PPM_CL_CLONE_THREAD | PPM_CL_CLONE_FILES);
+		ev_clone_exit(&trace, 100, tid, "kid", 100, 1,
+			      i % 3 ? 0 : PPM_CL_CLONE_THREAD | PPM_CL_CLONE_FILES);
 		ev_clone_exit(&trace, tid, 0, "kid", tid, 100, 0);
 		ev_open(&trace, tid, 20 * i, "some/file");
 		trace_event(&trace, tid, EV_SYSCALL_SETUID_E, "d", i);
@@ -77,7 +79,8 @@ static void make_trace(void)
 		ev_exec_enter(&trace, tid, "./prog");
 		ev_exec_exit(&trace, tid, 0, "prog", tid, 100);
 		ev_close(&trace, tid, i, 0);
-		trace_event(&trace, -1, EV_USER_ADDED_E, "ddssss", 1000 + i, 1, "bob", "/home/bob", "/bin/sh", "");
+		trace_event(&trace, -1, EV_USER_ADDED_E, "ddssss", 1000 + i, 1, "bob", "/home/bob",
+			    "/bin/sh", "");
 		if (i % 2)
 			ev_procexit(&trace, tid);
 		trace_event(&trace, 900 + i, EV_SYSCALL_GETUID_E, "");

@@ -1,6 +1,7 @@
-/* The answer must not depend on how a trace is cut into batches, nor on how far apply runs ahead of analysis. A real
- * trace is mixed up, so that everything odd happens: events are dropped, doubled, moved, given to other threads; numbers
- * in them change. Whatever the state then says of each event, it must say the same for every batch size and distance.
+/* The answer must not depend on how a trace is cut into batches, nor on how far apply runs ahead of
+ * analysis. A real trace is mixed up, so that everything odd happens: events are dropped, doubled,
+ * moved, given to other threads; numbers in them change. Whatever the state then says of each
+ * event, it must say the same for every batch size and distance.
  *
  * state_mix TRACE [ROUNDS [SEED]] */
 #include <inttypes.h>
@@ -74,7 +75,8 @@ static void load(const char *path)
 			die(e.msg);
 		if (b.kind == BATCH_META && !meta.data)
 			keep_meta(&b);
-		for (uint32_t i = 0; b.kind == BATCH_EVENTS && i < b.nblk && nbase < EVENTS_MAX; i++) {
+		for (uint32_t i = 0; b.kind == BATCH_EVENTS && i < b.nblk && nbase < EVENTS_MAX;
+		     i++) {
 			const uint8_t *p = b.data + b.blk[i];
 
 			base[nbase].len = load_u32(p + 4);
@@ -86,7 +88,7 @@ static void load(const char *path)
 	source_close(s);
 }
 
-/* ---- mixing up ------------------------------------------------------------------------------------------ */
+/* ---- mixing up ---- */
 
 struct mix {
 	struct buf data;
@@ -100,7 +102,8 @@ static void mix_add(struct mix *m, const struct ev *e)
 	buf_put(&m->data, e->p, e->len);
 }
 
-/* Changes the event in place; its size stays. All blocks of the bundled traces are of the ordinary kind. */
+/* Changes the event in place; its size stays. All blocks of the bundled traces are of the ordinary
+ * kind. */
 static void mix_event(struct mix *m, uint32_t i)
 {
 	uint8_t *b = (uint8_t *)m->data.p + m->off[i], *h = b + 10;
@@ -149,7 +152,7 @@ static void mix_make(struct mix *m, uint32_t odd)
 	}
 }
 
-/* ---- what the state says ----------------------------------------------------------------------------------- */
+/* ---- what the state says ---- */
 
 struct shots {
 	struct buf text;
@@ -196,26 +199,33 @@ static void shoot(struct shots *s, struct evctx *c)
 	if (c->num % 16 == 0) {
 		state_threads_each(c->b->root, c->ord, shoot_thread, &k);
 		if (m && state_nthreads_at(m, c->ord) != k.siblings) {
-			fprintf(stderr, "event %" PRIu64 ", pid %" PRId64 ": %u threads, not %u\n", c->num, k.pid, k.siblings,
-				state_nthreads_at(m, c->ord));
+			fprintf(stderr, "event %" PRIu64 ", pid %" PRId64 ": %u threads, not %u\n",
+				c->num, k.pid, k.siblings, state_nthreads_at(m, c->ord));
 			exit(1);
 		}
 	}
 	if (v && c->num % 16 == 0)
 		state_fds_each(c->b->root, t, v, c->ord, shoot_fd, &fds);
 	s->off[s->n++] = (uint32_t)s->text.len;
-	buf_printf(&s->text, "%" PRIu64 " type %u tid %" PRId64 ": ", c->num, c->ev.type, c->ev.tid);
+	buf_printf(&s->text, "%" PRIu64 " type %u tid %" PRId64 ": ", c->num, c->ev.type,
+		   c->ev.tid);
 	if (v)
-		buf_printf(&s->text, "%s pid %" PRId64 " ptid %" PRId64 " flags %x exe %s uid %u birth %" PRIu64 " ", v->comm->s,
-			   v->pid, v->ptid, v->flags, v->exepath->s, v->uid, t->birth);
+		buf_printf(&s->text,
+			   "%s pid %" PRId64 " ptid %" PRId64
+			   " flags %x exe %s uid %u birth %" PRIu64 " ",
+			   v->comm->s, v->pid, v->ptid, v->flags, v->exepath->s, v->uid, t->birth);
 	if (m)
 		buf_printf(&s->text, "cwd %s fdlimit %" PRIu64 " ", mv->cwd->s, mv->fdlimit);
 	if (vol)
 		buf_printf(&s->text, "vm %u faults %" PRIu64 " ", vol->vmsize_kb, vol->pfminor);
-	buf_printf(&s->text, "enter %" PRIu64 " %u %d %d latency %" PRIu64 " errno %" PRId64 " fd %" PRId64 " ", ts, type,
-		   paired, evctx_enter_event(c, &enter), evctx_latency(c), evctx_errno(c), evctx_fdnum(c));
+	buf_printf(&s->text,
+		   "enter %" PRIu64 " %u %d %d latency %" PRIu64 " errno %" PRId64 " fd %" PRId64
+		   " ",
+		   ts, type, paired, evctx_enter_event(c, &enter), evctx_latency(c), evctx_errno(c),
+		   evctx_fdnum(c));
 	if (f)
-		buf_printf(&s->text, "%s kind %u id %" PRIu64 " ", fd_ver_name(f, c->demand->compat029, &len), f->kind, f->id);
+		buf_printf(&s->text, "%s kind %u id %" PRIu64 " ",
+			   fd_ver_name(f, c->demand->compat029, &len), f->kind, f->id);
 	if (f3)
 		buf_printf(&s->text, "fd 3 %s ", fd_ver_name(f3, c->demand->compat029, &len));
 	buf_printf(&s->text, "threads %u fds %x\n", k.all, fds);
@@ -259,8 +269,10 @@ static void apply(struct state *st, const struct demand *d, struct batch *b, uin
 		die(e.msg);
 }
 
-/* Plays the mix in batches of about size events (0: of any size), analysing lag batches behind apply. */
-static void play(const struct mix *m, const struct demand *d, uint32_t size, unsigned lag, struct shots *s)
+/* Plays the mix in batches of about size events (0: of any size), analysing lag batches behind
+ * apply. */
+static void play(const struct mix *m, const struct demand *d, uint32_t size, unsigned lag,
+		 struct shots *s)
 {
 	struct state_opts o = {.demand = d, .workers = 1};
 	struct batch ring[LAG_MAX + 1];
@@ -292,7 +304,8 @@ static void play(const struct mix *m, const struct demand *d, uint32_t size, uns
 	state_free(st);
 }
 
-static void compare(const struct shots *a, const struct shots *b, uint32_t size, unsigned lag, bool compat, uint64_t seed)
+static void compare(const struct shots *a, const struct shots *b, uint32_t size, unsigned lag,
+		    bool compat, uint64_t seed)
 {
 	uint32_t i = 0;
 
@@ -301,8 +314,11 @@ static void compare(const struct shots *a, const struct shots *b, uint32_t size,
 	while (i < a->n && i < b->n && a->off[i + 1] - a->off[i] == b->off[i + 1] - b->off[i] &&
 	       memcmp(a->text.p + a->off[i], b->text.p + b->off[i], a->off[i + 1] - a->off[i]) == 0)
 		i++;
-	fprintf(stderr, "seed %#" PRIx64 "%s: batches of %u, %u behind, differ from batches of one:\n< %.*s> %.*s", seed,
-		compat ? " (0.29)" : "", size, lag, i < a->n ? (int)(a->off[i + 1] - a->off[i]) : 0, a->text.p + a->off[i],
+	fprintf(stderr,
+		"seed %#" PRIx64
+		"%s: batches of %u, %u behind, differ from batches of one:\n< %.*s> %.*s",
+		seed, compat ? " (0.29)" : "", size, lag,
+		i < a->n ? (int)(a->off[i + 1] - a->off[i]) : 0, a->text.p + a->off[i],
 		i < b->n ? (int)(b->off[i + 1] - b->off[i]) : 0, b->text.p + b->off[i]);
 	exit(1);
 }
@@ -340,8 +356,9 @@ int main(int argc, char **argv)
 	load(argv[1]);
 	printf("seed %#" PRIx64 ", %u events\n", rng, nbase);
 	for (int r = 0; r < rounds; r++) {
-		static const uint32_t bits[] = {DEMAND_FDS | DEMAND_VOLATILE | DEMAND_CPU | DEMAND_CONTAINERS, DEMAND_FDS,
-						DEMAND_THREADS, DEMAND_PAIRS, DEMAND_FDS};
+		static const uint32_t bits[] = {
+			DEMAND_FDS | DEMAND_VOLATILE | DEMAND_CPU | DEMAND_CONTAINERS, DEMAND_FDS,
+			DEMAND_THREADS, DEMAND_PAIRS, DEMAND_FDS};
 
 		round_play(r & 1, bits[r % (int)ARRAY_SIZE(bits)], rng);
 	}

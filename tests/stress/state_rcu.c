@@ -1,6 +1,7 @@
-/* Readers of older batches against apply running ahead: forks, exits, tid reuse, exec, opens and closes in shared and
- * copied descriptor tables, while reclaim frees whatever it may. Every event's thread name and descriptor name are
- * checked against a plain model that was kept while the trace was made. For ThreadSanitizer; plain builds run it too.
+/* Readers of older batches against apply running ahead: forks, exits, tid reuse, exec, opens and
+ * closes in shared and copied descriptor tables, while reclaim frees whatever it may. Every event's
+ * thread name and descriptor name are checked against a plain model that was kept while the trace
+ * was made. For ThreadSanitizer; plain builds run it too.
  *
  * state_rcu [ROUNDS [READERS [SEED]]] */
 #include <pthread.h>
@@ -13,7 +14,7 @@
 
 enum { TIDS = 24, FDS = 40, WINDOW = 12, NAME = 24 };
 
-/* ---- the trace and what is true at each of its events --------------------------------------------------- */
+/* ---- the trace and what is true at each of its events ---- */
 
 struct truth {
 	char comm[NAME]; /* "" = unknown thread */
@@ -134,15 +135,17 @@ static void do_exit(int i)
 	note(ev_procexit(&trace, tid_of(i)), i, -1);
 	model[i].alive = false;
 	memset(model[i].comm, 0, NAME);
-	note(trace_event(&trace, tid_of(i), EV_SCHEDSWITCH_6_E, "qqqddd", (int64_t)0, (int64_t)1, (int64_t)2, 3, 4, 5), i,
-	     -1);
+	note(trace_event(&trace, tid_of(i), EV_SCHEDSWITCH_6_E, "qqqddd", (int64_t)0, (int64_t)1,
+			 (int64_t)2, 3, 4, 5),
+	     i, -1);
 }
 
-/* A trace that ends as it began, with thread 0 alone and no descriptors, so that it can be played again and again. */
+/* A trace that ends as it began, with thread 0 alone and no descriptors, so that it can be played
+ * again and again. */
 static void trace_make(void)
 {
-	static void (*const ops[])(int) = {do_fork, do_exec, do_open, do_open, do_use,  do_use,
-					   do_dup,  do_dup,  do_close, do_exit};
+	static void (*const ops[])(int) = {do_fork, do_exec, do_open, do_open,	do_use,
+					   do_use,  do_dup,  do_dup,  do_close, do_exit};
 
 	trace_init(&trace);
 	memset(model, 0, sizeof(model));
@@ -162,7 +165,7 @@ static void trace_make(void)
 		ev_close(&trace, tid_of(0), fd, 0);
 }
 
-/* ---- the pipeline: one thread applies, others read ----------------------------------------------------- */
+/* ---- the pipeline: one thread applies, others read ---- */
 
 enum phase { FREE, READY, BUSY, DONE };
 
@@ -212,8 +215,10 @@ static void *reader(void *arg)
 	for (;;) {
 		int w = -1;
 
-		/* Only when apply is far ahead, and the newest first: most batches are then read late. */
-		for (uint64_t s = q.applied; (q.applied - q.oldest >= WINDOW - 1 || q.end) && s-- > q.oldest && w < 0;)
+		/* Only when apply is far ahead, and the newest first: most batches are then read
+		 * late. */
+		for (uint64_t s = q.applied;
+		     (q.applied - q.oldest >= WINDOW - 1 || q.end) && s-- > q.oldest && w < 0;)
 			if (q.phase[s % WINDOW] == READY)
 				w = (int)(s % WINDOW);
 		if (w < 0 && q.end)
@@ -296,7 +301,8 @@ int main(int argc, char **argv)
 	for (int i = 0; i < readers; i++)
 		pthread_join(th[i], NULL);
 	ASSERT(checked == (uint64_t)rounds * trace.n);
-	printf("%llu events checked in %llu batches\n", (unsigned long long)checked, (unsigned long long)seq);
+	printf("%llu events checked in %llu batches\n", (unsigned long long)checked,
+	       (unsigned long long)seq);
 	for (int i = 0; i < WINDOW; i++)
 		batch_fini(&q.b[i]);
 	state_free(state);

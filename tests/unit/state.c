@@ -1,5 +1,6 @@
-/* The tables as of each event: scenarios, each run in batches of several sizes, with analysis right behind apply, far
- * behind it, and after everything has been applied. What is seen at an event must be the same in all of them. */
+/* The tables as of each event: scenarios, each run in batches of several sizes, with analysis right
+ * behind apply, far behind it, and after everything has been applied. What is seen at an event must
+ * be the same in all of them. */
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,23 +16,40 @@
 #include "state/state_priv.h"
 #include "state_make.h"
 
-/* ---- scenarios --------------------------------------------------------------------------------------- */
+/* ---- scenarios ---- */
 
 enum look {
-	LOOK_COMM,    /* of tid; NULL text: unknown */
-	LOOK_PID, LOOK_PTID, LOOK_UID, LOOK_FDLIMIT, LOOK_VMSIZE, /* of tid */
-	LOOK_CWD,     /* of tid's main thread */
-	LOOK_EXEPATH, /* of tid */
-	LOOK_FD,      /* name of tid's descriptor arg; NULL text: none */
-	LOOK_NFDS,    /* number of tid's descriptors */
+	LOOK_COMM, /* of tid; NULL text: unknown */
+	LOOK_PID,
+	LOOK_PTID,
+	LOOK_UID,
+	LOOK_FDLIMIT,
+	LOOK_VMSIZE,   /* of tid */
+	LOOK_CWD,      /* of tid's main thread */
+	LOOK_EXEPATH,  /* of tid */
+	LOOK_FD,       /* name of tid's descriptor arg; NULL text: none */
+	LOOK_NFDS,     /* number of tid's descriptors */
 	LOOK_NTHREADS, /* in the table */
 	LOOK_SIBLINGS, /* of tid, a main thread */
-	LOOK_EV_COMM, LOOK_EV_FDNUM, LOOK_EV_FD, LOOK_EV_LATENCY, LOOK_EV_ERRNO, LOOK_EV_PAIRED, LOOK_EV_ENTER,
-	LOOK_USER,    /* name of user arg */
+	LOOK_EV_COMM,
+	LOOK_EV_FDNUM,
+	LOOK_EV_FD,
+	LOOK_EV_LATENCY,
+	LOOK_EV_ERRNO,
+	LOOK_EV_PAIRED,
+	LOOK_EV_ENTER,
+	LOOK_USER, /* name of user arg */
 };
-static const char *const look_names[] = {"comm", "pid", "ptid", "uid", "fdlimit", "vmsize", "cwd", "exepath", "fd",
-					 "fds", "threads", "siblings", "event's comm", "event's fd number", "event's fd",
-					 "latency", "errno", "paired", "stored enter", "user"};
+static const char *const look_names[] = {"comm",	 "pid",
+					 "ptid",	 "uid",
+					 "fdlimit",	 "vmsize",
+					 "cwd",		 "exepath",
+					 "fd",		 "fds",
+					 "threads",	 "siblings",
+					 "event's comm", "event's fd number",
+					 "event's fd",	 "latency",
+					 "errno",	 "paired",
+					 "stored enter", "user"};
 
 struct want {
 	uint32_t idx;
@@ -83,7 +101,8 @@ static void meta_shell(struct sc *s)
 	meta_begin(s);
 	at = meta_block(s, BLK_PL_V9);
 	put_process(&s->meta, 10, 10, 1, "shell", "/home/me", 0);
-	put_process(&s->meta, 11, 10, 1, "worker", "/nowhere", PPM_CL_CLONE_THREAD | PPM_CL_CLONE_FILES);
+	put_process(&s->meta, 11, 10, 1, "worker", "/nowhere",
+		    PPM_CL_CLONE_THREAD | PPM_CL_CLONE_FILES);
 	block_end(&s->meta, at);
 	at = meta_block(s, BLK_FDL_V2);
 	put_int(&s->meta, 10, 8);
@@ -115,7 +134,8 @@ static void sc_process_list(struct sc *s)
 
 static void sc_placeholder(struct sc *s)
 {
-	trace_event(&s->t, 7, EV_SCHEDSWITCH_6_E, "qqqddd", (int64_t)0, (int64_t)1, (int64_t)2, 3, 4, 5);
+	trace_event(&s->t, 7, EV_SCHEDSWITCH_6_E, "qqqddd", (int64_t)0, (int64_t)1, (int64_t)2, 3,
+		    4, 5);
 	want_text(s, LOOK_COMM, 7, 0, NULL);
 	want_text(s, LOOK_EV_COMM, 0, 0, NULL);
 	trace_event(&s->t, 7, EV_SYSCALL_GETUID_E, "");
@@ -123,7 +143,8 @@ static void sc_placeholder(struct sc *s)
 	want_num(s, LOOK_PID, 7, 7);
 	want_num(s, LOOK_PTID, 7, -1);
 	want_num(s, LOOK_UID, 7, UINT32_MAX);
-	trace_event(&s->t, 7, EV_SCHEDSWITCH_6_E, "qqqddd", (int64_t)0, (int64_t)1, (int64_t)2, 3, 4, 5);
+	trace_event(&s->t, 7, EV_SCHEDSWITCH_6_E, "qqqddd", (int64_t)0, (int64_t)1, (int64_t)2, 3,
+		    4, 5);
 	want_text(s, LOOK_EV_COMM, 0, 0, "<NA>");
 	want_num(s, LOOK_NTHREADS, 0, 1);
 }
@@ -191,7 +212,8 @@ static void sc_fork(struct sc *s)
 	ev_procexit(&s->t, 20);
 	want_text(s, LOOK_EV_COMM, 0, 0, "prog");
 	want_num(s, LOOK_NTHREADS, 0, 3);
-	trace_event(&s->t, 20, EV_SCHEDSWITCH_6_E, "qqqddd", (int64_t)0, (int64_t)1, (int64_t)2, 3, 4, 5);
+	trace_event(&s->t, 20, EV_SCHEDSWITCH_6_E, "qqqddd", (int64_t)0, (int64_t)1, (int64_t)2, 3,
+		    4, 5);
 	want_text(s, LOOK_EV_COMM, 0, 0, NULL);
 	want_num(s, LOOK_NTHREADS, 0, 2);
 }
@@ -209,7 +231,7 @@ static void sc_child_first(struct sc *s)
 	want_text(s, LOOK_COMM, 20, 0, "new"); /* the parent's event comes too late to matter */
 }
 
-/* The tid comes back: more than two seconds later for the child's event, at once for the parent's. */
+/* The tid comes back: two seconds later for the child's event, at once for the parent's. */
 static void sc_tid_reuse(struct sc *s)
 {
 	meta_shell(s);
@@ -313,7 +335,8 @@ static void sc_exec_threads_compat(struct sc *s)
 	want_num(s, LOOK_EV_PAIRED, 0, 1);
 }
 
-/* A live entry is replaced while its thread is inside a call: the exit belongs to the new one and pairs with nothing. */
+/* A live entry is replaced while its thread is inside a call: the exit belongs to the new one and
+ * pairs with nothing. */
 static void sc_replaced_in_call(struct sc *s)
 {
 	meta_shell(s);
@@ -365,19 +388,22 @@ static void sc_pairs(struct sc *s)
 	meta_shell(s);
 	trace_event(&s->t, 10, EV_SYSCALL_READ_E, "qd", (int64_t)3, 100);
 	want_num(s, LOOK_EV_LATENCY, 0, 0);
-	trace_event(&s->t, 10, EV_SCHEDSWITCH_6_E, "qqqddd", (int64_t)0, (int64_t)1, (int64_t)2, 3, 4, 5);
+	trace_event(&s->t, 10, EV_SCHEDSWITCH_6_E, "qqqddd", (int64_t)0, (int64_t)1, (int64_t)2, 3,
+		    4, 5);
 	want_num(s, LOOK_EV_LATENCY, 0, 0);
 	trace_event(&s->t, 11, EV_SYSCALL_GETUID_E, "");
 	trace_event(&s->t, 10, EV_SYSCALL_READ_X, "qs", (int64_t)5, "");
 	want_num(s, LOOK_EV_LATENCY, 0, 3 * EVENT_GAP_NS);
 	want_text(s, LOOK_EV_FD, 0, 0, "/etc/motd");
 	want_num(s, LOOK_EV_PAIRED, 0, 1);
-	trace_event(&s->t, 10, EV_SCHEDSWITCH_6_E, "qqqddd", (int64_t)0, (int64_t)1, (int64_t)2, 3, 4, 5);
+	trace_event(&s->t, 10, EV_SCHEDSWITCH_6_E, "qqqddd", (int64_t)0, (int64_t)1, (int64_t)2, 3,
+		    4, 5);
 	want_num(s, LOOK_EV_LATENCY, 0, 3 * EVENT_GAP_NS); /* of the call before */
 	trace_event(&s->t, 10, EV_SYSCALL_WRITE_X, "qs", (int64_t)-5, "");
 	want_num(s, LOOK_EV_PAIRED, 0, 0);
-	want_num(s, LOOK_EV_LATENCY, 0, 5 * EVENT_GAP_NS); /* since the last enter, whatever it was */
-	want_num(s, LOOK_EV_ERRNO, 0, 5);		   /* without its enter too (run on 0.29.3) */
+	want_num(s, LOOK_EV_LATENCY, 0,
+		 5 * EVENT_GAP_NS);	  /* since the last enter, whatever it was */
+	want_num(s, LOOK_EV_ERRNO, 0, 5); /* without its enter too (run on 0.29.3) */
 }
 
 static void sc_dup(struct sc *s)
@@ -391,7 +417,8 @@ static void sc_dup(struct sc *s)
 	trace_event(&s->t, 10, EV_SYSCALL_FCNTL_X, "q", (int64_t)10);
 	want_num(s, LOOK_EV_FDNUM, 0, 10);
 	want_text(s, LOOK_FD, 10, 10, "/etc/motd");
-	trace_event(&s->t, 10, EV_SCHEDSWITCH_6_E, "qqqddd", (int64_t)0, (int64_t)1, (int64_t)2, 3, 4, 5);
+	trace_event(&s->t, 10, EV_SCHEDSWITCH_6_E, "qqqddd", (int64_t)0, (int64_t)1, (int64_t)2, 3,
+		    4, 5);
 	trace_event(&s->t, 10, EV_SYSCALL_FCNTL_E, "qc", (int64_t)3, 2);
 	trace_event(&s->t, 10, EV_SYSCALL_FCNTL_X, "q", (int64_t)10);
 	want_num(s, LOOK_EV_FDNUM, 0, 3);
@@ -428,12 +455,14 @@ static void sc_ids(struct sc *s)
 static void sc_volatile(struct sc *s)
 {
 	meta_shell(s);
-	trace_event(&s->t, 11, EV_SYSCALL_MMAP_E, "qqddqq", (int64_t)0, (int64_t)1, 1, 1, (int64_t)-1, (int64_t)0);
+	trace_event(&s->t, 11, EV_SYSCALL_MMAP_E, "qqddqq", (int64_t)0, (int64_t)1, 1, 1,
+		    (int64_t)-1, (int64_t)0);
 	want_num(s, LOOK_VMSIZE, 11, 11);
 	trace_event(&s->t, 11, EV_SYSCALL_MMAP_X, "qddd", (int64_t)0, 500, 60, 7);
 	want_num(s, LOOK_VMSIZE, 11, 500);
 	want_num(s, LOOK_VMSIZE, 10, 11);
-	trace_event(&s->t, 11, EV_SCHEDSWITCH_6_E, "qqqddd", (int64_t)0, (int64_t)1, (int64_t)2, 600, 4, 5);
+	trace_event(&s->t, 11, EV_SCHEDSWITCH_6_E, "qqqddd", (int64_t)0, (int64_t)1, (int64_t)2,
+		    600, 4, 5);
 	want_num(s, LOOK_VMSIZE, 11, 500);
 	want_num(s, LOOK_VMSIZE, 10, 600);
 }
@@ -453,11 +482,13 @@ static void sc_users(struct sc *s)
 	put_str(&s->meta, "/bin/sh");
 	sub_end(&s->meta, sub);
 	block_end(&s->meta, at);
-	trace_event(&s->t, -1, EV_USER_ADDED_E, "ddssss", 1001, 1001, "bob", "/home/bob", "/bin/sh", "");
+	trace_event(&s->t, -1, EV_USER_ADDED_E, "ddssss", 1001, 1001, "bob", "/home/bob", "/bin/sh",
+		    "");
 	want_text(s, LOOK_USER, 0, 1000, "alice");
 	want_text(s, LOOK_USER, 0, 1001, "bob");
 	want_num(s, LOOK_NTHREADS, 0, 0);
-	trace_event(&s->t, -1, EV_USER_DELETED_E, "ddssss", 1001, 1001, "bob", "/home/bob", "/bin/sh", "");
+	trace_event(&s->t, -1, EV_USER_DELETED_E, "ddssss", 1001, 1001, "bob", "/home/bob",
+		    "/bin/sh", "");
 	trace_event(&s->t, 10, EV_SYSCALL_GETUID_E, "");
 	want_text(s, LOOK_USER, 0, 1000, "alice");
 	want_text(s, LOOK_USER, 0, 1001, NULL);
@@ -467,13 +498,15 @@ static void sc_users(struct sc *s)
 static void sc_exits_only(struct sc *s)
 {
 	meta_shell(s);
-	trace_event(&s->t, 10, EV_SYSCALL_OPENAT_2_X, "qqsdddq", (int64_t)7, (int64_t)-100, "x", 1, 0, 1, (int64_t)5);
+	trace_event(&s->t, 10, EV_SYSCALL_OPENAT_2_X, "qqsdddq", (int64_t)7, (int64_t)-100, "x", 1,
+		    0, 1, (int64_t)5);
 	want_text(s, LOOK_EV_FD, 0, 0, "/home/me/x");
 	want_num(s, LOOK_EV_FDNUM, 0, 7);
 	trace_event(&s->t, 10, EV_SYSCALL_READ_X, "qsqd", (int64_t)1, "d", (int64_t)3, 10);
 	want_text(s, LOOK_EV_FD, 0, 0, "/etc/motd");
 	want_num(s, LOOK_EV_FDNUM, 0, 3);
-	trace_event(&s->t, 10, EV_SYSCALL_OPENAT_2_X, "qqsdddq", (int64_t)-2, (int64_t)-100, "y", 1, 0, 0, (int64_t)0);
+	trace_event(&s->t, 10, EV_SYSCALL_OPENAT_2_X, "qqsdddq", (int64_t)-2, (int64_t)-100, "y", 1,
+		    0, 0, (int64_t)0);
 	want_num(s, LOOK_EV_FDNUM, 0, -1);
 	want_num(s, LOOK_EV_ERRNO, 0, 2);
 	trace_event(&s->t, 10, EV_SYSCALL_CLOSE_X, "qq", (int64_t)0, (int64_t)7);
@@ -489,7 +522,8 @@ static void cloexec(struct sc *s)
 {
 	meta_shell(s);
 	trace_event(&s->t, 10, EV_SYSCALL_OPEN_E, "sdd", "/secret", 1 | 1 << 12, 0);
-	trace_event(&s->t, 10, EV_SYSCALL_OPEN_X, "qsddd", (int64_t)9, "/secret", 1 | 1 << 12, 0, 1);
+	trace_event(&s->t, 10, EV_SYSCALL_OPEN_X, "qsddd", (int64_t)9, "/secret", 1 | 1 << 12, 0,
+		    1);
 	ev_exec_enter(&s->t, 10, "/bin/new");
 	ev_exec_exit(&s->t, 10, 0, "new", 10, 1);
 	want_text(s, LOOK_FD, 10, 3, "/etc/motd");
@@ -538,7 +572,7 @@ static const struct {
 	{"close on exec", sc_cloexec_default, MODE_DEFAULT},
 };
 
-/* ---- running them ------------------------------------------------------------------------------------ */
+/* ---- running them ---- */
 
 struct run {
 	const char *name;
@@ -549,7 +583,8 @@ struct run {
 	uint32_t nb;
 };
 
-static struct thread *thread_of(const struct batch *b, int64_t tid, uint64_t ord, const struct thread_ver **v)
+static struct thread *thread_of(const struct batch *b, int64_t tid, uint64_t ord,
+				const struct thread_ver **v)
 {
 	struct thread *t = state_thread_at(b->root, tid, ord);
 
@@ -588,10 +623,14 @@ static int64_t look_num(const struct want *w, struct evctx *c)
 	struct event enter;
 
 	switch (w->look) {
-	case LOOK_PID: return v ? v->pid : -2;
-	case LOOK_PTID: return v ? v->ptid : -2;
-	case LOOK_UID: return v ? (int64_t)v->uid : -2;
-	case LOOK_FDLIMIT: return v ? (int64_t)v->fdlimit : -2;
+	case LOOK_PID:
+		return v ? v->pid : -2;
+	case LOOK_PTID:
+		return v ? v->ptid : -2;
+	case LOOK_UID:
+		return v ? (int64_t)v->uid : -2;
+	case LOOK_FDLIMIT:
+		return v ? (int64_t)v->fdlimit : -2;
 	case LOOK_VMSIZE: {
 		const struct thread_vol *vol = t ? thread_vol_at(t, c->ord) : NULL;
 
@@ -606,13 +645,22 @@ static int64_t look_num(const struct want *w, struct evctx *c)
 	case LOOK_NTHREADS:
 		assert_int_equal(state_threads_each(c->b->root, c->ord, count_thread, n), 0);
 		return n[0];
-	case LOOK_SIBLINGS: return t ? (int64_t)state_nthreads_at(t, c->ord) : -2;
-	case LOOK_EV_FDNUM: return evctx_fdnum(c);
-	case LOOK_EV_LATENCY: return (int64_t)evctx_latency(c);
-	case LOOK_EV_ERRNO: return evctx_errno(c);
-	case LOOK_EV_PAIRED: evctx_enter(c, &ts, &type, &paired); return paired;
-	case LOOK_EV_ENTER: return evctx_enter_event(c, &enter);
-	default: fail(); return 0;
+	case LOOK_SIBLINGS:
+		return t ? (int64_t)state_nthreads_at(t, c->ord) : -2;
+	case LOOK_EV_FDNUM:
+		return evctx_fdnum(c);
+	case LOOK_EV_LATENCY:
+		return (int64_t)evctx_latency(c);
+	case LOOK_EV_ERRNO:
+		return evctx_errno(c);
+	case LOOK_EV_PAIRED:
+		evctx_enter(c, &ts, &type, &paired);
+		return paired;
+	case LOOK_EV_ENTER:
+		return evctx_enter_event(c, &enter);
+	default:
+		fail();
+		return 0;
 	}
 }
 
@@ -630,24 +678,34 @@ static const char *look_text(const struct want *w, struct evctx *c)
 	const struct user *u;
 
 	switch (w->look) {
-	case LOOK_COMM: return v ? v->comm->s : NULL;
-	case LOOK_EXEPATH: return v ? v->exepath->s : NULL;
+	case LOOK_COMM:
+		return v ? v->comm->s : NULL;
+	case LOOK_EXEPATH:
+		return v ? v->exepath->s : NULL;
 	case LOOK_CWD:
 		m = v ? state_main_at(c->b->root, t, v, c->ord) : NULL;
 		mv = m ? thread_ver_at(m, c->ord) : NULL;
 		return mv ? mv->cwd->s : NULL;
-	case LOOK_FD: return v ? fd_text(c, state_fd_at(c->b->root, t, v, w->arg, c->ord)) : "no thread";
-	case LOOK_EV_COMM: evctx_thread(c, &v); return v ? v->comm->s : NULL;
-	case LOOK_EV_FD: return fd_text(c, evctx_fd(c));
-	case LOOK_USER: u = state_user_at(c->b->root, (uint32_t)w->arg, c->ord); return u ? u->name : NULL;
-	default: fail(); return NULL;
+	case LOOK_FD:
+		return v ? fd_text(c, state_fd_at(c->b->root, t, v, w->arg, c->ord)) : "no thread";
+	case LOOK_EV_COMM:
+		evctx_thread(c, &v);
+		return v ? v->comm->s : NULL;
+	case LOOK_EV_FD:
+		return fd_text(c, evctx_fd(c));
+	case LOOK_USER:
+		u = state_user_at(c->b->root, (uint32_t)w->arg, c->ord);
+		return u ? u->name : NULL;
+	default:
+		fail();
+		return NULL;
 	}
 }
 
 static bool look_is_text(enum look l)
 {
-	return l == LOOK_COMM || l == LOOK_EXEPATH || l == LOOK_CWD || l == LOOK_FD || l == LOOK_EV_COMM || l == LOOK_EV_FD ||
-	       l == LOOK_USER;
+	return l == LOOK_COMM || l == LOOK_EXEPATH || l == LOOK_CWD || l == LOOK_FD ||
+	       l == LOOK_EV_COMM || l == LOOK_EV_FD || l == LOOK_USER;
 }
 
 static void check_want(const struct run *r, const struct want *w, struct evctx *c)
@@ -658,8 +716,9 @@ static void check_want(const struct run *r, const struct want *w, struct evctx *
 	if (look_is_text(w->look) ? (!s != !w->text || (s && strcmp(s, w->text) != 0)) : n != w->n)
 		fail_msg("%s%s, batches of %u, event %u: %s of %" PRId64 " [%" PRId64
 			 "] is %s (%" PRId64 "), expected %s (%" PRId64 ")",
-			 r->name, r->d.compat029 ? " (0.29)" : "", r->size, w->idx, look_names[w->look], w->tid, w->arg,
-			 s ? s : "-", n, w->text ? w->text : "-", w->n);
+			 r->name, r->d.compat029 ? " (0.29)" : "", r->size, w->idx,
+			 look_names[w->look], w->tid, w->arg, s ? s : "-", n,
+			 w->text ? w->text : "-", w->n);
 }
 
 /* What the scenario wants of the events of one batch. */
@@ -683,7 +742,8 @@ static void analyse(const struct run *r, const struct sc *s, const struct batch 
 	evctx_fini(&c);
 }
 
-static void run_open(struct run *r, const struct sc *s, const char *name, bool compat, uint32_t size, unsigned workers)
+static void run_open(struct run *r, const struct sc *s, const char *name, bool compat,
+		     uint32_t size, unsigned workers)
 {
 	struct state_opts o = {.demand = &r->d, .workers = workers};
 	uint32_t nev = (s->t.n + size - 1) / size;
@@ -740,7 +800,8 @@ static void run_close(struct run *r)
 }
 
 /* Analysis follows apply at a distance of lag batches; what is behind both is reclaimed. */
-static void run_lagged(const struct sc *s, const char *name, bool compat, uint32_t size, uint32_t lag, unsigned workers)
+static void run_lagged(const struct sc *s, const char *name, bool compat, uint32_t size,
+		       uint32_t lag, unsigned workers)
 {
 	struct run r;
 
@@ -801,12 +862,13 @@ static void test_scenarios(void **state)
 	}
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------ */
+/* ---- memory ---- */
 
 static size_t live_objects(const struct state *st)
 {
-	size_t n = st->thread_pool.live + st->ver_pool.live + st->vol_pool.live + st->fdver_pool.live +
-		   st->fdblock_pool.live + st->fdtable_pool.live + st->open_pool.live;
+	size_t n = st->thread_pool.live + st->ver_pool.live + st->vol_pool.live +
+		   st->fdver_pool.live + st->fdblock_pool.live + st->fdtable_pool.live +
+		   st->open_pool.live;
 
 	for (int i = 0; i < RSTR_CLASSES; i++)
 		n += st->rstr_pool[i].live;
@@ -859,7 +921,7 @@ static void test_reclaim(void **state)
 	state_free(st);
 }
 
-/* ---- numbering, sections, damage ----------------------------------------------------------------------- */
+/* ---- numbering, sections, damage ---- */
 
 static void test_numbering(void **state)
 {
@@ -918,7 +980,8 @@ static void test_predicate(void **state)
 	d.types[EV_SYSCALL_READ_E / 64] |= (uint64_t)1 << (EV_SYSCALL_READ_E % 64);
 	trace_init(&t);
 	for (int i = 0; i < 10; i++)
-		trace_event(&t, 1, i % 2 ? EV_SYSCALL_READ_E : EV_SYSCALL_GETUID_E, i % 2 ? "qd" : "", (int64_t)3, 4);
+		trace_event(&t, 1, i % 2 ? EV_SYSCALL_READ_E : EV_SYSCALL_GETUID_E,
+			    i % 2 ? "qd" : "", (int64_t)3, 4);
 	batch_init(&b);
 	trace_cut(&t, &b, 0, 0, t.n);
 	assert_int_equal(digest_run(&b, &d, &p), 0);
@@ -959,7 +1022,8 @@ static void test_damage(void **state)
 	}
 }
 
-/* Bad metadata ends the trace before its batch, with the place; a new section forgets the old tables. */
+/* Bad metadata ends the trace before its batch, with the place; a new section forgets the old
+ * tables. */
 static void test_sections(void **state)
 {
 	static struct sc s;
@@ -989,7 +1053,8 @@ static void test_sections(void **state)
 	assert_int_equal(state_apply(st, &ev, &e), 0);
 	first = ev.root;
 	assert_non_null(state_thread_at(first, 10, ev.first_ord));
-	/* A second section without processes; the first one's tables stay while batch 1 is unfinished. */
+	/* A second section without processes; the first one's tables stay while batch 1 is
+	 * unfinished. */
 	cut_meta(&s, &bad);
 	bad.seq = 2;
 	bad.nblk = 1;
@@ -1041,10 +1106,13 @@ static void test_table(void **state)
 			assert_true(!compat || i < EV_CODE_COUNT_029);
 			assert_int_not_equal(t[i].demand, 0);
 			if (t[i].when != ROW_ALWAYS)
-				assert_true(event_table[i].params[0].type == PT_ERRNO || event_table[i].params[0].type == PT_FD ||
-					    event_table[i].params[0].type == PT_PID || i == EV_SYSCALL_BPF_X);
+				assert_true(event_table[i].params[0].type == PT_ERRNO ||
+					    event_table[i].params[0].type == PT_FD ||
+					    event_table[i].params[0].type == PT_PID ||
+					    i == EV_SYSCALL_BPF_X);
 			if (t[i].when == ROW_ADDR)
-				assert_int_equal(event_table[i].params[t[i].param].type, PT_SOCKTUPLE);
+				assert_int_equal(event_table[i].params[t[i].param].type,
+						 PT_SOCKTUPLE);
 		}
 	}
 }
@@ -1052,9 +1120,10 @@ static void test_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_demand),	 cmocka_unit_test(test_table),	   cmocka_unit_test(test_scenarios),
-		cmocka_unit_test(test_reclaim),	 cmocka_unit_test(test_numbering), cmocka_unit_test(test_predicate),
-		cmocka_unit_test(test_damage),	 cmocka_unit_test(test_sections),
+		cmocka_unit_test(test_demand),	  cmocka_unit_test(test_table),
+		cmocka_unit_test(test_scenarios), cmocka_unit_test(test_reclaim),
+		cmocka_unit_test(test_numbering), cmocka_unit_test(test_predicate),
+		cmocka_unit_test(test_damage),	  cmocka_unit_test(test_sections),
 	};
 
 	return cmocka_run_group_tests_name("state", tests, NULL, NULL);

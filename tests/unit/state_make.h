@@ -1,4 +1,5 @@
-/* Builds event and process list blocks in memory and cuts them into batches, for tests of the state. */
+/* Builds event and process list blocks in memory and cuts them into batches, for tests of the
+ * state. */
 #ifndef BURIN_TESTS_STATE_MAKE_H
 #define BURIN_TESTS_STATE_MAKE_H
 
@@ -29,9 +30,11 @@ static inline void trace_fini(struct trace *t)
 	buf_fini(&t->data);
 }
 
-/* One event. fmt has a letter for each parameter: q 8-byte integer (int64_t), d 4 bytes (int), w 2 bytes, c 1 byte,
- * s text (const char *) with its NUL, b bytes (const void *, int), e empty. Returns its index. */
-static inline uint32_t trace_event_v(struct trace *t, int64_t tid, unsigned type, const char *fmt, va_list ap)
+/* One event. fmt has a letter for each parameter: q 8-byte integer (int64_t), d 4 bytes (int), w 2
+ * bytes, c 1 byte, s text (const char *) with its NUL, b bytes (const void *, int), e empty.
+ * Returns its index. */
+static inline uint32_t trace_event_v(struct trace *t, int64_t tid, unsigned type, const char *fmt,
+				     va_list ap)
 {
 	struct buf params = {0}, lens = {0};
 	size_t at = block_begin(&t->data, BLK_EV_V2);
@@ -40,10 +43,18 @@ static inline uint32_t trace_event_v(struct trace *t, int64_t tid, unsigned type
 		size_t before = params.len;
 
 		switch (*f) {
-		case 'q': put_int(&params, (uint64_t)va_arg(ap, int64_t), 8); break;
-		case 'd': put_int(&params, (uint64_t)va_arg(ap, int), 4); break;
-		case 'w': put_int(&params, (uint64_t)va_arg(ap, int), 2); break;
-		case 'c': put_int(&params, (uint64_t)va_arg(ap, int), 1); break;
+		case 'q':
+			put_int(&params, (uint64_t)va_arg(ap, int64_t), 8);
+			break;
+		case 'd':
+			put_int(&params, (uint64_t)va_arg(ap, int), 4);
+			break;
+		case 'w':
+			put_int(&params, (uint64_t)va_arg(ap, int), 2);
+			break;
+		case 'c':
+			put_int(&params, (uint64_t)va_arg(ap, int), 1);
+			break;
 		case 's': {
 			const char *s = va_arg(ap, const char *);
 
@@ -56,7 +67,8 @@ static inline uint32_t trace_event_v(struct trace *t, int64_t tid, unsigned type
 			buf_put(&params, p, (size_t)va_arg(ap, int));
 			break;
 		}
-		default: break; /* e */
+		default:
+			break; /* e */
 		}
 		put_int(&lens, params.len - before, 2);
 	}
@@ -76,7 +88,8 @@ static inline uint32_t trace_event_v(struct trace *t, int64_t tid, unsigned type
 	return t->n++;
 }
 
-static inline uint32_t trace_event(struct trace *t, int64_t tid, unsigned type, const char *fmt, ...)
+static inline uint32_t trace_event(struct trace *t, int64_t tid, unsigned type, const char *fmt,
+				   ...)
 {
 	uint32_t idx;
 	va_list ap;
@@ -88,7 +101,8 @@ static inline uint32_t trace_event(struct trace *t, int64_t tid, unsigned type, 
 }
 
 /* Fills the run part of b with blocks [first, first + n) of t. The batch does not own them. */
-static inline void trace_cut(const struct trace *t, struct batch *b, uint64_t seq, uint32_t first, uint32_t n)
+static inline void trace_cut(const struct trace *t, struct batch *b, uint64_t seq, uint32_t first,
+			     uint32_t n)
 {
 	batch_reset(b);
 	b->seq = seq;
@@ -105,14 +119,15 @@ static inline void trace_cut(const struct trace *t, struct batch *b, uint64_t se
 	b->nblk = n;
 }
 
-/* ---- calls, in the versions of 0.29.3 ------------------------------------------------------------------ */
+/* ---- calls, in the versions of 0.29.3 ---- */
 
 /* One side of a clone: res as seen by tid. comm, pid, ptid are what the event says. */
-static inline uint32_t ev_clone_exit(struct trace *t, int64_t tid, int64_t res, const char *comm, int64_t pid, int64_t ptid,
-				     unsigned flags)
+static inline uint32_t ev_clone_exit(struct trace *t, int64_t tid, int64_t res, const char *comm,
+				     int64_t pid, int64_t ptid, unsigned flags)
 {
-	return trace_event(t, tid, EV_SYSCALL_CLONE_20_X, "qssqqqsqqqdddssdddqq", res, comm, "", tid, pid, ptid, "",
-			   (int64_t)1024, (int64_t)1, (int64_t)2, 3, 4, 5, comm, "", (int)flags, 1000, 1000, tid, pid);
+	return trace_event(t, tid, EV_SYSCALL_CLONE_20_X, "qssqqqsqqqdddssdddqq", res, comm, "",
+			   tid, pid, ptid, "", (int64_t)1024, (int64_t)1, (int64_t)2, 3, 4, 5, comm,
+			   "", (int)flags, 1000, 1000, tid, pid);
 }
 
 static inline uint32_t ev_exec_enter(struct trace *t, int64_t tid, const char *file)
@@ -120,10 +135,12 @@ static inline uint32_t ev_exec_enter(struct trace *t, int64_t tid, const char *f
 	return trace_event(t, tid, EV_SYSCALL_EXECVE_19_E, "s", file);
 }
 
-static inline uint32_t ev_exec_exit(struct trace *t, int64_t tid, int64_t res, const char *comm, int64_t pid, int64_t ptid)
+static inline uint32_t ev_exec_exit(struct trace *t, int64_t tid, int64_t res, const char *comm,
+				    int64_t pid, int64_t ptid)
 {
-	return trace_event(t, tid, EV_SYSCALL_EXECVE_19_X, "qssqqqsqqqdddssedqdd", res, comm, "", tid, pid, ptid, "",
-			   (int64_t)1024, (int64_t)1, (int64_t)2, 3, 4, 5, comm, "", 0, (int64_t)pid, 1000, 0);
+	return trace_event(t, tid, EV_SYSCALL_EXECVE_19_X, "qssqqqsqqqdddssedqdd", res, comm, "",
+			   tid, pid, ptid, "", (int64_t)1024, (int64_t)1, (int64_t)2, 3, 4, 5, comm,
+			   "", 0, (int64_t)pid, 1000, 0);
 }
 
 static inline uint32_t ev_open(struct trace *t, int64_t tid, int64_t fd, const char *name)
@@ -143,7 +160,7 @@ static inline uint32_t ev_procexit(struct trace *t, int64_t tid)
 	return trace_event(t, tid, EV_PROCEXIT_1_E, "qqcc", (int64_t)0, (int64_t)0, 0, 0);
 }
 
-/* ---- process list -------------------------------------------------------------------------------------- */
+/* ---- process list ---- */
 
 static inline size_t sub_begin(struct buf *b)
 {
@@ -161,8 +178,8 @@ static inline void sub_end(struct buf *b, size_t at)
 }
 
 /* One entry of a version 9 process list. */
-static inline void put_process(struct buf *b, int64_t tid, int64_t pid, int64_t ptid, const char *comm, const char *cwd,
-			       unsigned flags)
+static inline void put_process(struct buf *b, int64_t tid, int64_t pid, int64_t ptid,
+			       const char *comm, const char *cwd, unsigned flags)
 {
 	size_t at = sub_begin(b);
 
@@ -207,8 +224,8 @@ static inline void put_fd_file(struct buf *b, int64_t fd, const char *name)
 }
 
 /* Kinds 3 (socket: source and destination) and 5 (server: source only). */
-static inline void put_fd_ipv4(struct buf *b, int64_t fd, int kind, uint32_t sip, unsigned sport, uint32_t dip,
-			       unsigned dport)
+static inline void put_fd_ipv4(struct buf *b, int64_t fd, int kind, uint32_t sip, unsigned sport,
+			       uint32_t dip, unsigned dport)
 {
 	size_t at = sub_begin(b);
 
