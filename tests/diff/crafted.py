@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Made-up traces against sysdig 0.29.3: every rule of the descriptor, socket, path and container state.
+"""Made-up traces against sysdig 0.29.3: every rule of the thread, descriptor, socket, path and container state.
 
 Two kinds. Scenarios: one thread each, many to a trace; what a thread prints is compared as a whole, so
 that a failure names its scenario. Random runs: traces of a fixed seed, calls in any order and with any
@@ -33,6 +33,11 @@ CONTAINER = ("*%thread.tid %evt.num %evt.type|%container.id|%container.name|%con
              "%container.mount.dest[0]|%container.mount.source[/d*]|%container.healthcheck|%k8s.pod.name|%proc.name")
 # The container of a cri id has no type: 0.29.3 prints nothing or the text of the field before.
 IDS = "*%thread.tid %container.id|%container.name"
+
+PROC = ("*%thread.tid %evt.num %evt.type%evt.dir|%proc.pid|%proc.ppid|%proc.name|%proc.exe|%proc.exepath|%proc.cmdline|"
+        "%proc.cwd|%proc.sid|%proc.vpid|%proc.vpgid|%thread.vtid|%user.uid|%proc.aname[1]|%proc.aname[2]|%proc.apid[1]|"
+        "%proc.pname|%proc.nchilds|%proc.fdopencount|%proc.fdlimit|%proc.tty|%thread.ismain|%proc.env|%proc.vmsize|"
+        "%thread.vmsize")
 
 OWN, NEAR, FAR = "10.0.0.5", "10.0.0.9", "8.8.8.8"
 CLONE_FILES = 1
@@ -523,6 +528,104 @@ class RandomFiles:
             t.ev(r.choice(["SYSCALL_CLOSE_X", "SYSCALL_DUP_X", "SYSCALL_FCNTL_X"]), tid, r.choice([0, 5]))
 
 
+class RandomThreads:
+    """Births in either order and half-seen, execs, ends. A tid is used again only after its end; the fields of
+    0.29.3 that show memory of an earlier entry are not asked for."""
+
+    THREAD, FILES, VFORK = 0x2000, CLONE_FILES, 0x8000000
+
+    def __init__(self, seed, n):
+        self.r, self.t = random.Random(seed), Trace()
+        self.t.user(0, 0, "root").user(1000, 1000, "al")
+        self.t.thread(1, ptid=0, comm="init")
+        self.t.thread(100, comm="bash", cwd="/home/al", args="-l\0", sid=100, vpgid=100, uid=1000, gid=1000,
+                      fds={0: file_fd("/dev/null"), 3: named_fd(2, "/dir")})
+        self.t.thread(101, pid=100, flags=self.FILES | self.THREAD, comm="thr")
+        self.t.thread(110, ptid=100, comm="kid", cwd="/k", fds={5: file_fd("/five")})
+        self.live, self.pid = {1, 100, 101, 110}, {1: 1, 100: 100, 101: 100, 110: 110}
+        for _ in range(n):
+            self.step()
+
+    def exit(self, call, tid, res, who, pid, ptid, comm, flags):
+        c = self.r.choice
+        self.t.ev("SYSCALL_%s_X" % call, tid, res=res, exe="/bin/" + comm, args=b"-a\0b\0", tid=who, pid=pid, ptid=ptid,
+                  cwd="", fdlimit=c([10, 20]), pgft_maj=1, pgft_min=2, vm_size=3, vm_rss=4, vm_swap=5, comm=comm,
+                  cgroups=b"cpu=/\0", flags=flags, uid=c([0, 1000]), gid=0, vtid=who, vpid=pid)
+
+    def clone(self, tid):
+        c = self.r.choice
+        dead = [x for x in range(110, 140) if x not in self.live]
+        if not dead or tid not in self.live:
+            return
+        call, order = c(["CLONE_20", "FORK_20", "VFORK_20", "CLONE3"]), c(["pc", "pc", "pc", "cp", "cp", "p", "c", ""])
+        flags = c([0, 0, self.FILES, self.VFORK] + 3 * [self.THREAD | self.FILES])
+        child, comm, mine = c(dead), c(["cl", "bash"]), self.pid.get(tid, tid)
+        thread = flags & self.THREAD
+        self.t.ev("SYSCALL_%s_E" % call, tid)
+        for side in order:
+            if side == "p":
+                self.exit(call, tid, child, tid, mine, c([1, 100]), comm, flags)
+            else:
+                self.exit(call, child, 0, child, mine if thread else child, 1 if thread else tid, c([comm, "kid2"]), flags)
+        if not order:
+            self.exit(call, tid, -11, tid, mine, 1, comm, flags)
+            return
+        self.live.add(child)
+        self.pid[child] = mine if thread else child
+
+    def exec(self):
+        c = self.r.choice
+        tid = c([x for x in sorted(self.live) if self.pid.get(x, x) == x] + [200])
+        comm = c(["ls", "cat"])
+        self.t.ev("SYSCALL_EXECVE_19_E", tid, c(["/bin/ls", "ls", "./x/../y", "<NA>", ""]))
+        self.t.ev("SYSCALL_EXECVE_19_X", tid, res=c([0, 0, 0, -2]), exe=comm, args=b"a\0b\0", tid=tid, pid=tid,
+                  ptid=c([1, 100]), cwd="", fdlimit=c([7, 8]), pgft_maj=1, pgft_min=2, vm_size=30, vm_rss=4, vm_swap=5,
+                  comm=comm, cgroups=b"cpu=/\0", env=b"E=1\0", tty=c([0, 34816]), pgid=tid, loginuid=c([1000, -1]),
+                  flags=c([0, 1]))
+
+    def ids(self, tid):
+        t, c = self.t, self.r.choice
+        kind = c(["SETUID", "SETGID", "SETRESUID", "SETRESGID", "SETSID"])
+        args = {"SETU": (c([0, 1000, 5]),), "SETG": (c([0, 1000, 5]),), "SETR": (c([0, -1]), c([7, -1]), c([0, -1])),
+                "SETS": ()}[kind[:4]]
+        t.ev("SYSCALL_%s_E" % kind, tid, *args)
+        t.ev("SYSCALL_%s_X" % kind, tid, c([self.pid.get(tid, tid) if kind == "SETSID" else 0, -1]))
+
+    def step(self):
+        r, t, c = self.r, self.t, self.r.choice
+        tid = c(sorted(self.live) + [200])
+        op = c(["clone", "clone", "clone", "exec", "exec", "exit", "open", "close", "chdir", "ids", "ids", "limit", "vm",
+                "switch", "read", "wait"])
+        if r.random() < 0.1:
+            t.ts += c([1, 2, 3]) * 10**9
+        if op == "clone":
+            self.clone(tid)
+        elif op == "exec":
+            self.exec()
+        elif op == "exit" and tid != 1:
+            t.ev("PROCEXIT_1_E", tid, c([0, 256]), 0, 0, 0)
+            self.live.discard(tid)
+        elif op == "open":
+            t.open(tid, c([3, 4, 5]), c(["a", "/b"]))
+        elif op == "close":
+            t.close(tid, c([3, 4, 5]))
+        elif op == "read":
+            t.read(tid, c([0, 3, 4, 5]))
+        elif op == "chdir":
+            t.ev("SYSCALL_CHDIR_E", tid).ev("SYSCALL_CHDIR_X", tid, c([0, 0, -2]), c(["x", "/y", ".."]))
+        elif op == "ids":
+            self.ids(tid)
+        elif op == "limit":
+            kind = c(["GETRLIMIT", "SETRLIMIT"])
+            t.ev("SYSCALL_%s_E" % kind, tid, c([7, 6])).ev("SYSCALL_%s_X" % kind, tid, c([0, -1]), c([11, 12]), 13)
+        elif op == "vm":
+            t.ev("SYSCALL_BRK_4_E", tid, 0).ev("SYSCALL_BRK_4_X", tid, 1, c([50, 60]), 51, 52)
+        elif op == "switch":
+            t.ev("SCHEDSWITCH_6_E", tid, c(sorted(self.live)), 1, 2, c([33, 44]), 4, 5)
+        else:
+            t.ev("SYSCALL_NANOSLEEP_E", tid, 5).ev("SYSCALL_NANOSLEEP_X", tid, 0)
+
+
 # ---- comparing --------------------------------------------------------------------------------------------
 
 def output(cmd, trace, fmt):
@@ -600,6 +703,8 @@ def main():
         random_runs("random-files", RandomFiles, (LINES, FD), a.first, a.seeds)
     if wanted("random-sockets"):
         random_runs("random-sockets", RandomSockets, (LINES, SOCK), a.first, a.seeds)
+    if wanted("random-threads"):
+        random_runs("random-threads", RandomThreads, (LINES, PROC), a.first, a.seeds)
     burin.finish()
 
 
