@@ -101,6 +101,9 @@ static void row_handle(struct apply *a, const struct apply_entry *ae)
 		ae->fn(a);
 	else if (a->rec->type == EV_SYSCALL_FCNTL_X)
 		row_fcntl_carried(a);
+	/* No entry was made: 0.29.3 stays with the descriptor before; exits that stand alone know their own. */
+	if (!a->d->compat029 && !a->paired && a->last_fd == before && a->rec->type != EV_SYSCALL_FCNTL_X)
+		a->last_fd = guess;
 	if (a->rec->slot != UINT32_MAX && fd_narrow(a->last_fd) != fd_narrow(guess))
 		slots_fix_fd(a->b, (uint32_t)(a->rec - a->b->ev), a->last_fd, a->last_fd != before);
 }

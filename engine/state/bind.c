@@ -366,6 +366,12 @@ const struct fd_ver *evctx_fd(struct evctx *c)
 	if (!(c->have & HAVE_FD)) {
 		c->fd_ = evctx_fd_n(c, evctx_fdnum(c));
 		c->have |= HAVE_FD;
+		/* Another thread has got the number meanwhile: what was closed is no longer known. */
+		if (c->fd_ && c->ev.type == EV_SYSCALL_CLOSE_X && !c->demand->compat029) {
+			need_enter(c);
+			if (c->paired_ && c->fd_->id > c->enter_ord_)
+				c->fd_ = NULL;
+		}
 	}
 	return c->fd_;
 }
