@@ -28,7 +28,9 @@ enum have {
 /* What a slot's earlier events of this batch found out: its main thread, good while it lives. */
 struct bind_slot {
 	struct thread *main;
+	uint8_t stable; /* enum slot_stable, with STABLE_KNOWN once it has been asked for */
 };
+enum { STABLE_KNOWN = 1 << 7 };
 
 int evctx_init(struct evctx *c, const struct demand *d)
 {
@@ -59,6 +61,7 @@ int evctx_begin(struct evctx *c, const struct batch *b)
 		memset(c->slots, 0, b->nslots * sizeof(*c->slots));
 	path_cache_begin(c->paths, b->first_ord + b->nev - 1);
 	c->b = b;
+	c->epoch += 1 + (c->epoch == UINT32_MAX);
 	return 0;
 }
 
@@ -124,6 +127,43 @@ struct thread *evctx_main(struct evctx *c, const struct thread_ver **v)
 	if (v)
 		*v = c->main_ver_;
 	return c->main_;
+}
+
+/* Whether t has one version from order number from to order number to, and lives. */
+static bool lives_unchanged(const struct thread *t, uint64_t from, uint64_t to)
+{
+	const struct thread_ver *v = thread_ver_at(t, to);
+
+	/* An entry that dies behind to dies for later batches only. */
+	return v && t->birth <= from && v->ord <= from;
+}
+
+static unsigned slot_stable(struct evctx *c, uint32_t slot)
+{
+	const struct batch *b = c->b;
+	const struct tslot *s = &b->slots[slot];
+	uint64_t from = b->first_ord + s->first, to = b->first_ord + b->nev - 1;
+	const struct thread_ver *v;
+	struct thread *m;
+
+	if (!s->thread)
+		return STABLE_THREAD | STABLE_MAIN;
+	if (!lives_unchanged(s->thread, from, to))
+		return 0;
+	v = thread_ver_at(s->thread, to);
+	if (v->pid == s->thread->tid)
+		return STABLE_THREAD | STABLE_MAIN;
+	m = state_thread_at(b->root, v->pid, to);
+	return m && lives_unchanged(m, from, to) ? STABLE_THREAD | STABLE_MAIN : STABLE_THREAD;
+}
+
+unsigned evctx_slot_stable(struct evctx *c, uint32_t slot)
+{
+	struct bind_slot *s = &c->slots[slot];
+
+	if (!(s->stable & STABLE_KNOWN))
+		s->stable = (uint8_t)(slot_stable(c, slot) | STABLE_KNOWN);
+	return s->stable & (STABLE_THREAD | STABLE_MAIN);
 }
 
 /* ---- the enter event ---- */

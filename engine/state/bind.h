@@ -31,6 +31,7 @@ struct evctx {
 	bool paired_;
 	struct bind_slot *slots;
 	uint32_t slots_cap;
+	uint32_t epoch; /* public: another number for every batch begun (0 is none) */
 	struct path_cache *paths;
 };
 
@@ -64,5 +65,20 @@ uint64_t evctx_latency(struct evctx *c); /* ns since the thread's last enter eve
 bool evctx_rawres(struct evctx *c, int64_t *res);
 /* Error number (positive) by the rules of the mode; 0 = no error. */
 int64_t evctx_errno(struct evctx *c);
+
+/* ---- results that serve many events ----
+ *
+ * What depends on nothing but an immutable version needs to be found out once per batch in place of once per event.
+ *
+ * By slot (batch.h): events of one rec->slot whose evctx_slot_stable has STABLE_THREAD all get the same from
+ * evctx_thread, thread and version (or all get NULL); with STABLE_MAIN the same from evctx_main too. A result that
+ * is a function of these alone may be kept by slot while c->epoch stays. What a rec->slot of UINT32_MAX binds to is
+ * not told.
+ *
+ * By version: a version that evctx_thread, evctx_main or evctx_fd gave is not changed, and its address not used for
+ * another, before the batch is released; a result that is a function of it alone (the name of a descriptor, say) may
+ * be kept by address while c->epoch stays. */
+enum slot_stable { STABLE_THREAD = 1 << 0, STABLE_MAIN = 1 << 1 /* only together with STABLE_THREAD */ };
+unsigned evctx_slot_stable(struct evctx *c, uint32_t slot);
 
 #endif

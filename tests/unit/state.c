@@ -721,6 +721,35 @@ static void check_want(const struct run *r, const struct want *w, struct evctx *
 			 w->text ? w->text : "-", w->n);
 }
 
+/* All events of a slot that is said to be stable see what its first one saw. Counts what was compared, so that the
+ * caller can tell that there was something. */
+static unsigned nstable_thread, nstable_main; /* threads seen again; other main threads */
+
+static void check_stable(const struct run *r, struct evctx *c)
+{
+	const struct batch *b = c->b;
+
+	for (uint32_t i = 0; i < b->nev; i++) {
+		const struct thread_ver *v, *mv, *v0, *mv0;
+		uint32_t slot = b->ev[i].slot;
+		unsigned stable = slot == UINT32_MAX ? 0 : evctx_slot_stable(c, slot);
+
+		if (!stable)
+			continue;
+		evctx_move(c, b->slots[slot].first);
+		evctx_thread(c, &v0);
+		evctx_main(c, &mv0);
+		evctx_move(c, i);
+		evctx_thread(c, &v);
+		evctx_main(c, &mv);
+		if (v != v0 || ((stable & STABLE_MAIN) && mv != mv0))
+			fail_msg("%s, %u events a batch: event %u differs from the first of its slot", r->name,
+				 r->size, i);
+		nstable_thread += i != b->slots[slot].first && v;
+		nstable_main += i != b->slots[slot].first && mv != v && (stable & STABLE_MAIN);
+	}
+}
+
 /* What the scenario wants of the events of one batch. */
 static void analyse(const struct run *r, const struct sc *s, const struct batch *b)
 {
@@ -731,6 +760,7 @@ static void analyse(const struct run *r, const struct sc *s, const struct batch 
 		return;
 	assert_int_equal(evctx_init(&c, &r->d), 0);
 	assert_int_equal(evctx_begin(&c, b), 0);
+	check_stable(r, &c);
 	for (uint32_t i = 0; i < b->nev; i++) {
 		for (unsigned k = 0; k < s->nwant; k++) {
 			if (s->want[k].idx != first + i)
@@ -860,6 +890,8 @@ static void test_scenarios(void **state)
 		if (scenarios[i].modes & MODE_COMPAT)
 			run_scenario(scenarios[i].name, scenarios[i].build, true);
 	}
+	assert_true(nstable_thread > 100);
+	assert_true(nstable_main > 0);
 }
 
 /* ---- memory ---- */
