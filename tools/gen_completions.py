@@ -45,7 +45,8 @@ class Tables:
     def __init__(self, burin, src):
         self.chisels = sorted(n[:-4] for n in os.listdir(os.path.join(src, "chisels")) if n.endswith(".lua"))
         self.options = [o for o in listing(burin, "--help=all", "-j") if o["group"]]
-        for o in self.options:
+        self.bench = listing(burin, "bench", "--help", "-j")
+        for o in self.options + self.bench:
             o["takes"] = argument(o, self.chisels)
         self.fields = sorted({f["name"] for f in listing(burin, "-l", "-j") if "table_only" not in f["flags"]})
 
@@ -91,6 +92,14 @@ _burin() {
 	case $prev in
 @CASES@
 	esac
+	if [ "$COMP_CWORD" = 1 ] && [ -n "$cur" ] && [[ bench == "$cur"* ]]; then
+		COMPREPLY=(bench)
+		return
+	fi
+	if [ "${COMP_WORDS[1]}" = bench ] && [[ $cur == -* ]]; then
+		COMPREPLY=($(compgen -W "@BENCH@" -- "$cur"))
+		return
+	fi
 	case $cur in
 	-*)
 		COMPREPLY=($(compgen -W "
@@ -141,7 +150,8 @@ def bash(t):
     names = [n for o in t.options for n in t.names(o)] + ["-cl", "-pc", "-lv"]
     return (BASH.replace("@FIELDS@", wrap(t.fields, "")).replace("@CHISELS@", wrap(t.chisels, ""))
             .replace("@OPERATORS@", " ".join(OPERATORS)).replace("@CASES@", cases)
-            .replace("@OPTIONS@", wrap(names, "")))
+            .replace("@OPTIONS@", wrap(names, ""))
+            .replace("@BENCH@", " ".join(n for o in t.bench for n in t.names(o))))
 
 
 def quote(text):
@@ -201,15 +211,22 @@ _burin_filter() {
 	fi
 }
 
+if [[ ${words[2]} == bench ]] && (( CURRENT > 2 )); then
+	_arguments -s -S \
+@BENCH@
+		'*:filter:_burin_filter'
+	return
+fi
 _arguments -s -S \
 @ARGUMENTS@
+	'1:command or filter:{ compadd bench; _burin_filter }' \
 	'*:filter:_burin_filter'
 """
 
 
-def zsh(t):
+def zsh_options(t, rows):
     args = []
-    for o in t.options:
+    for o in rows:
         many = "*" if o["long"] in ("readfile", "chisel", "suppress-comm", "cpus-for-each-buffer") else ""
         text = "[%s]" % zsh_text(o["help"])
         for n in t.names(o):
@@ -217,8 +234,13 @@ def zsh(t):
             if o["arg"] == 2:
                 glued = "=-" if n.startswith("--") else "-"
             args.append("\t%s \\" % quote(many + n + glued + text + zsh_argument(t, o)))
+    return "\n".join(args)
+
+
+def zsh(t):
     return (ZSH.replace("@FIELDS@", wrap(t.fields, "\t")).replace("@CHISELS@", wrap(t.chisels, "\t\t"))
-            .replace("@OPERATORS@", " ".join(quote(x) for x in OPERATORS)).replace("@ARGUMENTS@", "\n".join(args)))
+            .replace("@OPERATORS@", " ".join(quote(x) for x in OPERATORS))
+            .replace("@ARGUMENTS@", zsh_options(t, t.options)).replace("@BENCH@", zsh_options(t, t.bench)))
 
 
 FISH = r"""# fish completion for burin; made by tools/gen_completions.py
@@ -251,11 +273,12 @@ function __burin_filter
 end
 
 complete -c burin -f -a '(__burin_filter)'
+complete -c burin -n '__fish_is_first_arg' -a bench -d 'what filters cost'
 """
 
 
-def fish_option(t, o):
-    line = "complete -c burin"
+def fish_option(t, o, when=""):
+    line = "complete -c burin" + when
     if o["short"]:
         line += " -s %s" % o["short"]
     if o["long"]:
@@ -273,7 +296,10 @@ def fish_option(t, o):
 def fish(t):
     head = (FISH.replace("@FIELDS@", " ".join(t.fields)).replace("@CHISELS@", " ".join(t.chisels))
             .replace("@OPERATORS@", " ".join(quote(x) for x in OPERATORS)))
-    return head + "\n".join(fish_option(t, o) for o in t.options) + "\n"
+    in_bench = " -n '__fish_seen_subcommand_from bench'"
+    lines = [fish_option(t, o) for o in t.options]
+    lines += [fish_option(t, o, in_bench) for o in t.bench if not any(o["long"] == x["long"] for x in t.options)]
+    return head + "\n".join(lines) + "\n"
 
 
 def main():

@@ -35,6 +35,13 @@ def option_tag(o):
     return ", ".join(parts)
 
 
+def bench(rows):
+    out = []
+    for o in rows:
+        out += [".TP", option_tag(o), roff(o["help"])]
+    return out
+
+
 def options(rows):
     out, groups = [], []
     for o in rows:
@@ -123,7 +130,8 @@ def examples(src):
 def main():
     burin, src, version, datadir, docdir, output = sys.argv[1:]
     rows = listing(burin, "--help=all", "-j")
-    tables = {"OPTIONS": options(rows), "EXCLUDED": excluded(rows), "FUNCTIONS": functions(src),
+    tables = {"OPTIONS": options(rows), "EXCLUDED": excluded(rows), "BENCH": bench(listing(burin, "bench", "--help", "-j")),
+              "FUNCTIONS": functions(src),
               "FIELDS": fields(listing(burin, "-l", "-j")), "CHISELS": chisels(src), "EXAMPLES": examples(src)}
     values = {"VERSION": version, "DATADIR": roff(datadir), "DOCDIR": roff(docdir)}
     out = []

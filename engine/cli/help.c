@@ -8,7 +8,8 @@ enum { TITLE = 9, CELL = 35, NAME = 13 };
 static const char usage[] = "usage: burin -r TRACE [options] [FILTER]       reads a trace\n"
 			    "       burin -r TRACE -c CHISEL [ARGS] [FILTER]\n"
 			    "       burin [options] [FILTER]                captures live\n"
-			    "       burin [options] [FILTER] -- COMMAND     captures one command\n";
+			    "       burin [options] [FILTER] -- COMMAND     captures one command\n"
+			    "       burin bench -r TRACE FILTER...          what filters cost\n";
 
 /* The common options, by short or long name, in few words. Groups come from the table of options. */
 static const struct {
@@ -123,13 +124,20 @@ static void option_name(char *name, size_t cap, const struct cli_option_info *o)
 		snprintf(name + n, cap - (size_t)n, "%s%s", o->long_name ? "=" : " ", o->arg_name);
 }
 
+void cli_option_help(const struct cli_option_info *o, struct buf *out)
+{
+	char name[64];
+
+	option_name(name, sizeof(name), o);
+	buf_printf(out, "  %-28s %s\n", name, o->help);
+}
+
 /* Groups in the order in which the table begins them. */
 static void help_all(struct buf *out)
 {
 	struct cli_option_info info;
 	const char *group, *done[16];
 	unsigned ndone = 0;
-	char name[64];
 
 	buf_puts(out, usage);
 	for (unsigned i = 0; cli_option_at(i, &info); i++) {
@@ -142,10 +150,8 @@ static void help_all(struct buf *out)
 		done[ndone++] = group;
 		buf_printf(out, "\n%s\n", group);
 		for (unsigned k = i; cli_option_at(k, &info); k++) {
-			if (cli_option_group(k) != group)
-				continue;
-			option_name(name, sizeof(name), &info);
-			buf_printf(out, "  %-28s %s\n", name, info.help);
+			if (cli_option_group(k) == group)
+				cli_option_help(&info, out);
 		}
 	}
 	buf_puts(out, "\nExit status: 0 success, also when interrupted; 1 any error (what was read before a\n"
@@ -168,23 +174,28 @@ static void json_text(struct buf *out, const char *key, const char *s)
 	buf_putc(out, '"');
 }
 
-void cli_help_json(struct buf *out)
+void cli_options_json(cli_option_at_fn *at, const char *(*group)(unsigned n), struct buf *out)
 {
 	struct cli_option_info info;
 
 	buf_lit(out, "[\n");
-	for (unsigned i = 0; cli_option_at(i, &info); i++) {
+	for (unsigned i = 0; at(i, &info); i++) {
 		char name[2] = {(char)info.short_name, 0};
 
 		buf_printf(out, "%s{\"arg\":%d", i ? ",\n" : "", info.arg);
 		json_text(out, "short", name[0] ? name : NULL);
 		json_text(out, "long", info.long_name);
 		json_text(out, "arg_name", info.arg_name);
-		json_text(out, "group", cli_option_group(i));
+		json_text(out, "group", group(i));
 		json_text(out, "help", info.help);
 		buf_putc(out, '}');
 	}
 	buf_lit(out, "\n]\n");
+}
+
+void cli_help_json(struct buf *out)
+{
+	cli_options_json(cli_option_at, cli_option_group, out);
 }
 
 void cli_help(bool all, struct buf *out)

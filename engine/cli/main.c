@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/stop.h"
+#include "cli/bench.h"
 #include "cli/check.h"
 #include "cli/capture.h"
 #include "cli/lists.h"
@@ -81,6 +82,8 @@ int main(int argc, char **argv)
 	int code;
 
 	install_signals();
+	if (argc > 1 && !strcmp(argv[1], "bench")) /* no filter begins so */
+		return bench_main(argc, argv);
 	code = act(argc, argv, &again);
 	if (again && !code) { /* once only: what the second run asks for is ignored */
 		struct restart r;

@@ -69,5 +69,9 @@ const char *cli_option_group(unsigned n);
 /* For completions and tests: the n-th option. False past the end. */
 struct cli_option_info { int short_name; const char *long_name, *arg_name, *help; int arg; bool excluded; }; /* arg: 0 none, 1 required, 2 optional */
 bool cli_option_at(unsigned n, struct cli_option_info *info);
+/* The same for any table of options: one line each, or as JSON. */
+typedef bool cli_option_at_fn(unsigned n, struct cli_option_info *info);
+void cli_option_help(const struct cli_option_info *o, struct buf *out);
+void cli_options_json(cli_option_at_fn *at, const char *(*group)(unsigned n), struct buf *out);
 
 #endif

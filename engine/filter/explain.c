@@ -20,7 +20,7 @@ static void put_span(struct buf *b, const struct filter *f, struct span s)
 	}
 }
 
-static void put_demand(struct buf *b, uint32_t bits)
+void filter_put_demand(struct buf *b, uint32_t bits)
 {
 	static const struct {
 		uint32_t bit;
@@ -32,11 +32,14 @@ static void put_demand(struct buf *b, uint32_t bits)
 		{DEMAND_CPU, "cpu"},
 	};
 
-	buf_lit(b, "demand:");
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-		if (bits & names[i].bit)
-			buf_printf(b, " %s", names[i].name);
-	buf_puts(b, bits ? "\n" : " nothing but the event\n");
+	bool any = false;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (bits & names[i].bit) {
+			buf_printf(b, "%s%s", any ? " " : "", names[i].name);
+			any = true;
+		}
+	}
 }
 
 /* Names of event types, each code with its direction; many: the number only. */
@@ -86,16 +89,31 @@ static void put_target(struct buf *b, const struct fprog *p, uint32_t t)
 		buf_printf(b, "%-6u", t);
 }
 
-static void put_insn(struct buf *b, const struct filter *f, const struct fprog *p, uint32_t i)
+static void insn_name(const struct insn *in, char *op, size_t cap)
 {
 	static const char *const quants[] = {"", ".some", ".all"};
 	static const char *const mods[] = {"", " one", " any", " all"};
+
+	snprintf(op, cap, "%s%s%s%s%s", filter_insn_table[in->op].mnemonic, quants[in->quant], mods[in->mode],
+		 in->sub ? " " : "", in->sub ? filter_insn_table[in->sub].mnemonic : "");
+}
+
+void explain_insn(const struct filter *f, const struct fprog *p, uint32_t i, struct buf *op, struct buf *src)
+{
+	char name[64];
+
+	insn_name(&p->code[i], name, sizeof(name));
+	buf_puts(op, name);
+	put_span(src, f, p->src[i]);
+}
+
+static void put_insn(struct buf *b, const struct filter *f, const struct fprog *p, uint32_t i)
+{
 	const struct insn *in = &p->code[i];
 	const struct filter_insn_info *info = &filter_insn_table[in->op];
 	char op[64];
 
-	snprintf(op, sizeof(op), "%s%s%s%s%s", info->mnemonic, quants[in->quant], mods[in->mode],
-		 in->sub ? " " : "", in->sub ? filter_insn_table[in->sub].mnemonic : "");
+	insn_name(in, op, sizeof(op));
 	buf_printf(b, "  %3u %-18s", i, op);
 	if (info->left != FL_NONE)
 		buf_printf(b, " s%-3u", in->slot);
@@ -128,8 +146,9 @@ void filter_explain(const struct filter *f, struct buf *b)
 	buf_lit(b, "filter: ");
 	put_span(b, f, (struct span){0, f->len});
 	buf_lit(b, "\n");
-	put_demand(b, f->demand);
-	buf_lit(b, "types:");
+	buf_lit(b, "demand: ");
+	filter_put_demand(b, f->demand);
+	buf_puts(b, f->demand ? "\ntypes:" : "nothing but the event\ntypes:");
 	put_codes(b, f->types);
 	buf_lit(b, "\n");
 	if (f->looks_back)

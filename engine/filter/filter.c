@@ -147,6 +147,14 @@ uint32_t filter_demand(const struct filter *f)
 {
 	return f->demand;
 }
+unsigned filter_type_count(const struct filter *f)
+{
+	unsigned n = 0;
+
+	for (unsigned c = 0; c < EV_CODE_COUNT; c++)
+		n += f->types[c / 64] >> (c % 64) & 1;
+	return n;
+}
 bool filter_looks_back(const struct filter *f)
 {
 	return f->looks_back;
@@ -212,11 +220,7 @@ bool filter_match(struct filter_run *r, struct field_env *env)
 	uint64_t *outer = env->lookback;
 	bool yes;
 
-	if (UNLIKELY(!++r->gen)) { /* after 2^32 events */
-		for (uint32_t i = 0; i < r->f->nslots; i++)
-			r->slots[i].gen = 0;
-		r->gen = 1;
-	}
+	filter_run_next(r);
 	/* The places are numbered within this filter, so the memory is ours too. */
 	env->lookback = r->lookback;
 	yes = fprog_run(&r->f->prog, r, env);

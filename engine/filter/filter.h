@@ -44,5 +44,26 @@ void filter_run_free(struct filter_run *r);
 bool filter_match(struct filter_run *r, struct field_env *env);
 
 void filter_explain(const struct filter *f, struct buf *out); /* program, bitmap, demand as text */
+void filter_put_demand(struct buf *out, uint32_t bits); /* "threads pairs"; nothing for 0 */
+unsigned filter_type_count(const struct filter *f); /* event types that can match, of EV_CODE_COUNT */
+
+/* ---- what each instruction costs (profile.c) ---- */
+
+/* Counts and times the instructions of a filter while it runs. One thread; borrows the filter. */
+struct filter_profile;
+struct filter_insn_cost {
+	bool digest; /* of the program that the digest runs */
+	uint32_t pc;
+	uint64_t runs, yes;
+	uint64_t ticks; /* in all; see filter_ticks */
+};
+int filter_profile_new(struct filter_profile **out, const struct filter *f);
+void filter_profile_free(struct filter_profile *p);
+struct digest_pred filter_profile_header_pred(struct filter_profile *p); /* as filter_header_pred */
+bool filter_profile_match(struct filter_profile *p, struct field_env *env); /* as filter_match */
+/* The n-th instruction; op and src: its operation and source text, appended. False past the end. */
+bool filter_profile_at(const struct filter_profile *p, unsigned n, struct filter_insn_cost *c, struct buf *op,
+		       struct buf *src);
+uint64_t filter_ticks(void); /* a clock of unknown, steady rate */
 
 #endif

@@ -108,6 +108,18 @@ int filter_fold(struct filter *f, struct err *e);   /* merges and removes tests;
 int filter_emit(struct filter *f, struct err *e);   /* root -> slots, prog, header, types, demand */
 int filter_verify(const struct filter *f, struct err *e);
 
+/* explain.c: operation and source text of instruction i, appended. */
+void explain_insn(const struct filter *f, const struct fprog *p, uint32_t i, struct buf *op, struct buf *src);
+/* Another event begins: no slot is filled. */
+static ALWAYS_INLINE void filter_run_next(struct filter_run *r)
+{
+	if (UNLIKELY(!++r->gen)) { /* after 2^32 events */
+		for (uint32_t i = 0; i < r->f->nslots; i++)
+			r->slots[i].gen = 0;
+		r->gen = 1;
+	}
+}
+
 /* What may be done with a value. */
 enum filter_class {
 	TC_NONE, TC_SIGNED, TC_UNSIGNED, TC_DOUBLE, TC_BOOL, TC_TEXT, TC_BYTES, TC_ADDR, TC_NET,

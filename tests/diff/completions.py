@@ -28,6 +28,8 @@ CASES = [
     (["--log-level", "war"], "warning", "error"),
     (["proc.name", "con"], "contains", "container.id"),
     (["evt.type=open", "an"], "and", "or"),
+    (["ben"], "bench", "--runs"),
+    (["bench", "--ru"], "--runs", "--ring-size"),
 ]
 
 
@@ -119,7 +121,7 @@ def part_manual():
         burin.skip("manual_roff", "groff is not installed")
     plain = text.replace("\\-", "-")
     sections = re.findall(r"(?m)^\.SH (.*)$", text)
-    wanted = ["OPTIONS", "FILTERS", "FIELDS", "EXAMPLES", "EXIT STATUS", "FILES"]
+    wanted = ["OPTIONS", "BENCH", "FILTERS", "FIELDS", "EXAMPLES", "EXIT STATUS", "FILES"]
     burin.report(all(w in sections for w in wanted), "manual_sections", ", ".join(sections))
     options = set(re.findall(r"(?m)^  (?:-(\w), |    )--([\w-]+)", burin.run(["--help=all"])[1].decode()))
     missing = [lng for _, lng in options if "--" + lng not in plain]

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""burin bench, the trace generator and the tools of bench/: everything but the times.
+
+usage: bench.py"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+import burin  # noqa: E402
+
+FILTERS = ["evt.type=openat", "proc.name=python3 and fd.name contains /etc", "fd.name contains /etc and proc.name=python3",
+           "evt.is_io=true or proc.name exists", "thread.tid in (1, 2, 3)", "evt.deltatime>1ms", "evt.type=kexec_load"]
+
+
+def captured(trace, text, extra=()):
+    """How many events pass, as an ordinary run counts them."""
+    err = burin.run(["-r", trace, "-q", "-v", *extra, text])[2].decode()
+    return int(re.search(r"Captured Events: (\d+)", err).group(1))
+
+
+def steady(result):
+    """What must not change from run to run."""
+    drop = {"events_per_s", "ns_per_event", "cpu_ns_per_event", "steps_ns_per_event", "ns_each", "ns_each_alone", "workers"}
+    if isinstance(result, dict):
+        return {k: steady(v) for k, v in result.items() if k not in drop}
+    return [steady(v) for v in result] if isinstance(result, list) else result
+
+
+def bench(trace, *args):
+    code, out, err = burin.run(["bench", "-r", trace, "-j", "--runs=1", *args])
+    return json.loads(out) if code == 0 else sys.exit("burin bench: %s" % err.decode())
+
+
+def part_counts(trace):
+    one, two = bench(trace, *FILTERS), bench(trace, "--workers=2", *FILTERS)
+    burin.report(steady(one) == steady(two), "bench_workers")
+    rows = one["rows"]
+    burin.report([r.get("filter") for r in rows] == [None] + FILTERS, "bench_rows")
+    total = captured(trace, "")
+    burin.report(total > 5000 and all(r["read"] == total for r in rows), "bench_read", str(total))
+    for k, r in enumerate(rows[1:]):
+        want = captured(trace, r["filter"])
+        ok = r["matched"] == want and abs(r["selectivity"] - want / total) < 1e-8
+        burin.report(ok, "bench_matched_%d" % k, "%d, ordinary run %d" % (r["matched"], want))
+    old = bench(trace, "--compat=0.29", FILTERS[1])["rows"][1]
+    burin.report(old["matched"] == captured(trace, FILTERS[1], ["--compat=0.29"]), "bench_compat")
+    return rows
+
+
+def part_instructions(rows):
+    """Of "A and B": B runs when A was true, and the last that is true lets the event pass."""
+    for k, r in ((2, rows[2]), (3, rows[3])):
+        a, b = [i for i in r["instructions"] if i["in"] == "program"]
+        ok = a["runs"] == r["selected"] and b["runs"] == a["yes"] and b["yes"] == r["matched"] and a["runs"] > a["yes"] > b["yes"] > 0
+        burin.report(ok, "bench_instructions_%d" % k, json.dumps([a, b]))
+    a, b = (dict((i["source"], i) for i in rows[k]["instructions"]) for k in (2, 3))
+    burin.report(set(a) == set(b) == {"proc.name=python3", "fd.name contains /etc"}, "bench_sources", str(sorted(a)))
+    tid = rows[5]["instructions"]
+    burin.report(rows[5]["decided_by"] == "digest" and tid[0]["in"] == "digest" and tid[0]["runs"] == rows[5]["read"], "bench_digest")
+    burin.report(rows[2]["demand"] == "threads fds pairs" and rows[1]["demand"] == "", "bench_demand", rows[2]["demand"])
+    burin.report(rows[6]["in_order"] and not rows[1]["in_order"], "bench_in_order")
+    burin.report(rows[7]["matched"] == 0 and rows[7]["selectivity"] == 0, "bench_never")
+
+
+def part_text(trace):
+    code, out, err = burin.run(["bench", "-r", trace, "--runs=2", *FILTERS[:2]])
+    text = out.decode()
+    ok = code == 0 and not err and "2 runs each" in text and all(text.count(f) >= 2 for f in FILTERS[:2])
+    burin.report(ok and re.search(r"(?m)^walk +\d", text) is not None, "bench_text", text[:200])
+    helped = burin.run(["bench", "--help"])[1].decode()
+    table = json.loads(burin.run(["bench", "--help", "-j"])[1])
+    burin.report(all("--" + o["long"] in helped and o["help"] in helped for o in table), "bench_help")
+
+
+def part_errors(trace):
+    for name, args, want in [
+            ("no_file", ["evt.num=1"], b"name one with -r FILE"),
+            ("stdin", ["-r", "-"], b"name one with -r FILE"),
+            ("two_files", ["-r", trace, "-r", trace], b"one trace"),
+            ("missing", ["-r", "/nosuch", "evt.num=1"], b"/nosuch"),
+            ("runs", ["-r", trace, "--runs=0"], b"--runs: 0 is not in 1..1000"),
+            ("workers", ["-r", trace, "--workers=2x"], b"--workers: 2x"),
+            ("option", ["-r", trace, "--nosuch"], b"'--nosuch'"),
+            ("compat", ["-r", trace, "--compat=1"], b"--compat"),
+            ("filter", ["-r", trace, "evt.type=open", "proc.nam=cat"], b"filter:1: "),
+    ]:
+        code, out, err = burin.run(["bench"] + args)
+        burin.report(code == 1 and not out and want in err, "bench_error_" + name, err.decode()[:120])
+
+
+def main():
+    trace = burin.trace("old", "net")
+    rows = part_counts(trace)
+    part_instructions(rows)
+    part_text(trace)
+    part_errors(trace)
+    burin.finish()
+
+
+if __name__ == "__main__":
+    main()
