@@ -481,8 +481,8 @@ def part_misc():
     s.block(scapgen.EV2, struct.pack("<HQqIHI", 0, scapgen.T0 + 6000, 7, 26 + 2 + 8, 5, 1) + struct.pack("<Hq", 8, 0),
             trailer=False)
     s.raw(4000, 7, [b"abc"])
-    s.ev("SYSCALL_CLOSE_X", 7, 0, flags=2)
-    s.ev("SYSCALL_CLOSE_X", 7, 0, flags=0)
+    s.ev("SYSCALL_CLOSE_X", 7, 0, dump=2)
+    s.ev("SYSCALL_CLOSE_X", 7, 0, dump=0)
     s.write(path("t"))
     write(path("t"), path("u"))
     evs = scapmeta.load(path("u"))[3]
