@@ -6,13 +6,14 @@ usage: roundtrip.py [--burin PATH] [--small] [PART...]
 Parts: copy, engines, compat, filters, fat, proclist, limits, faults, misc."""
 
 import argparse
-import gzip
+import filecmp
 import os
 import shutil
 import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import burin     # noqa: E402
@@ -25,7 +26,10 @@ DIR = None
 
 
 def path(name):
-    return os.path.join(DIR, name)
+    """A file of this process: jobs run in several."""
+    d = os.path.join(DIR, str(os.getpid()))
+    os.makedirs(d, exist_ok=True)
+    return os.path.join(d, name)
 
 
 def traces(generations=("old", "mid", "new"), names=NAMES, public=True):
@@ -40,7 +44,7 @@ def write(trace, out, *args):
     """Runs burin -w; true if it ended well."""
     r = burin.run(["-r", trace, "-w", out] + list(args))
     if r[0]:
-        print("  burin -r %s %s: exit %d %s" % (trace, " ".join(args), r[0], r[2].decode()[-200:]))
+        burin.say("  burin -r %s %s: exit %d %s" % (trace, " ".join(args), r[0], r[2].decode()[-200:]))
     return r[0] == 0
 
 
@@ -88,8 +92,7 @@ def copy_of(label, generation, trace):
 
 
 def part_copy():
-    for label, generation, trace in traces():
-        copy_of(label, generation, trace)
+    return [(copy_of, t) for t in traces()]
 
 
 # ---- the same bytes, however they were made ---------------------------------------------------------------
@@ -103,35 +106,45 @@ WRITES = [("plain", []), ("gzip", ["-z"]), ("zstd", ["--zstd"]), ("filter", ["fd
           ("proclist", ["--filter-proclist", "fd.num=1"]), ("chisel", ["-c", "topfiles_bytes", "evt.dir=<"])]
 
 
+def engines_of(label, trace, name, args, engines):
+    want, wrong = None, []
+    for engine in engines:
+        ok = write(trace, path("u"), *(engine + args))
+        got = read(path("u")) if ok else None
+        want = want or got
+        if not ok or got != want:
+            wrong.append(" ".join(engine))
+    burin.report(not wrong and want, "engines_%s_%s" % (label, name), "%d engines, %d bytes %s"
+                 % (len(engines), len(want or b""), "; ".join(wrong[:3])))
+
+
 def part_engines(small):
-    for label, _, trace in traces(("old", "new"), ("churn",) if small else ("net", "churn"), False):
-        for name, args in WRITES:
-            want, wrong = None, []
-            for engine in ENGINES[:4] if small else ENGINES:
-                ok = write(trace, path("u"), *(engine + args))
-                got = read(path("u")) if ok else None
-                want = want or got
-                if not ok or got != want:
-                    wrong.append(" ".join(engine))
-            burin.report(not wrong and want, "engines_%s_%s" % (label, name), "%d engines, %d bytes %s"
-                         % (len(ENGINES), len(want or b""), "; ".join(wrong[:3])))
+    return [(engines_of, (label, trace, name, args, ENGINES[:4] if small else ENGINES))
+            for label, _, trace in traces(("old", "new"), ("churn",) if small else ("net", "churn"), False)
+            for name, args in WRITES]
+
+
+def packed(label, trace, kind, arg, unpack):
+    ok = write(trace, path("u"), arg)
+    with open(path("u"), "rb") as f, open(path("v"), "wb") as g:
+        code = subprocess.run(unpack, stdin=f, stdout=g).returncode
+    same = filecmp.cmp(path("v"), trace, shallow=False)
+    burin.report(ok and code == 0 and same, "packed_%s_%s" % (label, kind),
+                 "%d of %d bytes" % (os.path.getsize(path("u")), os.path.getsize(trace)))
 
 
 def part_packing(large):
     """Members and frames: what another program makes of them, and cut where they should be."""
-    for label, _, trace in traces(("old",), ("net", "churn") + (("mix",) if large else ()), False):
-        plain = read(trace)
-        for kind, arg, unpack in (("gzip", "-z", ["gzip", "-dc"]), ("zstd", "--zstd", ["zstd", "-dqc"])):
-            ok = write(trace, path("u"), arg)
-            with open(path("u"), "rb") as f:
-                r = subprocess.run(unpack, stdin=f, stdout=subprocess.PIPE)
-            burin.report(ok and r.returncode == 0 and r.stdout == plain, "packed_%s_%s" % (label, kind),
-                         "%d of %d bytes" % (os.path.getsize(path("u")), len(plain)))
+    kinds = (("gzip", "-z", ["gzip", "-dc"]), ("zstd", "--zstd", ["zstd", "-dqc"]))
+    return [(packed, (label, trace) + kind) for label, _, trace in
+            traces(("old",), (("mix",) if large else ()) + ("net", "churn"), False) for kind in kinds] + [(members, ())]
+
+
+def members():
     small = burin.trace("old", "churn")
     write(small, path("u"), "-z")
     parts, rest = [], read(path("u"))
     while rest:
-        import zlib
         z = zlib.decompressobj(31)
         parts.append(len(z.decompress(rest)))
         rest = z.unused_data
@@ -197,19 +210,21 @@ def compat_of(label, trace):
 def part_compat():
     if not burin.have_peer():
         burin.skip("compat", "sysdig 0.29.3 is not installed")
-        return
-    for label, _, trace in traces(("old",)):
-        compat_of(label, trace)
-    # Later generations crash 0.29.3 as they are: written for it, they open, and show what --compat=0.29 shows.
-    for label, _, trace in traces(("mid", "new"), public=False):
-        ok = write(trace, path("u"), "--compat=0.29")
-        code, out = sysdig("-r", path("u"), "-p", "*%evt.num %evt.type %evt.dir %proc.name %thread.tid")
-        want = burin.run(["--compat=0.29", "-r", trace, "-p", "*%evt.num %evt.type %evt.dir %proc.name %thread.tid"])
-        again = burin.run(["--compat=0.29", "-r", path("u")])[1] == burin.run(["--compat=0.29", "-r", trace])[1]
-        same = sum(x == y for x, y in zip(out.splitlines(), want[1].splitlines()))
-        n = want[1].count(b"\n")
-        burin.report(ok and code == 0 and again and n == out.count(b"\n"), "opens_" + label,
-                     "identical: %d of %d lines" % (same, n))
+        return []
+    return [(compat_of, (label, trace)) for label, _, trace in traces(("old",))] + [
+        (opens, (label, trace)) for label, _, trace in traces(("mid", "new"), public=False)]
+
+
+def opens(label, trace):
+    """Later generations crash 0.29.3 as they are: written for it, they open, and show what --compat=0.29 shows."""
+    ok = write(trace, path("u"), "--compat=0.29")
+    code, out = sysdig("-r", path("u"), "-p", "*%evt.num %evt.type %evt.dir %proc.name %thread.tid")
+    want = burin.run(["--compat=0.29", "-r", trace, "-p", "*%evt.num %evt.type %evt.dir %proc.name %thread.tid"])
+    again = burin.run(["--compat=0.29", "-r", path("u")])[1] == burin.run(["--compat=0.29", "-r", trace])[1]
+    same = sum(x == y for x, y in zip(out.splitlines(), want[1].splitlines()))
+    n = want[1].count(b"\n")
+    burin.report(ok and code == 0 and again and n == out.count(b"\n"), "opens_" + label,
+                 "identical: %d of %d lines" % (same, n))
 
 
 # ---- filters ----------------------------------------------------------------------------------------------------
@@ -271,7 +286,7 @@ def filter_of(label, case, trace, flt):
             elif case.empty_text(n):
                 rule = "zero-length text"
             else:
-                print("  %s: %s: event %d is in %s only" % (label, flt, n, "ours" if n in a else "theirs"))
+                burin.say("  %s: %s: event %d is in %s only" % (label, flt, n, "ours" if n in a else "theirs"))
                 return False, rules, len(a)
             rules[rule] = rules.get(rule, 0) + 1
     return True, rules, len(a)
@@ -292,13 +307,16 @@ class FilterCase:
 def part_filters(small):
     if not burin.have_peer():
         burin.skip("filters", "sysdig 0.29.3 is not installed")
-        return
-    for label, _, trace in traces(("old",), ("net",) if small else ("net", "churn"), False):
-        case = FilterCase(trace)
-        for flt in FILTERS:
-            ok, rules, n = filter_of(label, case, trace, flt)
-            burin.report(ok, "filter_%s_%s" % (label, flt.replace(" ", "_")), "%d events, masked (%s)"
-                         % (n, ", ".join("%s: %d" % kv for kv in rules.items()) or "none"))
+        return []
+    return [(filter_report, (label, case, trace, flt))
+            for label, _, trace in traces(("old",), ("net",) if small else ("net", "churn"), False)
+            for case in [FilterCase(trace)] for flt in FILTERS]
+
+
+def filter_report(label, case, trace, flt):
+    ok, rules, n = filter_of(label, case, trace, flt)
+    burin.report(ok, "filter_%s_%s" % (label, flt.replace(" ", "_")), "%d events, masked (%s)"
+                 % (n, ", ".join("%s: %d" % kv for kv in rules.items()) or "none"))
 
 
 # ---- fat files ------------------------------------------------------------------------------------------------------
@@ -312,22 +330,23 @@ RICH = ("*%evt.num %evt.type %evt.dir %evt.cpu %proc.name %proc.pname %proc.cwd 
         "%evt.args %proc.nchilds %proc.cmdline %user.name %proc.fdopencount")
 
 
+def fat_of(label, trace, flt):
+    ok = write(trace, path("u"), "-F", flt)
+    same = []
+    for fmt in ([], ["-p", RICH]):
+        a = unnumbered(burin.run(["-r", trace] + fmt + [flt])[1])
+        b = unnumbered(burin.run(["-r", path("u")] + fmt)[1])
+        same.append(a == b)
+        if a != b and ok:
+            bad = [(x, y) for x, y in zip(a, b) if x != y][:2] or [(len(a), len(b))]
+            burin.say("  %s: %s\n    %s" % (label, flt, "\n    ".join(map(repr, sum(map(list, bad), [])))))
+    burin.report(ok and all(same), "fat_%s_%s" % (label, flt.replace(" ", "_")), "%d lines, %d of %d bytes"
+                 % (len(a), os.path.getsize(path("u")), os.path.getsize(trace)))
+
+
 def part_fat(small):
-    for label, generation, trace in traces(names=("net",) if small else ("net", "churn"), public=not small):
-        for flt in FILTERS:
-            ok = write(trace, path("u"), "-F", flt)
-            same = []
-            for fmt in ([], ["-p", RICH]):
-                a = unnumbered(burin.run(["-r", trace] + fmt + [flt])[1])
-                b = unnumbered(burin.run(["-r", path("u")] + fmt)[1])
-                same.append(a == b)
-                if a != b and ok:
-                    bad = [(x, y) for x, y in zip(a, b) if x != y][:2] or [(len(a), len(b))]
-                    print("  %s: %s\n    %s" % (label, flt, "\n    ".join(map(repr, sum(map(list, bad), [])))))
-            blocks = scapmeta.load(path("u"))[3]
-            kept = sum(1 for b in blocks if scapmeta.hidden(b))
-            burin.report(ok and all(same), "fat_%s_%s" % (label, flt.replace(" ", "_")), "%d lines, %d events hidden"
-                         % (len(a), kept))
+    return [(fat_of, (label, trace, flt)) for label, _, trace in
+            traces(names=("net",) if small else ("net", "churn"), public=not small) for flt in FILTERS]
 
 
 def wider(label, trace):
@@ -340,21 +359,24 @@ def wider(label, trace):
 
 
 def part_fatmore():
-    for label, _, trace in traces(("old",), ("net", "churn"), False):
-        if burin.have_peer():
-            wider(label, trace)
-        else:
-            burin.skip("fat_wider_" + label, "sysdig 0.29.3 is not installed")
-        # Hidden events stay hidden: copied, and filtered again.
-        write(trace, path("u"), "-F", "evt.type in (read,write)")
-        write(path("u"), path("v"))
-        burin.report(read(path("u")) == read(path("v")), "fat_copied_" + label)
-        write(path("u"), path("v"), "-F", "evt.type=read")
-        a = unnumbered(burin.run(["-r", trace, "evt.type=read"])[1])
-        b = unnumbered(burin.run(["-r", path("v")])[1])
-        burin.report(a == b, "fat_twice_" + label)
-        write(path("u"), path("v"), "evt.type=read")
-        burin.report(not any(map(scapmeta.hidden, scapmeta.load(path("v"))[3])), "fat_dropped_" + label)
+    return [(fat_again, (label, trace)) for label, _, trace in traces(("old",), ("net", "churn"), False)]
+
+
+def fat_again(label, trace):
+    if burin.have_peer():
+        wider(label, trace)
+    else:
+        burin.skip("fat_wider_" + label, "sysdig 0.29.3 is not installed")
+    # Hidden events stay hidden: copied, and filtered again.
+    write(trace, path("u"), "-F", "evt.type in (read,write)")
+    write(path("u"), path("v"))
+    burin.report(read(path("u")) == read(path("v")), "fat_copied_" + label)
+    write(path("u"), path("v"), "-F", "evt.type=read")
+    a = unnumbered(burin.run(["-r", trace, "evt.type=read"])[1])
+    b = unnumbered(burin.run(["-r", path("v")])[1])
+    burin.report(a == b, "fat_twice_" + label)
+    write(path("u"), path("v"), "evt.type=read")
+    burin.report(not any(map(scapmeta.hidden, scapmeta.load(path("v"))[3])), "fat_dropped_" + label)
 
 
 # ---- the process list -------------------------------------------------------------------------------------------------
@@ -365,24 +387,26 @@ PROCLIST = ["proc.name contains ssh", "fd.num=3", "proc.pid=1", "user.uid=0", "p
             "proc.name=redis-server", "fd.type=unix", "thread.tid=17830"]
 
 
+def proclist_of(label, trace, flt):
+    name = "proclist_%s_%s" % (label, flt.replace(" ", "_"))
+    if not burin.have_peer():
+        burin.skip(name, "sysdig 0.29.3 is not installed")
+        return
+    ok = write(trace, path("u"), "--filter-proclist", "--compat=0.29", flt)
+    ours = scapmeta.load(path("u"))
+    sysdig("-r", trace, "--filter-proclist", "-w", path("v"), flt)
+    theirs = scapmeta.load(path("v"))
+    same = [t["tid"] for t in ours[0]] == [t["tid"] for t in theirs[0]] and ours[1] == theirs[1]
+    burin.report(ok and same, name, "%d threads, %d descriptors" % (len(ours[0]), sum(len(f) for _, f in ours[1])))
+
+
 def part_proclist():
-    peer = burin.have_peer()
-    for trace in (burin.public("single_ipv6_conn"), burin.trace("old", "redis")):
-        if not trace:
-            continue
-        label = os.path.basename(trace)[:10]
-        for flt in PROCLIST:
-            name = "proclist_%s_%s" % (label, flt.replace(" ", "_"))
-            ok = write(trace, path("u"), "--filter-proclist", "--compat=0.29", flt)
-            ours = scapmeta.load(path("u"))
-            if peer:
-                sysdig("-r", trace, "--filter-proclist", "-w", path("v"), flt)
-                theirs = scapmeta.load(path("v"))
-                same = [t["tid"] for t in ours[0]] == [t["tid"] for t in theirs[0]] and ours[1] == theirs[1]
-                burin.report(ok and same, name, "%d threads, %d descriptors"
-                             % (len(ours[0]), sum(len(f) for _, f in ours[1])))
-            else:
-                burin.skip(name, "sysdig 0.29.3 is not installed")
+    return [(proclist_made, ())] + [(proclist_of, (os.path.basename(t)[:10], t, flt)) for t in
+                                    (burin.public("single_ipv6_conn"), burin.trace("old", "redis")) if t
+                                    for flt in PROCLIST]
+
+
+def proclist_made():
     t = scapgen.Trace().thread(10, comm="kworker").thread(11, comm="app", fds={0: scapgen.file_fd("/dev/null"), 1:
                                                                               scapgen.file_fd("/tmp/x")})
     t.open(11, 3, "/etc/passwd").write(path("t"))
@@ -525,14 +549,14 @@ def main():
     a = p.parse_args()
     if a.burin:
         burin.BURIN = a.burin
-    parts = {"copy": part_copy, "engines": lambda: part_engines(a.small), "packing": lambda: part_packing(a.large),
+    parts = {"packing": lambda: part_packing(a.large), "copy": part_copy, "engines": lambda: part_engines(a.small),
              "compat": part_compat, "filters": lambda: part_filters(a.small), "fat": lambda: part_fat(a.small),
-             "fatmore": part_fatmore, "proclist": part_proclist, "limits": part_limits, "sections": part_sections,
-             "faults": part_faults, "misc": part_misc}
+             "fatmore": part_fatmore, "proclist": part_proclist}
+    for fn in (part_limits, part_sections, part_faults, part_misc):
+        parts[fn.__name__[5:]] = lambda fn=fn: [(fn, ())]
     with tempfile.TemporaryDirectory() as d:
         DIR = d
-        for name in a.part or parts:
-            parts[name]()
+        burin.parallel([job for name in a.part or parts for job in parts[name]()])
     burin.finish()
 
 

@@ -1,9 +1,11 @@
 """What the comparison scripts share: the program, the traces, running and reporting."""
 
 import hashlib
+import multiprocessing
 import os
 import subprocess
 import sys
+import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BURIN = os.environ.get("BURIN", os.path.join(ROOT, "build/release/burin"))
@@ -17,14 +19,47 @@ PUBLIC = ["curl_google", "single_ipv6_conn", "test_ipv6_client", "sample"]
 failures = 0
 
 
+def say(text):
+    """One write per line: processes of parallel() share standard output."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def report(ok, name, text=""):
     global failures
     failures += not ok
-    print("%s %s%s" % ("PASS" if ok else "FAIL", name, " " + text if text else ""), flush=True)
+    say("%s %s%s" % ("PASS" if ok else "FAIL", name, " " + text if text else ""))
 
 
 def skip(name, why):
-    print("SKIP %s %s" % (name, why), flush=True)
+    say("SKIP %s %s" % (name, why))
+
+
+_jobs = []
+
+
+def _job(k):
+    """Runs one job in a process of parallel(): (its failures, what it returned)."""
+    global failures
+    failures, result = 0, None
+    fn, args = _jobs[k]
+    try:
+        result = fn(*args)
+    except Exception:
+        report(False, fn.__name__, "(exception)")
+        say(traceback.format_exc())
+    return failures, result
+
+
+def parallel(jobs, processes=2):
+    """Runs (function, arguments) pairs, each in one of a few forked processes, the first ones first. What they
+    report counts here; the results (plain data) come back in order."""
+    global failures, _jobs
+    _jobs = list(jobs)
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        done = pool.map(_job, range(len(_jobs)), chunksize=1)
+    failures += sum(n for n, _ in done)
+    return [r for _, r in done]
 
 
 def finish():
@@ -47,8 +82,9 @@ def unpacked(path):
     out = os.path.join(CACHE, name)
     if not os.path.exists(out) or os.path.getmtime(out) < os.path.getmtime(path):
         os.makedirs(CACHE, exist_ok=True)
-        subprocess.run(["zstd", "-dqf", path, "-o", out + ".tmp"], check=True)
-        os.rename(out + ".tmp", out)
+        tmp = "%s.%d" % (out, os.getpid())
+        subprocess.run(["zstd", "-dqf", path, "-o", tmp], check=True)
+        os.rename(tmp, out)
     return out
 
 
