@@ -115,6 +115,11 @@ struct batch {
 	uint64_t num_base;  /* evt.num of ev[0] (first event of a file is 1) */
 	uint64_t origin_ts; /* time stamp of the first event of the file: origin of evt.reltime */
 	struct state_root *root; /* tables of the section this batch belongs to; pinned */
+	struct numbering {
+		uint64_t num;	    /* evt.num of the next event */
+		uint64_t origin_ts; /* see above; valid if have_origin */
+		bool have_origin, leading; /* leading: nothing but container events so far */
+	} before; /* how the file's numbering stood before this batch */
 
 	struct arena arena; /* scratch that lives until release (slot hash, copies) */
 };

@@ -65,6 +65,16 @@ static void ahead_drop_first(struct source *s)
 	s->nfetched--;
 }
 
+void ahead_reset(struct source *s)
+{
+	while (s->nfetched)
+		ahead_drop_first(s);
+	spare_put(s, s->taken.mem);
+	s->taken = (struct stretch){0};
+	s->fetch_end = true;
+	s->short_at = UINT64_MAX;
+}
+
 int source_fetch_claim(struct source *s)
 {
 	unsigned i = s->nahead ? (s->first + s->nfetched) % s->nahead : 0;

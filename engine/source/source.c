@@ -309,6 +309,25 @@ int source_read(struct source *s, struct batch *b, struct err *e)
 	return 0;
 }
 
+bool source_can_rewind(const struct source *s)
+{
+	return !s->ops && stream_can_jump(s->stream);
+}
+
+int source_rewind(struct source *s, uint64_t off, struct err *e)
+{
+	int r = stream_rewind(s->stream, off);
+
+	if (r)
+		return err_set(e, r, off, "the file cannot be read again");
+	ahead_reset(s);
+	s->carry_pos = s->carry_len = 0;
+	s->phase = PHASE_START;
+	s->off = off;
+	s->done = false;
+	return 0;
+}
+
 void source_release(struct source *s, struct batch *b)
 {
 	if (s->ops) {

@@ -54,6 +54,7 @@ struct source {
 
 int ahead_init(struct source *s, unsigned fetchers); /* 0 or -ENOMEM */
 void ahead_fini(struct source *s);
+void ahead_reset(struct source *s); /* forgets what was fetched; nothing is on its way */
 /* b->data[0, b->len) becomes carry[0, have) and the fetched stretch behind it, and the stream goes on behind
  * that. False when there is none: b is as it was. */
 bool ahead_take(struct source *s, struct batch *b, const uint8_t *carry, size_t have);

@@ -335,6 +335,12 @@ int stream_jump(struct stream *s, uint64_t raw_off)
 	return 0;
 }
 
+int stream_rewind(struct stream *s, uint64_t off)
+{
+	err_clear(&s->failed);
+	return stream_jump(s, s->raw_base + off);
+}
+
 bool stream_stopped(const struct stream *s)
 {
 	return atomic_load_explicit(&s->stop, memory_order_relaxed);

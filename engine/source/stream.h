@@ -39,6 +39,7 @@ uint64_t stream_plain_size(const struct stream *s);
 bool stream_can_jump(const struct stream *s);
 size_t stream_pread(const struct stream *s, void *dst, size_t n, uint64_t raw_off);
 int stream_jump(struct stream *s, uint64_t raw_off); /* stream_read goes on there; negative: it cannot */
+int stream_rewind(struct stream *s, uint64_t off); /* the same, by decompressed offset */
 bool stream_stopped(const struct stream *s);
 /* Makes the present and every later stream_read end with ERR_INTERRUPTED. Any thread, signal
  * handlers. */

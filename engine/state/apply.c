@@ -174,17 +174,20 @@ static int apply_meta(struct state *st, struct batch *b, struct err *e)
 
 static void apply_number(struct state *st, struct batch *b)
 {
+	struct numbering *n = &st->numbering;
+
+	b->before = *n;
 	b->first_ord = st->next_ord;
-	b->num_base = st->next_num;
+	b->num_base = n->num;
 	st->next_ord += b->nev;
-	st->next_num += b->nev;
-	if (!st->have_origin && b->nev) {
-		st->origin_ts = b->first_ts;
-		st->have_origin = true;
+	n->num += b->nev;
+	if (!n->have_origin && b->nev) {
+		n->origin_ts = b->first_ts;
+		n->have_origin = true;
 	}
-	if (UNLIKELY(st->leading) && b->kind == BATCH_EVENTS)
-		st->leading = container_hide_leading(b);
-	b->origin_ts = st->origin_ts;
+	if (UNLIKELY(n->leading) && b->kind == BATCH_EVENTS)
+		n->leading = container_hide_leading(b);
+	b->origin_ts = n->origin_ts;
 	b->root = st->root;
 }
 

@@ -42,8 +42,7 @@ int state_new(struct state **out, const struct state_opts *o)
 	st->d = o->demand;
 	st->workers = o->workers;
 	st->next_ord = 1;
-	st->next_num = 1;
-	st->leading = true;
+	st->numbering = (struct numbering){.num = 1, .leading = true};
 	sem_init(&st->ripened, 0, 0);
 	pools_init(st);
 	rc = root_new(st, &st->root);
@@ -71,13 +70,16 @@ void state_free(struct state *st)
 	free(st);
 }
 
-void state_begin_file(struct state *st)
+void state_begin_section(struct state *st, const struct numbering *n)
 {
-	st->next_num = 1;
-	st->have_origin = false;
-	st->leading = true;
+	st->numbering = *n;
 	if (st->nswitch)
 		memset(st->switch_ts, 0, st->nswitch * sizeof(*st->switch_ts));
+}
+
+void state_begin_file(struct state *st)
+{
+	state_begin_section(st, &(struct numbering){.num = 1, .leading = true});
 }
 
 int root_new(struct state *st, struct state_root **out)

@@ -201,6 +201,8 @@ void state_free(struct state *st);
 
 /* A new file begins: evt.num and the relative clock restart, order numbers go on. Apply turn. */
 void state_begin_file(struct state *st);
+/* The same, but the file is read from the section on before whose metadata its numbering stood so. */
+void state_begin_section(struct state *st, const struct numbering *n);
 
 /* Applies one batch (both kinds): numbers its events, sets root, first_ord, num_base, origin_ts,
  * resolves slots and carries, publishes new versions. Apply turn, in batch order. BATCH_META builds

@@ -85,9 +85,8 @@ struct state {
 	const struct demand *d;
 	unsigned workers;
 	/* numbering */
-	uint64_t next_ord, next_num, origin_ts;
-	bool have_origin;
-	bool leading; /* the file has shown nothing but container events so far */
+	uint64_t next_ord;
+	struct numbering numbering;
 	uint64_t seq; /* of the batch being applied: where retired things go */
 	struct state_root *root, *roots;
 	/* pools */

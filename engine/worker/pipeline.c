@@ -22,7 +22,7 @@ int worker_init(struct worker *w, struct pipeline *p, unsigned id)
 	w->p = p;
 	w->id = id;
 	arena_init(&w->scratch);
-	rc = evctx_init(&w->ctx, p->o->demand);
+	rc = evctx_init(&w->ctx, p->demand);
 	if (rc < 0)
 		return rc;
 	if (p->o->filter && (rc = filter_run_new(&w->filter, p->o->filter)) < 0)
@@ -414,10 +414,60 @@ static void stop_source(void *ctx)
 	source_stop(ctx);
 }
 
+/* What a pass over the file, or over the rest of it, works with. */
+static int pass_init(struct pipeline *p, struct err *e)
+{
+	struct state_opts so = {.demand = p->demand, .workers = p->o->workers};
+	int rc = state_new(&p->st, &so);
+
+	if (rc < 0)
+		return err_set(e, rc, ERR_NO_POS, "out of memory for the state tables");
+	rc = slots_new(p);
+	if (rc == 0)
+		rc = worker_init(&p->releaser, p, 0);
+	return rc < 0 ? err_set(e, rc, ERR_NO_POS, "out of memory for the window of batches") : 0;
+}
+
+static void pass_fini(struct pipeline *p)
+{
+	worker_fini(&p->releaser);
+	slots_free(p);
+	state_free(p->st);
+	p->releaser.p = NULL;
+	p->slots = NULL;
+	p->st = NULL;
+}
+
+static int pass_run(struct pipeline *p, const char *path, struct err *e)
+{
+	int rc = run_head(p, path, e);
+
+	if (rc == 0 && !p->ended)
+		rc = p->o->workers == 1 ? run_serial(p) : run_parallel(p, e);
+	return rc;
+}
+
+/* The section in which the first pass met an event that passes the filter, and what follows. */
+static int run_again(struct pipeline *p, const char *path, struct err *e)
+{
+	int rc;
+
+	pass_fini(p);
+	rc = scout_end(p, e);
+	if (rc == 0)
+		rc = pass_init(p, e);
+	if (rc < 0)
+		return rc;
+	p->read_seq = p->apply_seq = p->release_seq = 0;
+	p->reading = p->applying = p->releasing = p->read_done = p->ended = false;
+	p->out_bytes = 0;
+	state_begin_section(p->st, &p->scout.numbering);
+	return pass_run(p, path, e);
+}
+
 int pipeline_run(const char *path, const struct pipeline_opts *o, struct pipeline_stats *stats,
 		 struct err *e)
 {
-	struct state_opts so = {.demand = o->demand, .workers = o->workers};
 	struct pipeline p = {.o = o};
 	struct source_opts source = o->source;
 	struct err end;
@@ -430,11 +480,6 @@ int pipeline_run(const char *path, const struct pipeline_opts *o, struct pipelin
 	if (rc < 0)
 		return rc;
 	stop_set_hook(stop_source, p.src);
-	rc = state_new(&p.st, &so);
-	if (rc < 0) {
-		err_set(e, rc, ERR_NO_POS, "out of memory for the state tables");
-		goto out;
-	}
 	if (o->filter) {
 		p.pred = filter_header_pred(o->filter);
 		p.header_decides = filter_header_decides(o->filter);
@@ -443,31 +488,26 @@ int pipeline_run(const char *path, const struct pipeline_opts *o, struct pipelin
 		     (o->display && filter_looks_back(o->display)) ||
 		     (o->format && format_looks_back(o->format, o->ro));
 	p.limits = o->max_events || o->max_ns;
-	rc = slots_new(&p);
-	if (rc == 0)
-		rc = worker_init(&p.releaser, &p, 0);
-	if (rc < 0) {
-		err_set(e, rc, ERR_NO_POS, "out of memory for the window of batches");
+	scout_begin(&p);
+	rc = pass_init(&p, e);
+	if (rc < 0)
 		goto out;
-	}
 	state_begin_file(p.st);
-	rc = run_head(&p, path, e);
-	if (rc == 0 && !p.ended)
-		rc = o->workers == 1 ? run_serial(&p) : run_parallel(&p, e);
+	rc = pass_run(&p, path, e);
+	if (rc == 0 && p.scout.on && p.scout.met)
+		rc = run_again(&p, path, e);
 	if (rc == 0 && p.end_err.code) {
 		rc = p.end_err.code;
 		*e = p.end_err;
 	}
 	err_clear(&end);
-	if (run_tail(&p, &end) < 0 && rc == 0) {
+	if (p.st && run_tail(&p, &end) < 0 && rc == 0) {
 		rc = end.code;
 		*e = end;
 	}
 	*stats = p.stats;
 out:
-	worker_fini(&p.releaser);
-	slots_free(&p);
-	state_free(p.st);
+	pass_fini(&p);
 	stop_set_hook(NULL, NULL);
 	source_close(p.src);
 	return rc;

@@ -47,7 +47,7 @@ void step_digest(struct pipeline *p, struct slot *s)
 {
 	if (s->b.kind != BATCH_EVENTS || s->b.nblk == 0)
 		return;
-	if (digest_run(&s->b, p->o->demand, &p->pred) < 0)
+	if (digest_run(&s->b, p->demand, &p->pred) < 0)
 		slot_fail_memory(s, "reading events");
 }
 
@@ -99,7 +99,7 @@ static void analyse_events(struct worker *w, struct slot *s)
 	struct pipeline *p = w->p;
 	struct batch *b = &s->b;
 	bool match = w->filter && !p->header_decides;
-	bool print = p->o->format != NULL;
+	bool print = p->o->format && !p->scout.on;
 
 	for (uint32_t i = 0; i < b->nev; i++) {
 		if ((b->ev[i].flags & (ER_SELECTED | ER_HIDDEN)) != ER_SELECTED)
@@ -112,6 +112,8 @@ static void analyse_events(struct worker *w, struct slot *s)
 		if (match && !filter_match(w->filter, &w->env))
 			continue;
 		s->sel[s->nsel++] = i;
+		if (p->scout.on)
+			return; /* the first one is enough */
 		if (s->part)
 			chisels_event(s->part);
 		if (print)
@@ -129,7 +131,7 @@ static void analyse_run(struct worker *w, struct slot *s)
 		slot_fail_memory(s, "selecting events");
 		return;
 	}
-	if (!s->b.nselected && !p->o->chisels)
+	if ((!s->b.nselected && !p->o->chisels) || scout_done(p, s))
 		return;
 	if (evctx_begin(&w->ctx, &s->b) < 0 ||
 	    (p->o->chisels && chisels_batch_begin(p->o->chisels, w->id, &w->env, &s->part) < 0)) {
@@ -320,6 +322,8 @@ static bool release_events(struct pipeline *p, struct slot *s)
 		analyse(&p->releaser, s);
 	if (s->ends_before)
 		return release_fail(p, &s->b.err);
+	if (scout_met(p, s))
+		return true;
 	end = s->b.nev;
 	nsel = s->nsel;
 	if (p->limits && release_limits(p, s, &nsel, &last)) {
@@ -369,6 +373,8 @@ bool step_release(struct pipeline *p, struct slot *s)
 		return release_fail(p, &s->b.err);
 	if (s->b.kind == BATCH_META && release_meta(p, s))
 		return true;
+	if (s->b.kind == BATCH_META)
+		scout_section(p, s);
 	if (s->b.kind == BATCH_META && p->o->chisels)
 		chisels_section(p->o->chisels, s->b.root, s->b.first_ord + s->b.nev);
 	if (s->b.kind == BATCH_EVENTS && s->b.nev) {

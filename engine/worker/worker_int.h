@@ -38,8 +38,22 @@ struct worker {
 	struct filter_run *filter, *display, *partner;
 };
 
+/* A first look at the sections with less state (scout.c). on changes between passes only. */
+struct scout {
+	bool on;	      /* this pass looks for the first event that passes the filter */
+	bool met;	      /* it has been found, at met_off in the decompressed file */
+	uint64_t met_off;
+	struct demand demand; /* of such a pass */
+	/* OWNED_BY(release turn): where the present section begins, and how the run stood there */
+	uint64_t section_off, raw_before;
+	struct numbering numbering;
+	struct pipeline_stats stats;
+};
+
 struct pipeline {
 	const struct pipeline_opts *o; /* IMMUTABLE */
+	const struct demand *demand;   /* of this pass: o->demand, or less */
+	struct scout scout;
 	struct source *src;	       /* OWNED_BY(reader turn) */
 	struct state *st;	       /* OWNED_BY(apply turn) but for the *_at functions */
 	struct digest_pred pred;       /* IMMUTABLE */
@@ -69,6 +83,16 @@ struct pipeline {
 	size_t out_bytes;			   /* rendered and not yet released */
 	unsigned waiting;			   /* workers in pthread_cond_wait */
 };
+
+/* ---- looking ahead (scout.c) ---- */
+void scout_begin(struct pipeline *p); /* decides on the first pass's demand */
+/* Release turn: the metadata of a section; true when the pass ends because an event passed the filter. */
+void scout_section(struct pipeline *p, const struct slot *s);
+bool scout_met(struct pipeline *p, const struct slot *s);
+/* Second pass: it is known that no event of the batch passes the filter. */
+bool scout_done(const struct pipeline *p, const struct slot *s);
+/* Between the passes, nobody works: back to the start of the section. */
+int scout_end(struct pipeline *p, struct err *e);
 
 /* ---- the written trace (write.c) ---- */
 /* A slot's metadata, or its events up to index end of which the first nsel selected ones count, rendered into
