@@ -181,8 +181,10 @@ static struct thread *thread_born(struct apply *a, const struct clone *c, int64_
 /* 0.29.3 makes the main thread up if it was never seen. */
 static void thread_arrives(struct apply *a, struct thread *t)
 {
-	thread_publish(a, t);
 	int64_t pid = thread_now(t)->pid;
+
+	if (!thread_publish(a, t))
+		return;
 	if (a->d->compat029 && pid != t->tid && !thread_find(a->root, pid))
 		thread_placeholder(a, pid);
 }
