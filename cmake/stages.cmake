@@ -18,6 +18,13 @@ function(burin_unit_test name)
   endif()
 endfunction()
 
+# Marks a test that starts threads: the run under the thread sanitizer builds and runs these alone.
+add_custom_target(threads_tests)
+function(burin_threads_test test target)
+  set_tests_properties(${test} PROPERTIES LABELS threads)
+  add_dependencies(threads_tests ${target})
+endfunction()
+
 foreach(stage base event source ring state live field filter output chisel merge worker cli)
   if(EXISTS ${CMAKE_SOURCE_DIR}/engine/${stage}/CMakeLists.txt)
     add_subdirectory(engine/${stage})

@@ -9,6 +9,13 @@
 #include "fake.h"
 #include "oracle.h"
 
+/* Expressions by default: more than a million pairs; a quarter of them where the sanitizers make each slow. */
+#ifdef BURIN_DEBUG
+enum { EXPRS = 5000 };
+#else
+enum { EXPRS = 20000 };
+#endif
+
 static uint64_t rng;
 
 static uint32_t rnd(uint32_t n)
@@ -589,7 +596,7 @@ static void expression(struct counts *c, uint64_t seed, unsigned expr, struct fa
 int main(int argc, char **argv)
 {
 	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : (uint64_t)time(NULL);
-	unsigned exprs = argc > 2 ? (unsigned)atoi(argv[2]) : 20000,
+	unsigned exprs = argc > 2 ? (unsigned)atoi(argv[2]) : EXPRS,
 		 n = argc > 3 ? (unsigned)atoi(argv[3]) : 64;
 	struct fake_event *events = calloc(n, sizeof(*events));
 	struct counts c = {0};
