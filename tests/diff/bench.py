@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import burin  # noqa: E402
@@ -92,12 +93,44 @@ def part_errors(trace):
         burin.report(code == 1 and not out and want in err, "bench_error_" + name, err.decode()[:120])
 
 
+def make(mix, path, *args):
+    gen = os.path.join(os.path.dirname(burin.CACHE), "bench/bench_gen")
+    subprocess.run([gen, mix, "-o", path, *args], check=True)
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def part_generator(folder):
+    """Made traces: the same for the same seed, and sysdig 0.29.3 prints what burin prints."""
+    gen = os.path.join(os.path.dirname(burin.CACHE), "bench/bench_gen")
+    mixes = [line.split()[0] for line in subprocess.run([gen, "--list"], stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()]
+    burin.report(len(mixes) >= 7, "gen_mixes", " ".join(mixes))
+    path, again = os.path.join(folder, "t.scap"), os.path.join(folder, "again.scap")
+    for mix in mixes:
+        data = make(mix, path, "--events", "15000", "--seed", "7")
+        same = make(mix, again, "--events", "15000", "--seed", "7") == data
+        other = make(mix, again, "--events", "15000", "--seed", "8") != data
+        burin.report(same and other, "gen_seed_" + mix)
+        one, eight = (burin.run(["--compat=0.29", "-pc", "--workers=%d" % n, "-r", path]) for n in (1, 8))
+        lines = one[1].count(b"\n")
+        burin.report(one == eight and one[0] == 0 and lines >= 14900, "gen_workers_" + mix, "%d lines" % lines)
+        if not burin.have_peer():
+            burin.skip("gen_sysdig_" + mix, "sysdig 0.29.3 is not installed")
+            continue
+        theirs = subprocess.run(["sysdig", "-r", path, "-pc"], stdout=subprocess.PIPE, env=dict(os.environ, TZ="UTC"), cwd="/")
+        burin.report(theirs.stdout == one[1], "gen_sysdig_" + mix, "%d lines" % theirs.stdout.count(b"\n"))
+    size = len(make("web", path, "--size", "1M"))
+    burin.report(0 <= size - (1 << 20) < 400, "gen_size", str(size))
+
+
 def main():
     trace = burin.trace("old", "net")
     rows = part_counts(trace)
     part_instructions(rows)
     part_text(trace)
     part_errors(trace)
+    with tempfile.TemporaryDirectory() as folder:
+        part_generator(folder)
     burin.finish()
 
 
