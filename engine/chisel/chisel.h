@@ -55,7 +55,7 @@ struct chisel_host {
 	const char *const *path;  /* directories of scripts and helpers, in order, NULL-terminated; NULL = default path */
 	uint64_t lua_memory_bytes; /* limit of each Lua state; 0 = default (1 GiB) */
 	uint32_t lua_seconds;	   /* limit of one callback's running time; 0 = default (60 s) */
-	uint32_t lua_instructions; /* limit of VM instructions of one on_event, in millions; 0 = none (it costs speed) */
+	uint32_t lua_instructions; /* limit of Lua instructions of one callback, in millions; 0 = none */
 };
 
 /* What the scripts asked of the engine. Strings live as long as the struct chisels. */

@@ -56,8 +56,12 @@ struct lstate {
 	/* Watchdog (limits.c): callback running on thread since; 0 = none. */
 	_Atomic uint64_t running_since_ns;
 	_Atomic bool stop; /* the watchdog asked it to stop */
-	pthread_t thread;
+	_Atomic pid_t tid; /* thread of the callback, this one or the last */
 	struct lstate *next_watched;
+	/* Instructions of the callback under way, counted every step of them; step 0 = not counted. */
+	uint64_t steps, max_steps; /* max_steps 0 = no limit */
+	int step;
+	bool spent; /* over the limit: the callback is being stopped */
 };
 enum { LSTATE_MAGIC = 0x4c537461, MAIN_STATE = UINT32_MAX };
 /* Fixed slots at the bottom of a state's stack. */
@@ -93,6 +97,7 @@ void watchdog_interrupt(struct watchdog *wd);
 void watchdog_enter(struct lstate *ls); /* around every call into Lua */
 void watchdog_leave(struct lstate *ls);
 void watchdog_touch(struct lstate *ls); /* a further callback begins inside one protected call */
+void watchdog_count(struct lstate *ls); /* a further callback: its instructions count from here */
 uint64_t clock_ns(void);
 
 /* libraries opened in every state; MAY_RAISE */

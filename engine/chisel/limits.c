@@ -1,15 +1,34 @@
-/* Stops callbacks that run too long. A count hook in Lua costs a call per instruction, so none is set
+/* Stops callbacks that run too long. Time: a count hook in Lua slows every instruction down, so none is set
  * normally: a watchdog thread looks at the running callbacks a few times a second, and when one is
  * over its time it sends a signal to that callback's thread, whose handler sets the hook in its own
- * state. That is the one use lua_sethook allows from outside (see lua.c's handling of SIGINT). */
+ * state. That is the one use lua_sethook allows from outside (see lua.c's handling of SIGINT).
+ *
+ * Instructions (--lua-instructions): a count hook that fires once, after so many. It stops a script at the same
+ * place in every run, which no limit of time does.
+ *
+ * ThreadSanitizer holds signals back until the thread calls something it knows, which a loop in Lua never does: there a
+ * count hook looks for the watchdog's request instead. */
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/stop.h"
 #include "chisel/chisel_int.h"
 
 enum { DEFAULT_LIMIT_S = 60, POLL_MS = 100, STOP_GRACE_MS = 1000 };
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
+#ifdef UNDER_TSAN
+enum { POLL_STEPS = 10000 }; /* instructions between two looks at lstate.stop */
+#else
+enum { POLL_STEPS = 0 }; /* none: the signal comes through */
+#endif
 
 struct watchdog {
 	pthread_t thread;
@@ -24,6 +43,7 @@ struct watchdog {
 };
 
 static _Thread_local struct lstate *volatile running; /* innermost callback of this thread */
+static _Thread_local pid_t own_tid;
 
 static int watch_signal(void)
 {
@@ -43,7 +63,10 @@ static void raise_limit(lua_State *L, lua_Debug *ar)
 {
 	struct lstate *ls = lstate_of(L);
 
-	if (!ls->stop)
+	if (ls->spent)
+		luaL_error(L, "the callback ran more than %d million instructions (limit)",
+			   (int)ls->c->cs->host->lua_instructions);
+	else if (!ls->stop)
 		lua_sethook(L, NULL, 0, 0);
 	else if (ls->c->cs->interrupted || stop_requested())
 		luaL_error(L, "interrupted");
@@ -52,15 +75,40 @@ static void raise_limit(lua_State *L, lua_Debug *ar)
 			   (int)(ls->c->cs->host->lua_seconds ? ls->c->cs->host->lua_seconds : DEFAULT_LIMIT_S));
 }
 
+static void raise_from_now_on(struct lstate *ls)
+{
+	lua_sethook(ls->L, raise_limit, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+	if (ls->current != ls->L) /* hooks are per coroutine */
+		lua_sethook(ls->current, raise_limit, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
 static void on_signal(int sig)
 {
 	struct lstate *ls = running;
 
-	if (!ls || !ls->stop)
+	if (ls && ls->stop)
+		raise_from_now_on(ls);
+}
+
+/* Every so many instructions. A coroutine counts for itself: what many of them need together is limited by the time and by
+ * the instructions of the code that resumes them. */
+static void on_count(lua_State *L, lua_Debug *ar)
+{
+	struct lstate *ls = lstate_of(L);
+
+	ls->steps += ls->step;
+	ls->spent = ls->max_steps && ls->steps >= ls->max_steps;
+	if (!ls->spent && !ls->stop)
 		return;
-	lua_sethook(ls->L, raise_limit, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
-	if (ls->current != ls->L) /* hooks are per coroutine */
-		lua_sethook(ls->current, raise_limit, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+	raise_from_now_on(ls);
+	raise_limit(L, ar);
+}
+
+void watchdog_count(struct lstate *ls)
+{
+	ls->steps = 0;
+	if (ls->step)
+		lua_sethook(ls->L, on_count, LUA_MASKCOUNT, ls->step); /* counts from here */
 }
 
 /* Too long, interrupted, or under way since before Ctrl-C (what starts behind it, on_capture_end, has its time). */
@@ -80,13 +128,14 @@ static void look(struct watchdog *wd)
 	else if (!wd->stop_seen_ns)
 		wd->stop_seen_ns = now;
 	for (struct lstate *ls = wd->states; ls; ls = ls->next_watched) {
-		/* acquire: pairs with the release in watchdog_enter, so that thread is that callback's */
+		/* acquire: pairs with the release in watchdog_enter, so that tid is that callback's or a later one's */
 		uint64_t since = atomic_load_explicit(&ls->running_since_ns, memory_order_acquire);
 
 		if (!since || !over(wd, since, now))
 			continue;
 		ls->stop = true;
-		pthread_kill(ls->thread, watch_signal());
+		/* By number and not by pthread_t: the callback may have ended and its thread be gone by now. */
+		tgkill(getpid(), atomic_load_explicit(&ls->tid, memory_order_relaxed), watch_signal());
 	}
 }
 
@@ -161,6 +210,10 @@ void watchdog_add(struct watchdog *wd, struct lstate *ls)
 	pthread_mutex_lock(&wd->lock);
 	if (!wd->started)
 		start(wd);
+	ls->max_steps = ls->c->cs->host->lua_instructions * UINT64_C(1000000);
+	ls->step = (int)MIN(ls->max_steps, 1000000u);
+	if (POLL_STEPS)
+		ls->step = ls->step ? MIN(ls->step, POLL_STEPS) : POLL_STEPS;
 	ls->next_watched = wd->states;
 	wd->states = ls;
 	pthread_mutex_unlock(&wd->lock);
@@ -185,8 +238,11 @@ void watchdog_interrupt(struct watchdog *wd)
 
 void watchdog_enter(struct lstate *ls)
 {
-	ls->thread = pthread_self();
+	if (!own_tid)
+		own_tid = gettid();
+	atomic_store_explicit(&ls->tid, own_tid, memory_order_relaxed);
 	running = ls;
+	watchdog_count(ls);
 	/* release: pairs with the acquire in look */
 	atomic_store_explicit(&ls->running_since_ns, clock_ns(), memory_order_release);
 }
@@ -200,8 +256,9 @@ void watchdog_leave(struct lstate *ls)
 {
 	atomic_store_explicit(&ls->running_since_ns, 0, memory_order_release);
 	running = NULL;
-	if (UNLIKELY(ls->stop)) {
+	if (UNLIKELY(ls->stop || ls->spent)) {
 		lua_sethook(ls->L, NULL, 0, 0);
+		ls->spent = false;
 		if (!ls->c->cs->interrupted)
 			ls->stop = false;
 	}

@@ -138,6 +138,8 @@ static int call_events(lua_State *L)
 	for (; k->e < k->end; k->e++) {
 		if (!(++n & 63))
 			watchdog_touch(ls);
+		if (UNLIKELY(ls->step))
+			watchdog_count(ls);
 		set_event(k->w, ls, k->e->idx, k->e, nvals);
 		/* The slots of the state's base are out of sight in here. */
 		lua_pushvalue(L, 2);

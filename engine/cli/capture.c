@@ -64,6 +64,19 @@ void capture_explain(const struct session *s)
 	explain_processes(s, &sel);
 }
 
+/* -s, or what a script's sysdig.set_snaplen says instead. */
+static uint32_t snaplen(const struct session *s)
+{
+	struct chisel_requests r = {0};
+	uint64_t n = s->o->snaplen;
+
+	if (s->chisels)
+		chisels_get_requests(s->chisels, &r);
+	if (r.snaplen)
+		n = r.snaplen;
+	return (uint32_t)MIN(n, (uint64_t)UINT16_MAX);
+}
+
 int capture_open(struct live **out, struct source **src, const struct session *s, struct err *e)
 {
 	const struct cli_options *o = s->o;
@@ -71,7 +84,7 @@ int capture_open(struct live **out, struct source **src, const struct session *s
 	struct live_opts lo = {
 		.ring_bytes = o->ring_bytes,
 		.batch_bytes = o->batch_bytes,
-		.snaplen = (uint32_t)MIN(o->snaplen, (uint64_t)UINT16_MAX),
+		.snaplen = snaplen(s),
 		.argv = o->command,
 		.pids = o->pids,
 		.npids = o->npids,

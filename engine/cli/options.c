@@ -202,6 +202,11 @@ static int set_number(const struct opt *d, const char *arg, struct cli_options *
 			return bad(e, "option --lua-seconds: %s is out of range", arg);
 		o->lua_seconds = (uint32_t)v;
 		return 0;
+	case OPT_LUA_INSTRUCTIONS:
+		if (!v || v > 1000000)
+			return bad(e, "option --lua-instructions: %s is not in 1..1000000 (millions)", arg);
+		o->lua_instructions = (uint32_t)v;
+		return 0;
 	case OPT_BATCH_BYTES:
 		if (v < 1 || v > (1u << 30))
 			return bad(e, "option --batch-bytes: %s is not in 1..1G", arg);
@@ -245,7 +250,7 @@ static int set_option(const struct opt *d, const char *arg, struct cli_options *
 		return 0;
 	case OPT_NUMEVENTS: case OPT_SECONDS_MAX: case OPT_SNAPLEN: case OPT_WORKERS:
 	case OPT_BATCH_BYTES: case OPT_BATCH_EVENTS: case OPT_RING_SIZE: case OPT_LUA_MEMORY:
-	case OPT_LUA_SECONDS:
+	case OPT_LUA_SECONDS: case OPT_LUA_INSTRUCTIONS:
 		return set_number(d, arg, o, e);
 	case OPT_PID: return set_pids(o, arg, e);
 	case OPT_FOLLOW: o->follow = true; return 0;
@@ -294,6 +299,7 @@ static int set_option(const struct opt *d, const char *arg, struct cli_options *
 			return bad(e, "too many names of processes to take out%s", "");
 		o->suppress[o->nsuppress++] = arg;
 		return 0;
+	case OPT_AS_LIVE: o->as_live = true; return 0;
 	case OPT_NO_USERS: o->exclude_users = true; return 0;
 	case OPT_NO_FATFILE: o->no_fatfile = true; return 0;
 	case OPT_PAGE_FAULTS: o->page_faults = true; return 0;

@@ -34,6 +34,8 @@ struct cli_options {
 	int out_fd;			 /* where output goes; 0 = standard output */
 	uint64_t lua_memory;		 /* bytes; 0 = default */
 	uint32_t lua_seconds;		 /* 0 = default */
+	uint32_t lua_instructions;	 /* millions; 0 = no limit */
+	bool as_live;			 /* chisels of a replay see a live capture */
 	const char **words;		 /* non-option words in order: chisel arguments, then the filter */
 	unsigned nwords;
 	const char *format;		 /* -p; NULL = default */

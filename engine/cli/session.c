@@ -210,13 +210,14 @@ int session_init(struct session *s, const struct cli_options *o, struct err *e)
 		.workers = s->workers,
 		.ro = &s->ro,
 		.compat029 = o->ro.compat029,
-		.is_live = !o->nfiles,
+		.is_live = !o->nfiles || o->as_live,
 		.print_container_data = o->print_containers,
 		.json = o->ro.json,
 		.may_end = o->max_events || o->max_ns,
 		.force_ordered = o->force_ordered,
 		.lua_memory_bytes = o->lua_memory,
 		.lua_seconds = o->lua_seconds,
+		.lua_instructions = o->lua_instructions,
 		.filter_text = "",
 	};
 	rc = load_chisels(s, &words_used, e);

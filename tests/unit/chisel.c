@@ -22,7 +22,7 @@ struct run {
 	bool force_ordered, live, json;
 	uint64_t (*ts)(uint64_t num);
 	uint64_t memory;
-	uint32_t seconds;
+	uint32_t seconds, minstructions;
 };
 
 static uint64_t ts_10ms(uint64_t num)
@@ -116,7 +116,8 @@ static char *run(const struct run *r)
 	char dir_slash[64];
 	struct chisel_host host = { .workers = r->workers, .ro = &w.ro, .is_live = r->live, .json = r->json,
 				    .may_end = r->end != 0, .force_ordered = r->force_ordered, .filter_text = "",
-				    .path = path, .lua_memory_bytes = r->memory, .lua_seconds = r->seconds };
+				    .path = path, .lua_memory_bytes = r->memory, .lua_seconds = r->seconds,
+				    .lua_instructions = r->minstructions };
 	struct chisel_input in = { .name = "fake.scap" };
 	int res = 0;
 
@@ -153,6 +154,13 @@ static char *run(const struct run *r)
 	return w.out.p;
 }
 
+/* ThreadSanitizer makes every run ten times dearer: half of the combinations there, each value of either in two of them. */
+#ifdef __SANITIZE_THREAD__
+enum { STRIDE = 2 };
+#else
+enum { STRIDE = 1 };
+#endif
+
 /* Runs with every number of workers and batch size; all must print the same as the plain ordered run. */
 static char *run_all(struct run r)
 {
@@ -165,7 +173,7 @@ static char *run_all(struct run r)
 	want = run(&r);
 	r.force_ordered = false;
 	for (unsigned i = 0; i < ARRAY_SIZE(workers); i++) {
-		for (unsigned k = 0; k < ARRAY_SIZE(batch); k++) {
+		for (unsigned k = i % STRIDE; k < ARRAY_SIZE(batch); k += STRIDE) {
 			r.workers = workers[i];
 			r.batch = batch[k];
 			char *got = run(&r);
@@ -475,6 +483,40 @@ static void test_endless(void **state)
 	free(got);
 }
 
+/* The limit of instructions stops a script at the same event whatever the machine, also behind pcall. */
+static void test_instructions(void **state)
+{
+	static const struct expect t[] = {
+		{ "one callback", { .events = 9, .minstructions = 1, .script = { ARGS
+			"function on_event() print(evt.get_num())\n"
+			"if evt.get_num() == 4 then while true do pcall(function() while true do end end) end end end\n" } },
+		  "...4\nerror: s0 chisel error: " },
+		{ "message", { .events = 9, .minstructions = 1, .script = { ARGS
+			"function on_event() while true do end end\n" } }, "...the callback ran more than 1 million instructions (limit)" },
+		{ "each callback counts for itself", { .events = 20, .minstructions = 1, .script = { ARGS
+			"function on_event() for i = 1, 200000 do end end\nfunction on_capture_end() print('end') end\n" } }, "end\n" },
+		{ "coroutine", { .events = 1, .minstructions = 1, .script = { ARGS
+			"function on_event() coroutine.wrap(function() while true do end end)() end\n" } }, "...million instructions (limit)" },
+		{ "the main chunk", { .minstructions = 1, .script = { ARGS "while true do end\n" } },
+		  "error: Failed to load chisel s0: " },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		struct run r = t[i].r;
+
+		r.batch = 3;
+		for (r.workers = 1; r.workers <= 3; r.workers += 2) {
+			char *got = run(&r);
+			const char *want = t[i].want;
+			if (!strstr(got, strncmp(want, "...", 3) ? want : want + 3)) {
+				print_error("%s: got\n%s\nwanted\n%s\n", t[i].what, got, want);
+				fail();
+			}
+			free(got);
+		}
+	}
+}
+
 static void test_args(void **state)
 {
 	static const char script[] =
@@ -584,7 +626,7 @@ int main(void)
 		cmocka_unit_test(test_lua51),	cmocka_unit_test(test_args),	cmocka_unit_test(test_callbacks),
 		cmocka_unit_test(test_stdio),	cmocka_unit_test(test_intervals), cmocka_unit_test(test_aggregates),
 		cmocka_unit_test(test_merge),	cmocka_unit_test(test_merge_faults), cmocka_unit_test(test_faults),
-		cmocka_unit_test(test_endless),
+		cmocka_unit_test(test_endless),	cmocka_unit_test(test_instructions),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
