@@ -3,14 +3,12 @@
  * trace format (capture.h) and puts them into the ring of the cpu they happen on. */
 #include "task.bpf.h"
 
-enum {
-	TS_COMPAT = 2,
-	PF_EXITING = 4,
-	NR_RT_SIGRETURN = 15,
-	NR_EXECVE = 59,
-	NR_EXECVEAT = 322,
-	NR_NONE = CAP_MAX_NR - 1
-};
+enum { TS_COMPAT = 2, PF_EXITING = 4, NR_NONE = CAP_MAX_NR - 1 };
+#if defined(__TARGET_ARCH_arm64)
+enum { NR_RT_SIGRETURN = 139 };
+#else
+enum { NR_RT_SIGRETURN = 15 };
+#endif
 
 /* ---- which tasks ----------------------------------------------------------------------------- */
 
@@ -25,10 +23,13 @@ INLINE bool in_tree(struct task_struct *task, bool at_exec)
 	return *state == CAP_TASK_WATCHED;
 }
 
+/* Every helper that is called costs its return (some 5 ns where returns are protected against
+ * speculation), so the current task is asked for once and its ids are read from it. */
+
 /* Whether the process is one of those the filter selects; all if it names none. */
-INLINE bool selected(uint64_t pid_tgid)
+INLINE bool selected(struct task_struct *task)
 {
-	uint32_t tgid = pid_tgid >> 32;
+	uint32_t tgid = task->tgid;
 
 	if (!config.npids)
 		return true;
@@ -50,18 +51,17 @@ INLINE bool right_comm(void)
 	       *(uint64_t *)(comm + 8) == *(const volatile uint64_t *)&config.comm[8];
 }
 
-/* Is the current task, with this id, one whose events are wanted? at_exec: it is about to run a new
- * program. */
-INLINE bool wanted(uint64_t pid_tgid, bool at_exec)
+/* Is the current task one whose events are wanted? at_exec: it is about to run a new program. */
+INLINE bool wanted(struct task_struct *task, bool at_exec)
 {
-	if (pid_tgid >> 32 == own_tgid)
+	if (task->tgid == (int)own_tgid)
 		return false;
-	if (config.filter & CAP_BY_TREE && !in_tree(bpf_get_current_task_btf(), at_exec))
+	if (config.filter & CAP_BY_TREE && !in_tree(task, at_exec))
 		return false;
 	if (config.filter & CAP_BY_CGROUP &&
 	    bpf_get_current_ancestor_cgroup_id(config.cgroup_level) != config.cgroup)
 		return false;
-	if (config.filter & CAP_BY_UID && BPF_CORE_READ(me(), cred, euid.val) != config.uid)
+	if (config.filter & CAP_BY_UID && BPF_CORE_READ(task, cred, euid.val) != config.uid)
 		return false;
 	if (config.filter & CAP_BY_COMM && !right_comm())
 		return false;
@@ -106,79 +106,149 @@ INLINE void load_args(struct work *w, struct pt_regs *regs)
 #endif
 }
 
-/* A generic event: id of the call and, on enter, its number. */
-INLINE uint32_t fill_generic(struct work *w, const volatile struct cap_call *call, long nr,
-			     bool leave)
+/* ---- 32-bit programs: other numbers, other registers; socketcall stands for many calls ---- */
+
+#if defined(__TARGET_ARCH_arm64)
+INLINE bool is_compat(struct task_struct *task)
 {
-	uint32_t n = leave && !config.all_params ? 1 : 2;
+	return false; /* 32-bit programs of arm have their own numbers, which no table here knows */
+}
+INLINE void load_args_32(struct work *w, struct pt_regs *regs) {}
+INLINE uint32_t call_32(struct pt_regs *regs, uint32_t nr)
+{
+	return NR_NONE;
+}
+#else
+INLINE bool is_compat(struct task_struct *task)
+{
+	return task->thread_info.status & TS_COMPAT;
+}
+
+INLINE void load_args_32(struct work *w, struct pt_regs *regs)
+{
+	w->args[0] = (uint32_t)regs->bx;
+	w->args[1] = (uint32_t)regs->cx;
+	w->args[2] = (uint32_t)regs->dx;
+	w->args[3] = (uint32_t)regs->si;
+	w->args[4] = (uint32_t)regs->di;
+	w->args[5] = (uint32_t)regs->bp;
+}
+
+/* Which of calls number nr of a 32-bit program is. */
+INLINE uint32_t call_32(struct pt_regs *regs, uint32_t nr)
+{
+	uint32_t i = nr < CAP_MAX_NR ? calls_32[index_of(nr, CAP_MAX_NR)] : NR_NONE;
+
+	if (i == nr_socketcall && (uint32_t)regs->bx < CAP_MAX_SOCKETCALL)
+		return socketcalls[index_of(regs->bx, CAP_MAX_SOCKETCALL)];
+	return i;
+}
+#endif
+
+/* The arguments of socketcall are in memory. */
+__noinline int load_socketcall(uint32_t cpu, uint64_t p)
+{
+	struct work *w = work_get(cpu);
+	uint32_t a[6] = {};
+
+	/* a call with fewer arguments may stand at the end of a page */
+	if (!w || (bpf_probe_read_user(a, sizeof(a), (void *)p) &&
+		   bpf_probe_read_user(a, sizeof(a) / 2, (void *)p)))
+		return 0;
+	for (int i = 0; i < 6; i++)
+		w->args[i] = a[i];
+	return 0;
+}
+
+INLINE void load_compat(struct work *w, uint32_t cpu, struct pt_regs *regs, uint32_t nr)
+{
+	load_args_32(w, regs);
+	w->compat = 1;
+	if (nr < CAP_MAX_NR && calls_32[index_of(nr, CAP_MAX_NR)] == nr_socketcall)
+		load_socketcall(cpu, w->args[1]);
+}
+
+/* ---- one call ---- */
+
+/* A generic event: id of the call and, on enter, its number. */
+INLINE uint32_t fill_generic(struct work *w, const struct cap_call *call, long nr)
+{
+	bool both = w->idx == 2;
 	uint8_t *p = w->buf + CAP_HEADER;
 
-	w->idx = n;
-	*(uint16_t *)p = 2;
-	*(uint16_t *)(p + 2) = 2;
-	p += 2 * n;
-	*(uint16_t *)p = config.compat_029 && !call->known_029 ? 0 : call->sc;
+	*(uint32_t *)p = 0x00020002;
+	p += both ? 4 : 2;
+	*(uint16_t *)p = call->sc;
 	*(uint16_t *)(p + 2) = nr;
-	return CAP_HEADER + 4 * n;
+	return both ? CAP_HEADER + 8 : CAP_HEADER + 4;
 }
 
-INLINE void emit_call(uint32_t cpu, struct work *w, uint32_t tid, uint32_t nr, long raw, bool leave)
+__noinline uint32_t fill_task(uint32_t cpu, uint32_t filler)
 {
-	const volatile struct cap_call *call = &calls[nr & (CAP_MAX_NR - 1)];
-	const volatile struct cap_event *ev = leave ? &call->exit : &call->enter;
-	uint16_t type = ev->type;
+	return filler >= CAP_FILL_EXECVE ? fill_execve(cpu) : fill_clone(cpu);
+}
+
+INLINE void emit_call(uint32_t cpu, struct work *w, uint32_t tid, uint32_t i, long raw, bool leave)
+{
+	const struct cap_call *call = &calls[index_of(i, CAP_MAX_CALLS)];
+	const struct cap_event *ev = leave ? &call->exit : &call->enter;
 	uint32_t len;
 
-	if (type == CAP_NO_EVENT)
-		return;
-	w->nr = nr;
-	if (type <= 1 || (config.compat_029 && call->generic_029)) {
-		type = EV_GENERIC_E + leave;
-		len = fill_generic(w, call, raw, leave);
-	} else if (ev->filler == CAP_FILL_CLONE) {
-		len = fill_clone(cpu);
-		w->idx = CLONE_N029 + config.all_params;
-	} else if (ev->filler == CAP_FILL_EXECVE) {
-		len = fill_execve(cpu);
+	w->idx = ev->n;
+	if (!ev->filler) {
+		w->nr = i;
+		len = fill_event(w, cpu, ev, leave);
+	} else if (ev->filler == CAP_FILL_GENERIC) {
+		len = fill_generic(w, call, raw);
 	} else {
-		len = fill_table(cpu, leave);
+		w->filler = ev->filler;
+		len = fill_task(cpu, ev->filler);
 	}
 	if (!len || len > CAP_EVENT_MAX)
-		len = 0;
-	header(w->buf, now(), tid, len, type, w->idx);
-	if (len)
-		send(cpu, w->buf, len & BUF_MASK, type);
+		return;
+	header(w->buf, now(), tid, len, ev->type, w->idx);
+	send(cpu, w->buf, len & BUF_MASK, ev->type);
 }
 
-INLINE uint32_t call_number(long id, bool leave)
+/* Which of calls this is. */
+INLINE uint32_t which_call(struct pt_regs *regs, long id, bool compat, bool leave)
 {
 	/* sigreturn restores the registers of the interrupted call, number included. */
 	if (leave && id == -1)
 		return NR_RT_SIGRETURN;
+	if (compat)
+		return call_32(regs, id);
 	return (unsigned long)id < NR_NONE ? id : NR_NONE;
 }
 
 INLINE int on_call(struct pt_regs *regs, long id, long ret, bool leave)
 {
-	uint32_t cpu = bpf_get_smp_processor_id(), nr = call_number(id, leave);
-	uint64_t id_of_task;
+	struct task_struct *task = bpf_get_current_task_btf();
+	bool compat = is_compat(task);
+	uint32_t i = which_call(regs, id, compat, leave), cpu;
 	uint8_t on;
 	struct work *w;
 
-	on = call_on[nr & (CAP_MAX_NR - 1)] >> leave;
+	on = call_on[index_of(i, CAP_MAX_CALLS)] >> leave;
 	if (!(on & 1))
 		return 0;
-	id_of_task = bpf_get_current_pid_tgid();
-	if (!(on & 4) && !selected(id_of_task))
+	if (!(on & 4) && !selected(task))
 		return 0;
-	if (!wanted(id_of_task, !leave && (nr == NR_EXECVE || nr == NR_EXECVEAT)))
+	if (!wanted(task,
+		    !leave && calls[index_of(i, CAP_MAX_CALLS)].exit.filler >= CAP_FILL_EXECVE))
 		return 0;
+	cpu = bpf_get_smp_processor_id();
 	w = work_take(cpu);
 	if (!w)
 		return 0;
-	load_args(w, regs);
+	if (compat) {
+		load_compat(w, cpu, regs, id);
+	} else {
+		load_args(w, regs);
+		w->compat = 0;
+	}
 	w->args[ARG_RET] = ret;
-	emit_call(cpu, w, id_of_task, nr, id, leave);
+	emit_call(cpu, w, task->pid, i, id, leave);
 	w->busy = 0;
 	return 0;
 }
@@ -192,7 +262,11 @@ int BPF_PROG(call_enter, struct pt_regs *regs, long id)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(call_exit, struct pt_regs *regs, long ret)
 {
+#if defined(__TARGET_ARCH_arm64)
+	return on_call(regs, regs->syscallno, ret, true);
+#else
 	return on_call(regs, (int)regs->orig_ax, ret, true);
+#endif
 }
 
 /* ---- processes ------------------------------------------------------------------------------- */
@@ -320,7 +394,7 @@ int BPF_PROG(task_exit, struct task_struct *task)
 	uint8_t *p;
 	int status;
 
-	if (!type_on[EV_PROCEXIT_1_E] || !wanted(bpf_get_current_pid_tgid(), false))
+	if (!type_on[EV_PROCEXIT_1_E] || !wanted(bpf_get_current_task_btf(), false))
 		return 0;
 	p = small_get(cpu, 0);
 	if (!p)
@@ -346,8 +420,8 @@ int BPF_PROG(task_switch, bool preempt, struct task_struct *prev, struct task_st
 	/* Behind its exit event a thread is no more. */
 	if (prev->flags & PF_EXITING)
 		return 0;
-	if (!type_on[EV_SCHEDSWITCH_6_E] || !selected(bpf_get_current_pid_tgid()) ||
-	    !wanted(bpf_get_current_pid_tgid(), false))
+	if (!type_on[EV_SCHEDSWITCH_6_E] || !selected(bpf_get_current_task_btf()) ||
+	    !wanted(bpf_get_current_task_btf(), false))
 		return 0;
 	p = small_get(cpu, 0);
 	if (!p)
@@ -384,8 +458,8 @@ int BPF_PROG(signal_deliver, int sig, struct kernel_siginfo *info)
 	uint32_t cpu = bpf_get_smp_processor_id();
 	uint8_t *p;
 
-	if (!type_on[EV_SIGNALDELIVER_E] || !selected(bpf_get_current_pid_tgid()) ||
-	    !wanted(bpf_get_current_pid_tgid(), false))
+	if (!type_on[EV_SIGNALDELIVER_E] || !selected(bpf_get_current_task_btf()) ||
+	    !wanted(bpf_get_current_task_btf(), false))
 		return 0;
 	p = small_get(cpu, 0);
 	if (!p)
@@ -403,7 +477,7 @@ INLINE int on_fault(unsigned long addr, struct pt_regs *regs, unsigned long erro
 	uint32_t cpu = bpf_get_smp_processor_id(), flags;
 	uint8_t *p;
 
-	if (!type_on[EV_PAGE_FAULT_E] || !wanted(bpf_get_current_pid_tgid(), false))
+	if (!type_on[EV_PAGE_FAULT_E] || !wanted(bpf_get_current_task_btf(), false))
 		return 0;
 	p = small_get(cpu, 1);
 	if (!p)
@@ -412,7 +486,9 @@ INLINE int on_fault(unsigned long addr, struct pt_regs *regs, unsigned long erro
 	flags |= (error & 8 ? 0x40 : 0) | (error & 16 ? 0x80 : 0);
 	small_lens(p, 0x0000000400080008, 0);
 	*(uint64_t *)(p + 32) = addr;
-#if !defined(__TARGET_ARCH_arm64)
+#if defined(__TARGET_ARCH_arm64)
+	*(uint64_t *)(p + 40) = regs->pc;
+#else
 	*(uint64_t *)(p + 40) = regs->ip;
 #endif
 	*(uint32_t *)(p + 48) = flags;

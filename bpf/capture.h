@@ -30,7 +30,9 @@ typedef long long int64_t;
 #include "call_ops.h"
 
 enum {
-	CAP_MAX_NR = 512,      /* system call numbers */
+	CAP_MAX_NR = 512,     /* system call numbers; the last one: all that have no name */
+	CAP_MAX_CALLS = 1024, /* calls: by number, behind them those of 32-bit programs only */
+	CAP_MAX_SOCKETCALL = 32,
 	CAP_MAX_OPS = 20,      /* parameters of one event that the table describes */
 	CAP_MAX_TYPES = 512,   /* event types */
 	CAP_MAX_CPUS = 1024,   /* possible cpus */
@@ -39,7 +41,11 @@ enum {
 	CAP_TEXT_MAX = 4096,   /* bytes of one text: path, arguments, environment, cgroups */
 	CAP_NO_EVENT = 0xffff, /* struct cap_event.type: the call has no such event */
 	CAP_CHOICE = 128,      /* struct cap_op.map: from here on cap_choice_maps */
+	CAP_MAX_PLAIN = 8,     /* parameters of the short way */
+	CAP_SHORT = 80,	       /* payload bytes of the short way */
 };
+
+enum { CAP_THEN_END, CAP_THEN_IN, CAP_THEN_OUT, CAP_THEN_MORE };
 
 /* Where one parameter comes from. */
 struct cap_op {
@@ -52,13 +58,20 @@ struct cap_op {
 struct cap_event {
 	uint16_t type; /* enum event_code, CAP_NO_EVENT */
 	uint8_t n029;  /* parameters that sysdig 0.29.3 knows; all, if it does not know the event */
-	uint8_t n;     /* all */
-	uint8_t filler; /* CAP_FILL_*; 0 = the table below, or the generic event */
+	uint8_t n;     /* all; once loaded: those that are sent */
+	uint8_t filler; /* CAP_FILL_*; 0 = the table below */
+	/* Made when the programs are loaded, for the short way through the table: so many
+	 * parameters from the first on are arguments as they are, and behind them comes nothing, or
+	 * the bytes the call moves, or something else. */
+	uint8_t nplain;
+	uint8_t then; /* CAP_THEN_* */
+	uint16_t lens[CAP_MAX_PLAIN];
 	struct cap_op op[CAP_MAX_OPS];
 };
 
 struct cap_call {
 	uint16_t sc;	     /* enum ppm_sc, the id of generic events */
+	uint8_t named;	     /* there is such a call */
 	uint8_t known_029;   /* 0.29.3 knows the call */
 	uint8_t generic_029; /* ... but as a generic event only, or not at all */
 	struct cap_event enter, exit;
@@ -101,7 +114,6 @@ struct cap_config {
 	uint32_t npids;
 	uint8_t all_params; /* send all parameters of the newest schema, not only 0.29.3's */
 	uint8_t follow;	    /* CAP_BY_TREE: new processes belong to it, not only new threads */
-	uint8_t compat_029; /* only events 0.29.3 knows; unknown calls get id 0 */
 };
 
 /* What program cpu_times gives for each thread that has run. */

@@ -12,6 +12,7 @@
 #if defined(__TARGET_ARCH_arm64)
 struct pt_regs {
 	unsigned long regs[31];
+	unsigned long pc;
 	unsigned long orig_x0;
 	int syscallno;
 };

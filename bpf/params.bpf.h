@@ -173,7 +173,7 @@ __noinline uint64_t value_slow(uint32_t cpu, uint32_t op, uint32_t operands)
 	return 0;
 }
 
-INLINE uint64_t value_of(struct work *w, uint32_t cpu, const volatile struct cap_op *d)
+INLINE uint64_t value_of(struct work *w, uint32_t cpu, const struct cap_op *d)
 {
 	uint32_t a = d->a[0];
 
@@ -293,8 +293,7 @@ __noinline uint32_t put_slow(uint32_t cpu, uint32_t off, uint32_t op, uint32_t o
 	return 0;
 }
 
-INLINE uint32_t put_buffer(struct work *w, uint32_t cpu, uint32_t off,
-			   const volatile struct cap_op *d)
+INLINE uint32_t put_buffer(struct work *w, uint32_t cpu, uint32_t off, const struct cap_op *d)
 {
 	uint64_t ret = w->args[ARG_RET];
 	uint32_t a = d->a[0], b = d->a[1];
@@ -310,9 +309,9 @@ INLINE uint32_t put_buffer(struct work *w, uint32_t cpu, uint32_t off,
 	return put_slow(cpu, off, d->op, a | b << 8 | d->a[2] << 16 | d->a[3] << 24);
 }
 
-INLINE const volatile struct cap_event *table_event(struct work *w, uint32_t leave)
+INLINE const struct cap_event *table_event(struct work *w, uint32_t leave)
 {
-	uint32_t nr = w->nr & (CAP_MAX_NR - 1);
+	uint32_t nr = index_of(w->nr, CAP_MAX_CALLS);
 
 	return leave ? &calls[nr].exit : &calls[nr].enter;
 }
@@ -322,7 +321,7 @@ INLINE const volatile struct cap_event *table_event(struct work *w, uint32_t lea
 __noinline uint32_t put_param(uint32_t cpu, uint32_t off, uint32_t leave, uint32_t i)
 {
 	struct work *w = work_get(cpu);
-	const volatile struct cap_op *d;
+	const struct cap_op *d;
 
 	if (!w || i >= CAP_MAX_OPS)
 		return 0;
@@ -332,39 +331,91 @@ __noinline uint32_t put_param(uint32_t cpu, uint32_t off, uint32_t leave, uint32
 	return put_buffer(w, cpu, off, d);
 }
 
-/* Fills the event of call w->nr from the table. Returns its length; w->idx is the number of
- * parameters. */
-__noinline uint32_t fill_table(uint32_t cpu, uint32_t leave)
+/* Fills the parameters of call w->nr from the first-th on. Returns the end of the event. */
+__noinline uint32_t fill_table(uint32_t cpu, uint32_t leave, uint32_t off, uint32_t first)
 {
 	struct work *w = work_get(cpu);
-	const volatile struct cap_event *ev;
-	uint32_t n, off, len;
+	const struct cap_event *ev;
+	uint32_t len;
 
 	if (!w)
 		return 0;
 	ev = table_event(w, leave);
-	n = config.all_params ? ev->n : ev->n029;
-	off = CAP_HEADER + 2 * n;
-	w->idx = n;
 	for (uint32_t i = 0; i < CAP_MAX_OPS; i++) {
-		const volatile struct cap_op *d;
-
-		if (i >= n)
+		if (i < first)
+			continue;
+		if (i >= ev->n)
 			break;
-		d = &ev->op[i];
-		if (d->op <= CAP_OP_SARG && !d->map) {
-			uint64_t v = w->args[d->a[0] & 7];
-
-			if (d->op == CAP_OP_SARG)
-				v = (int64_t)(int)v;
-			len = put_value(w, off, d->size, v);
-		} else {
-			len = put_param(cpu, off, leave, i);
-		}
+		len = put_param(cpu, off, leave, i);
 		*(uint16_t *)(w->buf + CAP_HEADER + 2 * i) = len;
 		off += len;
 	}
 	return off;
+}
+
+/* The parameters that are arguments as they are: the short way, which most events of busy programs
+ * take. Numbers are stored as 8 bytes: the bytes behind are overwritten by what follows. */
+INLINE uint32_t fill_plain(struct work *w, const struct cap_event *ev)
+{
+	uint32_t off = CAP_HEADER + 2 * (ev->n & 31);
+
+	*(uint64_t *)(w->buf + CAP_HEADER) = *(const uint64_t *)&ev->lens[0];
+	*(uint64_t *)(w->buf + CAP_HEADER + 8) = *(const uint64_t *)&ev->lens[4];
+	for (uint32_t i = 0; i < CAP_MAX_PLAIN; i++) {
+		const struct cap_op *d = &ev->op[i];
+		uint64_t v;
+
+		if (i >= ev->nplain)
+			break;
+		v = w->args[d->a[0] & 7];
+		if (d->op == CAP_OP_SARG)
+			v = (int64_t)(int)v;
+		*(uint64_t *)at(w, off) = v;
+		off += d->size;
+	}
+	return off;
+}
+
+/* The first n bytes at user address p, behind the plain parameters. By way of the stack: the kernel
+ * checks what is copied into the memory of maps by searching for that memory (hardened usercopy),
+ * which takes longer than copying twice. */
+INLINE uint32_t put_short(struct work *w, uint32_t off, uint64_t p, uint64_t n)
+{
+	uint64_t t[CAP_SHORT / 8] = {};
+	uint32_t len = n & 127;
+
+	if (len > CAP_SHORT || bpf_probe_read_user(t, len, (void *)p))
+		return 0;
+	for (uint32_t i = 0; i < CAP_SHORT / 8; i++)
+		*(uint64_t *)at(w, off + 8 * i) = t[i];
+	return len;
+}
+
+INLINE uint32_t put_moved(struct work *w, uint32_t off, const struct cap_op *d, bool in)
+{
+	int64_t ret = w->args[ARG_RET], n = ret;
+	uint64_t p = w->args[d->a[0] & 7], len;
+
+	if (ret < 0)
+		n = in ? w->args[d->a[1] & 7] : 0;
+	if (!n)
+		return 0;
+	len = payload_limit(off, n);
+	return len <= CAP_SHORT ? put_short(w, off, p, len) : put_user(w, off, p, len);
+}
+
+/* Fills the event of call w->nr. Returns its length, 0 = it cannot be. */
+INLINE uint32_t fill_event(struct work *w, uint32_t cpu, const struct cap_event *ev, bool leave)
+{
+	uint32_t off = fill_plain(w, ev), i = ev->nplain, len;
+
+	if (ev->then == CAP_THEN_END)
+		return off;
+	if (ev->then == CAP_THEN_MORE)
+		return fill_table(cpu, leave, off, i);
+	len = put_moved(w, off, &ev->op[i & 7], ev->then == CAP_THEN_IN);
+	*(uint16_t *)(w->buf + CAP_HEADER + 2 * (i & 7)) = len;
+	return off + len;
 }
 
 #endif

@@ -12,7 +12,6 @@ enum {
 	EXEC_N029 = 20,
 	CLONE_N029 = 20
 };
-enum { NR_CLONE3_X86 = 435, NR_FORK_X86 = 57, NR_VFORK_X86 = 58, NR_EXECVEAT_X86 = 322 };
 enum { EXE_WRITABLE = 1, CAP_DAC_OVERRIDE = 1, SB_RDONLY = 1 };
 enum { PPM_CHILD_IN_PIDNS = 0x20000000 };
 
@@ -77,14 +76,19 @@ INLINE void put_mm_args(struct work *w, struct mm_struct *mm)
 
 enum { ARGV_MAX = 128 };
 
+INLINE uint32_t pointer_size(const struct work *w)
+{
+	return w->compat ? 4 : 8;
+}
+
 /* One text of a vector of pointers, at most left bytes. Returns its length, STOP at the end. */
 __noinline uint32_t put_vector_entry(uint32_t cpu, uint32_t off, uint64_t p, uint32_t left)
 {
 	struct work *w = work_get(cpu);
-	uint64_t text;
+	uint64_t text = 0;
 	long n;
 
-	if (!w || !left || bpf_probe_read_user(&text, sizeof(text), (void *)p) || !text)
+	if (!w || !left || bpf_probe_read_user(&text, pointer_size(w), (void *)p) || !text)
 		return STOP;
 	n = bpf_probe_read_user_str(at(w, off), left & (2 * CAP_TEXT_MAX - 1), (void *)text);
 	return n > 0 ? n : STOP;
@@ -94,10 +98,14 @@ __noinline uint32_t put_vector_entry(uint32_t cpu, uint32_t off, uint64_t p, uin
  * back. */
 __noinline uint32_t put_vector(uint32_t cpu, uint32_t off, uint64_t vector, uint32_t first)
 {
-	uint32_t got = 0, n;
+	struct work *w = work_get(cpu);
+	uint32_t got = 0, n, size;
 
+	if (!w)
+		return 0;
+	size = pointer_size(w);
 	for (uint32_t i = 0; i < ARGV_MAX; i++) {
-		n = put_vector_entry(cpu, off + got, vector + 8ull * (first + i),
+		n = put_vector_entry(cpu, off + got, vector + (uint64_t)size * (first + i),
 				     got < CAP_TEXT_MAX ? CAP_TEXT_MAX - got : 0);
 		if (n == STOP)
 			break;
@@ -112,7 +120,7 @@ INLINE void put_argv(struct work *w, uint32_t cpu, uint64_t argv)
 	uint64_t p = 0;
 	long n = 0;
 
-	if (!bpf_probe_read_user(&p, sizeof(p), (void *)argv))
+	if (!bpf_probe_read_user(&p, pointer_size(w), (void *)argv))
 		n = bpf_probe_read_user_str(at(w, w->off), CAP_TEXT_MAX, (void *)p);
 	if (n > 0)
 		param_end(w, n);
@@ -236,14 +244,12 @@ INLINE void put_common(struct work *w, uint32_t cpu, struct task_struct *t, stru
 
 INLINE uint64_t clone_flags(struct work *w)
 {
-	switch (w->nr) {
-#ifdef __TARGET_ARCH_x86
-	case NR_FORK_X86:
+	switch (w->filler) {
+	case CAP_FILL_FORK:
 		return 0;
-	case NR_VFORK_X86:
+	case CAP_FILL_VFORK:
 		return 0x4100; /* CLONE_VFORK | CLONE_VM */
-#endif
-	case NR_CLONE3_X86:
+	case CAP_FILL_CLONE3:
 		return user_u64(w->args[0], 0);
 	}
 	return w->args[0] & 0xffffffff;
@@ -374,7 +380,7 @@ __noinline uint32_t fill_execve(uint32_t cpu)
 	if (!w)
 		return 0;
 	failed = (int64_t)w->args[ARG_RET] < 0;
-	shift = w->nr == NR_EXECVEAT_X86; /* arguments stand one further */
+	shift = w->filler == CAP_FILL_EXECVEAT; /* arguments stand one further */
 	if (config.all_params)
 		n += shift ? 10 : 11;
 	params_begin(w, n);

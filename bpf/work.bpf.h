@@ -28,7 +28,9 @@ enum { ARG_RET = 6, ARG_ZERO = 7, BUF_MASK = 0xffff, TMP_SIZE = 8192 };
 struct work {
 	uint64_t args[8];  /* of the call; ARG_RET, ARG_ZERO */
 	uint32_t busy;	   /* a program is filling it */
-	uint32_t nr;	   /* system call */
+	uint32_t nr;	   /* which of calls */
+	uint32_t filler;   /* CAP_FILL_* of the event */
+	uint32_t compat;   /* made by a 32-bit program: pointers in memory are short */
 	uint32_t off, idx; /* hand-written fillers: end of the parameters so far, their number */
 	uint8_t buf[2 * 65536];
 	uint8_t tmp[2 * TMP_SIZE];
@@ -76,13 +78,16 @@ const volatile struct cap_config config = {};
 
 /* Filled before the capture starts and constant from then on. Not .rodata: that would put their 240
  * KB into the program file. */
-struct cap_call calls[CAP_MAX_NR];
+struct cap_call calls[CAP_MAX_CALLS];
+uint16_t calls_32[CAP_MAX_NR]; /* number of a 32-bit program -> which of calls */
+uint16_t socketcalls[CAP_MAX_SOCKETCALL];
+uint32_t nr_socketcall; /* which of calls puts its own arguments into memory */
 uint32_t bit_maps[CAP_BIT_MAPS][1024];
 struct cap_choice_map choice_maps[CAP_CHOICE_MAPS];
 
 /* What user space switches while the programs run: which calls are sent (bits 2, 3: also of
  * processes not in config.pids; bit 0 enter, bit 1 exit), and which other events by type. */
-uint8_t call_on[CAP_MAX_NR];
+uint8_t call_on[CAP_MAX_CALLS];
 uint8_t type_on[CAP_MAX_TYPES];
 
 uint32_t new_marks; /* tasks that mark_tasks has added */
@@ -96,6 +101,14 @@ INLINE struct work *work_get(uint32_t cpu)
 INLINE struct cap_counts *counts_get(uint32_t cpu)
 {
 	return bpf_map_lookup_elem(&counts, &cpu);
+}
+
+/* An index cut to a table's size where the compiler cannot take the cut away: what it has worked
+ * out about a number the verifier may not know. */
+INLINE uint64_t index_of(uint64_t i, uint64_t size)
+{
+	__asm__ volatile("" : "+r"(i));
+	return i & (size - 1);
 }
 
 INLINE uint8_t *at(struct work *w, uint32_t off)

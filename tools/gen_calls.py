@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Generates the table of live capture: how the kernel programs fill the events of each system call.
 
-usage: gen_calls.py EVENT_DEF_DIR CALLS_DEF OUT_DIR
+usage: gen_calls.py EVENT_DEF_DIR CALLS_DEF OUT_DIR x86|arm64
 
 Reads the .def files of engine/event and bpf/calls.def (each explains its own format) and writes
-call_ops.h (numbers of sources and maps, for C and BPF) and call_table.c (struct cap_call and the
-maps from the kernel's flags to those of the format, see bpf/capture.h). Broken rules end
+call_ops.h (numbers of sources and maps, for C and BPF) and call_table.c (struct cap_call by the machine's
+numbers, behind them the calls that only 32-bit programs make, and the maps from the kernel's flags to
+those of the format, see bpf/capture.h). Broken rules end
 with "FILE:LINE: text" and exit code 1, and nothing is written.
 """
 import os
@@ -44,7 +45,24 @@ SOURCES = {
     "fsvalue": ("buffer", 1, 1), "bpfres": ("buffer", 0, 0), "none": ("buffer", 0, 0),
 }
 OPS = sorted(SOURCES, key=lambda s: (SOURCES[s][0] != "value", list(SOURCES).index(s)))
-FILLERS = {"clone": 1, "execve": 2}
+FILLERS = ("generic", "clone", "fork", "vfork", "clone3", "execve", "execveat")
+
+# 32-bit programs: sources that look into structures with pointers or longs of their own size; calls whose
+# arguments are numbers of 64 bits in two registers. Both become generic events.
+WIDE = ("iov", "iovout", "iovsize", "msgiov", "msgiovout", "msgsize", "msgcontrol", "msgto", "msgfrom",
+        "timespec", "s64", "in64", "opt64", "quota", "quotapath", "ptraceaddr", "ptracedata")
+SPLIT = ("pread64", "pwrite64", "preadv", "pwritev", "mmap")
+# Old names for what x86_64 does under another one.
+SAME = {"fcntl64": "fcntl", "_newselect": "select", **{n + "32": n for n in (
+    "getuid getgid geteuid getegid setuid setgid setreuid setregid setresuid setresgid getresuid getresgid "
+    "chown fchown lchown setfsuid setfsgid getgroups setgroups").split()}}
+# Calls of 32-bit programs only that have events of their own.
+OWN = ("stat64", "lstat64", "fstat64", "mmap2")
+# Not the call that has the name today.
+OLD = ("select", "umount", "ugetrlimit")
+SOCKETCALL = ("socket bind connect listen accept getsockname getpeername socketpair - - sendto recvfrom shutdown "
+              "setsockopt getsockopt sendmsg recvmsg accept4 recvmmsg sendmmsg").split()
+MAX_NR, MAX_CALLS, UNIFORM = 512, 1024, 424
 
 # Tables whose values are choices, not bits.
 CHOICES = ("fcntl_commands", "rlimit_resources", "ptrace_requests", "quotactl_cmds", "quotactl_types",
@@ -178,17 +196,20 @@ def event(d, enum, text, events, maps):
     n029 = len(e["params_029"]) if e["known_029"] else 255
     if words and words[0].startswith("@"):
         d.need(words[0][1:] in FILLERS and len(words) == 1, "unknown filler")
-        return "{ EV_%s, 0, 0, %d, { { 0 } } }" % (enum, FILLERS[words[0][1:]])
+        return "{ EV_%s, 0, 0, CAP_FILL_%s, 0, 0, { 0 }, { { 0 } } }" % (enum, words[0][1:].upper())
     show = e["params_029"] + e["params"][len(e["params_029"]):]
     d.need(len(words) == len(show), "%s has %d parameters, not %d" % (enum, len(show), len(words)))
     d.need(len(words) <= MAX_OPS, "too many parameters")
     ops = ["\t\t\t" + source(d, w, p, maps) for w, p in zip(words, show)]
     body = "{\n%s } }" % ",\n".join(ops) if ops else "{ { 0 } } }"
-    return "{ EV_%s, %d, %d, 0, %s" % (enum, min(n029, len(words)), len(words), body)
+    return "{ EV_%s, %d, %d, 0, 0, 0, { 0 }, %s" % (enum, min(n029, len(words)), len(words), body)
 
 
 def generic(enum):
-    return "{ EV_%s, 0, 0, 0, { { 0 } } }" % enum
+    return "{ EV_%s, 0, 0, CAP_FILL_GENERIC, 0, 0, { 0 }, { { 0 } } }" % enum
+
+
+NO_EVENT = "{ CAP_NO_EVENT, 0, 0, 0, 0, 0, { 0 }, { { 0 } } }"
 
 
 def choose(row, dedicated_029):
@@ -217,36 +238,119 @@ def read_calls(path):
     return d, calls
 
 
-def write_table(d, calls, syscalls, events, maps):
-    out, used = [], set()
-    for row in syscalls:
-        nr, name, sc, enter, leave, driver, old, known = row
+def read_numbers(folder, syscalls):
+    """{machine: {name: number}}: i386, arm64."""
+    d = ge.Def(folder, "syscall_numbers.def")
+    out = {m: {r[1]: r[0] for r in syscalls if r[0] >= UNIFORM} for m in ("i386", "arm64")}
+    for text in d.rows():
+        w = text.split()
+        d.need(len(w) == 3, "want NAME I386 AARCH64")
+        for machine, n in zip(("i386", "arm64"), w[1:]):
+            if n != "-":
+                d.need(n.isdigit() and int(n) < MAX_NR, "number %s" % n)
+                out[machine][w[0]] = int(n)
+    return out
+
+
+class Table:
+    """The rows of cap_calls."""
+
+    def __init__(self, d, calls, events, maps):
+        self.d, self.calls, self.events, self.maps = d, calls, events, maps
+        self.used, self.wide, self.text = set(), set(), {}
+
+    def row(self, index, row):
+        """Adds the call of a row of syscalls.def."""
+        d, (nr, name, sc, enter, leave, driver, old, known) = self.d, row
         kind, e, x = choose(row, False)
         text = [generic(e), generic(x)]
         if e != "GENERIC_E":
-            line = calls.get((name, kind)) or (kind == "new" and calls.get((name, "")))
+            line = self.calls.get((name, kind)) or (kind == "new" and self.calls.get((name, "")))
             d.need(line, "no line for %s %s" % (name, kind))
-            used.add((name, kind) if (name, kind) in calls else (name, ""))
+            self.used.add((name, kind) if (name, kind) in self.calls else (name, ""))
             d.line = line[0]
-            if "UNUSED" in events[e]["flags"]:
-                text = ["{ CAP_NO_EVENT, 0, 0, 0, { { 0 } } }", event(d, x, line[2], events, maps)]
-            else:
-                text = [event(d, e, line[1], events, maps), event(d, x, line[2], events, maps)]
+            if any(re.match(r"\w+", w).group(0) in WIDE for w in re.findall(r"\w+\(", line[1] + line[2])):
+                self.wide.add(name)
+            last = event(d, x, line[2], self.events, self.maps)
+            unused = "UNUSED" in self.events[e]["flags"]
+            text = [NO_EVENT if unused else event(d, e, line[1], self.events, self.maps), last]
         compat = 1 if not (known and old[0] != "GENERIC_E") else 0
-        out.append("\t[%d] = { /* %s */\n\t\tSC_%s, %d, %d,\n\t\t%s,\n\t\t%s,\n\t},\n"
-                   % (nr, name, sc, 1 if known else 0, compat, text[0], text[1]))
-    # lines for the other choice of events are checked as well
-    for (name, kind), (line, enter, leave) in calls.items():
-        d.line = line
-        row = next((r for r in syscalls if r[1] == name), None)
-        d.need(row, "unknown system call %s" % name)
-        if (name, kind) not in used:
-            event(d, row[3] if kind != "old" else row[6][0], enter, events, maps)
-            event(d, row[4] if kind != "old" else row[6][1], leave, events, maps)
-    return "".join(out)
+        self.add(index, name, sc, known, compat, text)
+
+    def plain(self, index, name, sc, known):
+        """Adds a call that is a generic event."""
+        self.add(index, name, sc, known, 1, [generic("GENERIC_E"), generic("GENERIC_X")])
+
+    def add(self, index, name, sc, known, compat, text):
+        self.d.need(index not in self.text, "two calls %d" % index)
+        self.text[index] = ("\t[%d] = { /* %s */\n\t\tSC_%s, 1, %d, %d,\n\t\t%s,\n\t\t%s,\n\t},\n"
+                            % (index, name, sc, 1 if known else 0, compat, text[0], text[1]))
+
+    def check_unused(self, syscalls):
+        """Lines for the other choice of events."""
+        for (name, kind), (line, enter, leave) in self.calls.items():
+            self.d.line = line
+            row = next((r for r in syscalls if r[1] == name), None)
+            self.d.need(row or name in OWN, "unknown system call %s" % name)
+            if row and (name, kind) not in self.used:
+                event(self.d, row[3] if kind != "old" else row[6][0], enter, self.events, self.maps)
+                event(self.d, row[4] if kind != "old" else row[6][1], leave, self.events, self.maps)
 
 
-def numbers(values, fmt="%d"):
+def add_32(table, numbers, syscalls, scs):
+    """The calls of 32-bit programs. Returns {number: index in the table}, by number of socketcall too."""
+    native = {r[1]: r for r in syscalls}
+    names = {s[1] for s in scs}
+    code = {s[1]: s[0] for s in scs}
+    last_029 = max(code[r[2]] for r in syscalls if r[7])
+    made, by_nr, free = {}, {}, MAX_NR
+
+    def index(name):
+        nonlocal free
+        name = SAME.get(name, name)
+        if name in native and name not in table.wide and name not in SPLIT + OLD:
+            return native[name][0]
+        if name not in made:
+            made[name] = free
+            free += 1
+            sc = name.upper() if name.upper() in names else "UNKNOWN"
+            own = "SYSCALL_" + name.upper()
+            known = sc != "UNKNOWN" and code[sc] <= last_029
+            if name in OWN:
+                table.row(made[name], (None, name, sc, own + "_E", own + "_X", "-", [own + "_E", own + "_X"], True))
+            else:
+                table.plain(made[name], name, native[name][2] if name in native else sc,
+                            native[name][7] if name in native else known)
+        return made[name]
+
+    for name, nr in sorted(numbers["i386"].items(), key=lambda x: x[1]):
+        by_nr[nr] = index(name)
+    sub = [0 if n == "-" else index(n) for n in SOCKETCALL]
+    table.d.need(free < MAX_CALLS, "too many calls")
+    return by_nr, sub, index("socketcall")
+
+
+def write_table(d, calls, syscalls, events, maps, scs, numbers, arch):
+    table = Table(d, calls, events, maps)
+    by_nr, sub, call = {}, [], MAX_NR
+    for row in syscalls:
+        if arch == "x86":
+            table.row(row[0], row)
+        elif row[1] in numbers[arch]:
+            table.row(numbers[arch][row[1]], row)
+    if arch == "x86":
+        by_nr, sub, call = add_32(table, numbers, syscalls, scs)
+    table.check_unused(syscalls)
+    # a number without a name: the last row, which has none
+    out = "const struct cap_call cap_calls[CAP_MAX_CALLS] = {\n%s};\n\n" % "".join(table.text.values())
+    out += "const uint16_t cap_calls_32[CAP_MAX_NR] = {\n%s};\n\n" % numbers_text(
+        [by_nr.get(i, MAX_NR - 1) for i in range(MAX_NR)])
+    out += "const uint16_t cap_socketcalls[CAP_MAX_SOCKETCALL] = {\n%s};\n\n" % numbers_text(
+        [MAX_NR - 1] + [i or MAX_NR - 1 for i in sub] + [MAX_NR - 1] * (31 - len(sub)))
+    return out + "const uint32_t cap_nr_socketcall = %d;\n\n" % call
+
+
+def numbers_text(values, fmt="%d"):
     rows = []
     for i in range(0, len(values), 16):
         rows.append("\t\t" + " ".join((fmt % v) + "," for v in values[i:i + 16]) + "\n")
@@ -254,9 +358,9 @@ def numbers(values, fmt="%d"):
 
 
 def main():
-    if len(sys.argv) != 4:
+    if len(sys.argv) != 5 or sys.argv[4] not in ("x86", "arm64"):
         sys.exit(__doc__)
-    folder, path, out = sys.argv[1:]
+    folder, path, out, arch = sys.argv[1:]
     tables, dyns = ge.read_flags(folder)
     events = ge.read_events(folder, tables, dyns)
     scs = ge.read_ppm_sc(folder)
@@ -266,7 +370,7 @@ def main():
     maps = Maps(linux)
     clone_flags = maps.find("clone_flags", True)  # the clone filler's, which has no line
     d, calls = read_calls(path)
-    table = write_table(d, calls, syscalls, by_enum, maps)
+    table = write_table(d, calls, syscalls, by_enum, maps, scs, read_numbers(folder, syscalls), arch)
 
     note = "/* Generated by tools/gen_calls.py from bpf/calls.def. Do not edit. */\n"
     ops = "".join("\tCAP_OP_%s,%s\n" % (o.upper(), "" if i else " /* values first, then buffers */")
@@ -274,13 +378,14 @@ def main():
     nvalue = sum(SOURCES[o][0] == "value" for o in OPS)
     head = (note + "#ifndef BURIN_CALL_OPS_H\n#define BURIN_CALL_OPS_H\n\nenum cap_op_code {\n" + ops +
             "};\nenum {\n\tCAP_OP_BUFFERS = %d, /* first source that is not a number */\n" % nvalue +
-            "\tCAP_BIT_MAPS = %d,\n\tCAP_CHOICE_MAPS = %d,\n\tCAP_FILL_CLONE = 1,\n\tCAP_FILL_EXECVE = 2,\n"
-            "\tCAP_MAP_CLONE_FLAGS = %s,\n" % (len(maps.bits), len(maps.choices), clone_flags) + "};\n\n#endif\n")
+            "\tCAP_BIT_MAPS = %d,\n\tCAP_CHOICE_MAPS = %d,\n\tCAP_MAP_CLONE_FLAGS = %s,\n"
+            % (len(maps.bits), len(maps.choices), clone_flags) +
+            "".join("\tCAP_FILL_%s = %d,\n" % (f.upper(), i + 1) for i, f in enumerate(FILLERS)) + "};\n\n#endif\n")
     body = [note, '#include "event/event.h"\n#include "capture.h"\n\n']
-    body.append("const struct cap_call cap_calls[CAP_MAX_NR] = {\n%s};\n\n" % table)
+    body.append(table)
     body.append("const uint32_t cap_bit_maps[CAP_BIT_MAPS][1024] = {\n")
     for (name, access), _ in sorted(maps.bits.items(), key=lambda x: x[1]):
-        body.append("\t{ /* %s */\n%s\t},\n" % (name, numbers(bit_map(linux[name], access), "0x%xu")))
+        body.append("\t{ /* %s */\n%s\t},\n" % (name, numbers_text(bit_map(linux[name], access), "0x%xu")))
     body.append("};\n\nconst struct cap_choice_map cap_choice_maps[CAP_CHOICE_MAPS] = {\n")
     for name, _ in sorted(maps.choices.items(), key=lambda x: x[1]):
         pairs, default = choice_map(d, linux[name])

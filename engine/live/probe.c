@@ -10,10 +10,11 @@
 #include "capture.h"
 #include "capture.skel.h"
 #include "event/event.h"
-#include "event/syscalls.h"
 #include "live/doctor.h"
 
-extern const struct cap_call cap_calls[CAP_MAX_NR];
+extern const struct cap_call cap_calls[CAP_MAX_CALLS];
+extern const uint16_t cap_calls_32[CAP_MAX_NR], cap_socketcalls[CAP_MAX_SOCKETCALL];
+extern const uint32_t cap_nr_socketcall;
 extern const uint32_t cap_bit_maps[CAP_BIT_MAPS][1024];
 extern const struct cap_choice_map cap_choice_maps[CAP_CHOICE_MAPS];
 
@@ -43,23 +44,95 @@ static int on_libbpf_text(enum libbpf_print_level level, const char *fmt, va_lis
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-static void fill_tables(struct capture__bss *bss)
+static void make_generic(struct cap_event *ev, bool leave, bool all_params)
 {
+	ev->type = (uint16_t)(EV_GENERIC_E + leave);
+	ev->filler = CAP_FILL_GENERIC;
+	ev->n = leave && !all_params ? 1 : 2;
+}
+
+/* See struct cap_event: the short way through its table. */
+static void find_short_way(struct cap_event *ev)
+{
+	const struct cap_op *d = ev->op;
+
+	while (ev->nplain < ev->n && ev->nplain < CAP_MAX_PLAIN && d->op <= CAP_OP_SARG &&
+	       !d->map) {
+		ev->lens[ev->nplain++] = d->size;
+		d++;
+	}
+	ev->then = CAP_THEN_MORE;
+	if (ev->nplain == ev->n)
+		ev->then = CAP_THEN_END;
+	else if (ev->nplain + 1 == ev->n && ev->nplain < CAP_MAX_PLAIN && d->op == CAP_OP_IN)
+		ev->then = CAP_THEN_IN;
+	else if (ev->nplain + 1 == ev->n && ev->nplain < CAP_MAX_PLAIN && d->op == CAP_OP_OUT)
+		ev->then = CAP_THEN_OUT;
+}
+
+static void prepare_event(struct cap_event *ev, bool leave, const struct probe_opts *o)
+{
+	if (ev->filler == CAP_FILL_GENERIC) {
+		make_generic(ev, leave, o->all_params);
+	} else if (!ev->filler) {
+		ev->n = o->all_params ? ev->n : ev->n029;
+		find_short_way(ev);
+	}
+}
+
+/* What of the tables follows from the options is worked out here and not once per event. */
+static void prepare_call(struct cap_call *c, const struct probe_opts *o)
+{
+	bool generic = !c->named || (o->compat_029 && c->generic_029);
+
+	if (!c->named)
+		c->sc = SC_UNKNOWN;
+	if (generic) {
+		make_generic(&c->enter, false, o->all_params);
+		make_generic(&c->exit, true, o->all_params);
+	}
+	if (o->compat_029 && !c->known_029)
+		c->sc = SC_UNKNOWN;
+	prepare_event(&c->enter, false, o);
+	prepare_event(&c->exit, true, o);
+}
+
+static bool bit(const uint64_t *set, unsigned i)
+{
+	return set[i / 64] >> i % 64 & 1;
+}
+
+/* 1 sent, 5 sent of every process. */
+static uint8_t call_bits(const struct probe_select *s, const struct cap_call *c, bool leave)
+{
+	const struct cap_event *ev = leave ? &c->exit : &c->enter;
+
+	if (ev->type == CAP_NO_EVENT)
+		return 0;
+	if (!s)
+		return 1;
+	if (ev->type > EV_GENERIC_X)
+		return (uint8_t)(bit(s->types, ev->type) | bit(s->tables, ev->type) << 2);
+	return bit(s->types, EV_GENERIC_E + leave) && bit(s->generic[leave], c->sc);
+}
+
+static void fill_tables(struct capture__bss *bss, const struct probe_opts *o)
+{
+	struct cap_call *calls = (struct cap_call *)bss->calls;
+
 	memcpy(bss->calls, cap_calls, sizeof(bss->calls));
+	memcpy(bss->calls_32, cap_calls_32, sizeof(bss->calls_32));
+	memcpy(bss->socketcalls, cap_socketcalls, sizeof(bss->socketcalls));
+	bss->nr_socketcall = cap_nr_socketcall;
 	memcpy(bss->bit_maps, cap_bit_maps, sizeof(bss->bit_maps));
 	memcpy(bss->choice_maps, cap_choice_maps, sizeof(bss->choice_maps));
-	for (unsigned nr = 0; nr < CAP_MAX_NR; nr++) {
-		struct cap_call *c = (struct cap_call *)&bss->calls[nr];
-
-		/* A call without a name: what a newer kernel has, or a wrong number. */
-		if (nr >= syscall_table_count || !syscall_table[nr].name) {
-			c->sc = SC_UNKNOWN;
-			c->enter.type = EV_GENERIC_E;
-			c->exit.type = EV_GENERIC_X;
-		}
+	for (unsigned i = 0; i < CAP_MAX_CALLS; i++) {
+		prepare_call(&calls[i], o);
+		bss->call_on[i] = (uint8_t)(call_bits(o->select, &calls[i], false) |
+					    call_bits(o->select, &calls[i], true) << 1);
 	}
-	memset(bss->call_on, 3, sizeof(bss->call_on));
-	memset(bss->type_on, 1, sizeof(bss->type_on));
+	for (unsigned t = 0; t < EV_CODE_COUNT; t++)
+		bss->type_on[t] = !o->select || bit(o->select->types, t);
 }
 
 static void fill_config(struct probe *p, const struct probe_opts *o)
@@ -68,7 +141,6 @@ static void fill_config(struct probe *p, const struct probe_opts *o)
 
 	c->epoch_offset = o->epoch_offset;
 	c->snaplen = o->snaplen;
-	c->compat_029 = o->compat_029;
 	c->all_params = o->all_params;
 	c->follow = o->follow;
 	if (o->select) {
@@ -89,37 +161,6 @@ static void fill_config(struct probe *p, const struct probe_opts *o)
 	bpf_program__set_autoattach(p->skel->progs.mark_tasks, false);
 	bpf_program__set_autoattach(p->skel->progs.cpu_times, false);
 	p->by_tree = o->by_tree;
-}
-
-static bool bit(const uint64_t *set, unsigned i)
-{
-	return set[i / 64] >> i % 64 & 1;
-}
-
-/* 1 sent, 5 sent of every process. */
-static uint8_t call_bits(const struct probe_select *s, const struct cap_call *c, bool compat,
-			 bool leave)
-{
-	const struct cap_event *ev = leave ? &c->exit : &c->enter;
-
-	if (ev->type == CAP_NO_EVENT)
-		return 0;
-	if (ev->type > EV_GENERIC_X && !(compat && c->generic_029))
-		return (uint8_t)(bit(s->types, ev->type) | bit(s->tables, ev->type) << 2);
-	return bit(s->types, EV_GENERIC_E + leave) &&
-	       bit(s->generic[leave], compat && !c->known_029 ? SC_UNKNOWN : c->sc);
-}
-
-static void fill_selection(struct capture__bss *bss, const struct probe_select *s, bool compat)
-{
-	for (unsigned nr = 0; nr < CAP_MAX_NR; nr++) {
-		const struct cap_call *c = (const struct cap_call *)&bss->calls[nr];
-
-		bss->call_on[nr] = (uint8_t)(call_bits(s, c, compat, false) |
-					     call_bits(s, c, compat, true) << 1);
-	}
-	for (unsigned t = 0; t < EV_CODE_COUNT; t++)
-		bss->type_on[t] = bit(s->types, t);
 }
 
 /* ---- rings ----------------------------------------------------------------------------------- */
@@ -207,9 +248,7 @@ static int load(struct probe *p, const struct probe_opts *o, struct err *e)
 	rc = capture__load(p->skel);
 	if (rc)
 		return doctor_explain(e, rc, last_said);
-	fill_tables(p->skel->bss);
-	if (o->select)
-		fill_selection(p->skel->bss, o->select, o->compat_029);
+	fill_tables(p->skel->bss, o);
 	if (bpf_prog_test_run_opts(bpf_program__fd(p->skel->progs.whoami), &run) ||
 	    !p->skel->bss->own_tgid)
 		return err_errno(e, "can't find out the id of this process");

@@ -1,12 +1,14 @@
 /* Performs a known script of system calls and says what a capture of it must show.
  *
- * usage: workload exact DIR LOG THREADS ROUNDS   every kind of call, see round_* below
- *        workload hop DIR THREADS ROUNDS         opens, writes, closes; moves to another cpu after
- * each call workload count CALLS THREADS            getuid only, as fast as possible workload pace
- * RATE SECONDS THREADS      getuid at RATE calls per second in all workload leaf TEXT what "exact"
- * executes: writes TEXT to DIR's descriptor 1, ends
+ * usage:
+ *     workload exact DIR LOG THREADS ROUNDS  every kind of call, see round_* below
+ *     workload 32 DIR LOG THREADS ROUNDS     as a 32-bit program makes them; exit code 4: not here
+ *     workload hop DIR THREADS ROUNDS        opens, writes, closes; another cpu after each call
+ *     workload count CALLS THREADS           getuid only, as fast as possible
+ *     workload pace RATE SECONDS THREADS     getuid at RATE calls per second in all
+ *     workload leaf CODE                     what "exact" executes: ends with CODE
  *
- * exact: LOG gets one line per scripted call, in order per thread, tab separated:
+ * exact, 32: LOG gets one line per scripted call, in order per thread, tab separated:
  *     TID TYPE RESULT FD_NAME KEY=VALUE...
  * TYPE and keys as sysdig names them; FD_NAME "-" = not checked. Odd threads are pinned.
  * hop: every file's content is its own path, so that each write event can be checked by itself.
@@ -22,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -286,6 +289,81 @@ static void round_dgram(struct thread *t, int family, int i)
 	note(t, "close", 0, "-", "%s", "");
 }
 
+/* ---- calls of 32-bit programs
+ * --------------------------------------------------------------------------- */
+
+#if defined(__x86_64__)
+static long call_32(int nr, long a, long b, long c)
+{
+	long r;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(0), "D"(0)
+			 : "memory", "r8", "r9", "r10", "r11");
+	return r;
+}
+
+/* Other numbers, other registers, arguments below 4 GiB. */
+static void round_32(struct thread *t, int i)
+{
+	char *m = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT,
+		       -1, 0);
+	uint32_t *args = (uint32_t *)(m + 1024);
+	char *path = m, *text = m + 512;
+	int fd, r;
+
+	if (m == MAP_FAILED || call_32(20, 0, 0, 0) != getpid()) {
+		fputs("no 32-bit calls here\n", stderr);
+		_exit(4);
+	}
+	note(t, "getpid", 0, "-", "%s", "");
+	note(t, "getpid", 0, "-", "%s", "");
+	snprintf(path, 512, "%s/b32-t%d-r%d", dir, t->id, i);
+	strcpy(text, "short pointers");
+	fd = (int)call_32(5, (long)path, O_CREAT | O_RDWR, 0600);
+	note(t, "open", fd, path, "name=%s\tflags=7\tmode=0600", path);
+	r = (int)call_32(4, fd, (long)text, 14);
+	note(t, "write", r, path, "size=14\tdata=short pointers");
+	args[0] = (uint32_t)(uintptr_t)text;
+	args[1] = 14;
+	call_32(146, fd, (long)args, 1);
+	note(t, "writev", 0, "-", "%s", "");
+	r = (int)call_32(6, fd, 0, 0);
+	note(t, "close", r, path, "%s", "");
+	args[0] = AF_UNIX;
+	args[1] = SOCK_DGRAM;
+	args[2] = 0;
+	fd = (int)call_32(102, 1, (long)args, 0);
+	note(t, "socket", fd, "", "domain=1\ttype=2");
+	close(fd);
+	note(t, "close", 0, "-", "%s", "");
+	r = (int)call_32(195, (long)path, (long)(m + 2048), 0);
+	note(t, "stat64", r, "-", "path=%s", path);
+	r = (int)call_32(10, (long)path, 0, 0);
+	note(t, "unlink", r, "-", "path=%s", path);
+	munmap(m, 4096);
+}
+
+static void *thread_32(void *arg)
+{
+	struct thread *t = arg;
+
+	t->tid = gettid_now();
+	t->log = open_memstream(&t->text, &t->len);
+	for (int i = 0; i < rounds; i++)
+		round_32(t, i);
+	fclose(t->log);
+	return NULL;
+}
+#else
+static void *thread_32(void *arg)
+{
+	fputs("no 32-bit calls here\n", stderr);
+	_exit(4);
+}
+#endif
+
 /* ---- processes and signals
  * ------------------------------------------------------------------------- */
 
@@ -455,13 +533,13 @@ int main(int argc, char **argv)
 	signal(SIGUSR1, on_signal);
 	if (!strcmp(mode, "leaf"))
 		return atoi(argv[2]);
-	if (!strcmp(mode, "exact") && argc == 6) {
+	if ((!strcmp(mode, "exact") || !strcmp(mode, "32")) && argc == 6) {
 		dir = argv[2];
 		log_file = fopen(argv[3], "we");
 		nthreads = atoi(argv[4]);
 		rounds = atoi(argv[5]);
 		self = realpath("/proc/self/exe", NULL);
-		run_threads(exact_thread);
+		run_threads(mode[0] == '3' ? thread_32 : exact_thread);
 		return fclose(log_file) != 0;
 	}
 	if (!strcmp(mode, "hop") && argc == 5) {
