@@ -3,7 +3,8 @@
 
 usage: suite.py [TEST...]      (as a test group: BURIN, BURIN_BUILD in the environment)
 
-Skipped as a whole, with the reason, where the build has no live capture or the kernel refuses it.
+Skipped as a whole, with the reason, where the build has no live capture or the kernel refuses it. What takes long is
+short by default: BURIN_LIVE_SECONDS, BURIN_LIVE_HOPS (see paced, migration); all workloads of c3.py: c3.py --all.
 """
 import http.server
 import json
@@ -22,7 +23,7 @@ BUILD = os.environ.get("BURIN_BUILD", ROOT + "/build/release")
 BURIN = os.environ.get("BURIN", BUILD + "/burin")
 CAPTURE = BUILD + "/engine/live/capture_cmd"
 WORK = BUILD + "/engine/live/live_workload"
-SECONDS = int(os.environ.get("BURIN_LIVE_SECONDS", "30"))
+SECONDS = int(os.environ.get("BURIN_LIVE_SECONDS", "4"))
 FIELDS = "*%thread.tid\t%evt.type\t%evt.dir\t%fd.name\t%evt.args"
 
 # What strace is compared on: ten programs, among them threads, signals, process trees and failures.
@@ -163,7 +164,7 @@ def adds_up(tmp):
 
 def migration(tmp):
     """Threads that change cpu after every call: each write shows the name of the file it writes."""
-    rounds = str(int(os.environ.get("BURIN_LIVE_HOPS", "20000")))
+    rounds = str(int(os.environ.get("BURIN_LIVE_HOPS", "3000")))
     p = capture(tmp + "/t.scap", WORK, "hop", tmp, "8", rounds, options=["-s", "200", "-r", "65536"])
     assert " dropped 0 " in p.stderr, p.stderr[:200]
     n = 0
@@ -420,6 +421,14 @@ TESTS.update(exact=exact, calls_32=calls_32, aarch64=aarch64, adds_up=adds_up, p
              refusals=refusals, container_ids=container_ids, podman=podman)
 
 
+def more(script):
+    """Results of another script of this folder, which prints them itself."""
+    p = run([sys.executable, "%s/tests/live/%s" % (ROOT, script)], env=dict(os.environ, BURIN=BURIN, BURIN_BUILD=BUILD))
+    print(p.stdout, end="", flush=True)
+    if p.returncode and "FAIL" not in p.stdout:
+        print("FAIL %s %s" % (script, p.stderr[-300:].replace("\n", " | ")))
+
+
 def refused():
     """Why live capture cannot be tested here, or None."""
     if not os.path.exists(CAPTURE):
@@ -448,6 +457,8 @@ def main():
             print("FAIL %s %s" % (name, str(e).replace("\n", " | ")), flush=True)
         finally:
             shutil.rmtree(tmp, ignore_errors=True)
+    if not sys.argv[1:]:
+        more("c3.py")
 
 
 if __name__ == "__main__":
