@@ -1,21 +1,24 @@
 #!/usr/bin/env python3
-"""Every field of sysdig 0.29.3, alone in a format, on every trace: burin --compat=0.29 against sysdig.
+"""Every field of sysdig 0.29.3 on every trace of its time: burin --compat=0.29 against sysdig.
 
-Both programs print `*%evt.num %FIELD`; the values of each event are compared. A value that differs may only
-be masked by a rule of docs/differences.md, under the condition below. Prints, per trace,
-`identical: N of M fields, K masked (rule: fields, ...)` and each field that differs with its first place.
+Burin prints each field alone, `*%evt.num %FIELD`, with 1, 2 or 8 workers in turn (on the larger traces, and
+where a trace has nothing for a field, in groups). sysdig prints them in groups, one process for many
+fields; where a column is not what burin printed, and for fields whose value may depend on what else is
+printed, the field alone is compared. A value that differs may only be masked by a rule of docs/differences.md, under the condition below. Prints,
+per trace, `identical: N of M fields, K masked (rule: fields, ...)` and each field that differs with its first
+place.
 
-usage: fields.py [--only REGEX] [--show N] [--all] [--workers N] [TRACE...]
---all takes the larger traces too."""
+usage: fields.py [--only REGEX] [--show N] [--alone] [--workers N] [-n EVENTS] [TRACE...]
+--alone: no groups. --workers: the same for every field. -n: the first events of each trace."""
 
 import argparse
-import concurrent.futures
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
+import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../lib")]
@@ -39,7 +42,15 @@ VARIANTS = {
     # They ask the resolver of the machine that reads.
     "fd.cip.name": [], "fd.sip.name": [], "fd.lip.name": [], "fd.rip.name": [],
 }
-# Fields that have a value in few traces: tried together, in one format.
+# Fields that have a value in few traces; the made one has something for them.
+# Fields with a memory, with a buffer of their own in the peer, on which it may fail, or whose argument swallows the
+# rest of its format.
+ALONE = re.compile(r"evt\.(deltatime|latency|rawarg|arg|info|type\.is|outputtime)|span\.(enter)?arg\.app|"
+                   r"group\.gid|fd\.dev")
+GROUP = 40
+LARGER = ("files", "redis")
+SEPARATOR = b"\x01\x02"
+WORKERS = ("1", "2", "8")
 RARE = re.compile(r"(k8s|mesos|marathon|span|evtin|container\.mount|syslog|evt\.infra|evt\.plugin)")
 BY_FORM = {"index": ["[0]", "[1]", "[-1]"], "name_or_index": ["[0]", ".app"], "key": [".app", ".none"],
            "text": ["[0]", "[1]", "[/etc/*]", "[/var/data]"]}
@@ -71,24 +82,54 @@ def values(data):
     return out
 
 
+def columns(data, n):
+    """What n fields printed with separators would print alone; None if a row does not have n values."""
+    lines, last = [], 0
+    for line in data[:-1].split(b"\n"):
+        num, found, _ = line.partition(SEPARATOR)
+        if found and num.isdigit() and int(num) > last:
+            last = int(num)
+            lines.append(line)
+        elif lines:
+            lines[-1] += b"\n" + line
+    table = list(zip(*(line.split(SEPARATOR) for line in lines if line.count(SEPARATOR) == n)))
+    if not table or len(table[0]) != len(lines):
+        return None
+    return [b"\n".join(map(b" ".join, zip(table[0], c))) + b"\n" for c in table[1:]]
+
+
 class Peer:
     """What sysdig prints, and what the masks need of it."""
 
-    def __init__(self, trace, workers):
-        self.trace, self.workers = trace, workers
+    def __init__(self, trace, workers, limit):
+        self.trace, self.workers, self.limit = trace, workers, limit
         self.case = sysdig_lines.Case(trace)
         self.kept = {}
 
-    def theirs(self, field):
+    def sysdig(self, fmt):
         env = dict(os.environ, TZ="UTC")
-        r = subprocess.run(["sysdig", "-r", self.trace, "-p", "*%evt.num %" + field], stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, env=env, timeout=300)
-        return r.returncode, values(r.stdout)
+        r = subprocess.run(["sysdig", "-r", self.trace, "-p", fmt] + self.limit, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, env=env, timeout=600)
+        return r.returncode, r.stdout
+
+    def burin(self, fmt):
+        workers = self.workers or WORKERS[zlib.crc32((self.trace[-12:] + fmt).encode()) % 3]
+        return burin.run(["--compat=0.29", "--workers=" + workers, "-r", self.trace, "-p", fmt] + self.limit)
+
+    def theirs(self, field):
+        code, out = self.sysdig("*%evt.num %" + field)
+        return code, values(out)
 
     def ours(self, field):
-        code, out, err = burin.run(["--compat=0.29", "--workers=" + self.workers, "-r", self.trace, "-p",
-                                    "*%evt.num %" + field])
+        code, out, err = self.burin("*%evt.num %" + field)
         return code, values(out), err
+
+    def columns(self, fields, program=None):
+        """What sysdig (or burin) would print for each field, from one run for all; {} if that did not work."""
+        code, out = (program or self.sysdig)(
+            "*%evt.num" + "".join(SEPARATOR.decode() + "%" + f for f in fields))[:2]
+        table = None if code else columns(out, len(fields))
+        return dict(zip(fields, table)) if table else {}
 
     def both(self, field):
         if field not in self.kept:
@@ -166,11 +207,14 @@ MASKS = [
 
 def compare(peer, field):
     """(field, masks used, number that differ, first differing)"""
-    code, theirs = peer.theirs(field)
+    code, theirs = peer.sysdig("*%evt.num %" + field)
     if code:  # a signal, or a message like "wrong event type 30" in the middle of the trace
         return field, {"the peer fails"}, 0, None
-    code, ours, err = peer.ours(field)
+    code, ours, err = peer.burin("*%evt.num %" + field)
     used, bad, first = set(), 0, None
+    if theirs == ours and ours:
+        return field, used, 0, None
+    theirs, ours = values(theirs), values(ours)
     if not theirs and not ours:
         return field, used, 1, (0, b"", err)
     for k in sorted(set(theirs) | set(ours)):
@@ -187,18 +231,33 @@ def compare(peer, field):
     return field, used, bad, first
 
 
-def check(name, trace, fields, workers, show):
-    peer = Peer(trace, workers)
-    rare = [f for f in fields if RARE.match(f)]
-    total = len(fields)
-    if name != "made" and len(rare) > 1 and compare(peer, "|%".join(rare))[1:3] == (set(), 0):
-        fields = [f for f in fields if not RARE.match(f)]  # one by one only to show where they differ
-    for f in ("fd.name", "fd.type", "fd.lport", "fd.l4proto", "evt.type", "evt.latency"):
-        peer.both(f)
-    peer.overlay_events()
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda f: compare(peer, f), fields))
-    rules, masked, same, bad = {}, 0, 0, []
+_peers = {}
+
+
+def compare_all(trace, fields, workers, limit, grouped):
+    """A job: the results of compare() for a few fields. The peer's tables are kept for the next job."""
+    peer = _peers.setdefault(trace, Peer(trace, workers, limit))
+    theirs = peer.columns(fields) if grouped else {}
+    ours = peer.columns(fields, peer.burin) if grouped == "both" else {}
+
+    def same(f):
+        return f in theirs and theirs[f] == (ours.get(f) or peer.burin("*%evt.num %" + f)[1])
+
+    return [(f, set(), 0, None) if same(f) else compare(peer, f) for f in fields]
+
+
+def jobs_of(name, fields, alone):
+    """[(fields, how they are grouped)]"""
+    kinds = {"": [], "both": [], "sysdig": []}
+    for f in fields:
+        both = name in LARGER or RARE.match(f) and name != "made"
+        kinds["" if alone or ALONE.match(f) else "both" if both else "sysdig"].append(f)
+    return [(some[i:i + n], kind) for kind, some in kinds.items()
+            for n in [GROUP if kind else 8] for i in range(0, len(some), n)]
+
+
+def summary(name, total, results, show):
+    rules, masked, bad = {}, 0, []
     for field, used, n, first in results:
         for u in used:
             rules[u] = rules.get(u, 0) + 1
@@ -206,12 +265,10 @@ def check(name, trace, fields, workers, show):
             bad.append((field, n, first))
         elif used:
             masked += 1
-        else:
-            same += 1
     for field, n, first in bad[:show]:
         print("  %s: %d events, first %d: sysdig %r burin %r" % ((field, n) + (first[0], first[1][:150], first[2][:150])))
     burin.report(not bad, "fields_" + name, "identical: %d of %d fields, %d masked (%s)%s" % (
-        same + total - len(fields), total, masked, ", ".join("%s: %d" % r for r in sorted(rules.items())) or "none",
+        total - masked - len(bad), total, masked, ", ".join("%s: %d" % r for r in sorted(rules.items())) or "none",
         ", %d differ" % len(bad) if bad else ""))
 
 
@@ -219,8 +276,9 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--only", default="")
     p.add_argument("--show", type=int, default=20)
-    p.add_argument("--all", action="store_true")
-    p.add_argument("--workers", default="1")
+    p.add_argument("--alone", action="store_true")
+    p.add_argument("--workers", default="")
+    p.add_argument("-n", default="")
     p.add_argument("traces", nargs="*")
     a = p.parse_args()
     if not burin.have_peer():
@@ -233,12 +291,18 @@ def main():
         traces = [(os.path.basename(t), t) for t in a.traces]
         if not traces:
             traces = [("made", made)] + [(n, burin.public(n)) for n in burin.PUBLIC]
-            traces += [(n, burin.trace("old", n)) for n in ("net", "churn") + (("files", "redis") if a.all else ())]
-        for name, trace in traces:
-            if trace:
-                check(name, trace, fields, a.workers, a.show)
-            else:
-                burin.skip("fields_" + name, "the trace is not here")
+            traces += [(n, burin.trace("old", n)) for n in ("net", "churn", "files", "redis")]
+        for name, _ in (t for t in traces if not t[1]):
+            burin.skip("fields_" + name, "the trace is not here")
+        limit, jobs = ["-n", a.n] if a.n else [], []
+        for name, trace in (t for t in traces if t[1]):
+            jobs += [(name, (trace, some, a.workers, limit, grouped))
+                     for some, grouped in jobs_of(name, fields, a.alone)]
+        results = {}
+        for (name, _), some in zip(jobs, burin.parallel([(compare_all, args) for _, args in jobs])):
+            results.setdefault(name, []).extend(some or [])
+        for name, some in results.items():
+            summary(name, len(fields), some, a.show)
     burin.finish()
 
 
