@@ -85,6 +85,7 @@ int capture_open(struct live **out, struct source **src, const struct session *s
 		.ring_bytes = o->ring_bytes,
 		.batch_bytes = o->batch_bytes,
 		.snaplen = snaplen(s),
+		.workers = s->workers,
 		.argv = o->command,
 		.pids = o->pids,
 		.npids = o->npids,

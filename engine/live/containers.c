@@ -317,6 +317,13 @@ static int cgroups_param(uint16_t type)
 	}
 }
 
+void containers_watch(uint64_t types[8])
+{
+	for (uint16_t t = 0; t < EV_CODE_COUNT; t++)
+		if (cgroups_param(t) >= 0)
+			types[t / 64] |= (uint64_t)1 << t % 64;
+}
+
 void containers_see_record(struct containers *c, const uint8_t *record)
 {
 	int at = cgroups_param(load_u16(record + 20));

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "live/inject.h"
@@ -21,6 +22,8 @@ void containers_free(
 
 /* Cgroups text of a thread ("subsys=path" NUL ...): a container not seen before is looked up. */
 void containers_see(struct containers *c, const char *cgroups, size_t len);
+/* Adds the types of events that carry cgroups. */
+void containers_watch(uint64_t types[8]);
 /* The same for an event's record, if it carries cgroups. */
 void containers_see_record(struct containers *c, const uint8_t *record);
 /* Puts what has been learned into q. */

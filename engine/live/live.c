@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 #include "live/child.h"
 #include "live/clock.h"
 #include "live/containers.h"
-#include "live/merge.h"
+#include "live/drain.h"
 #include "live/privilege.h"
 #include "live/probe.h"
 #include "live/scan.h"
@@ -24,26 +25,23 @@ enum {
 	RING_BYTES_DEFAULT = 8 << 20,
 	BATCH_BYTES_DEFAULT = 256 << 10,
 	SNAPLEN_DEFAULT = 80,
-	BLOCK_FRAME = 14, /* type, length, cpu; length again */
 	SETTLE_MS = 1000, /* start-up waits for what is known about containers that run */
-	NAP_MIN_US = 200,
-	NAP_MAX_US = 20000, /* bounds how late an event is shown */
+	NAP_LONGEST_NS = 999999999,
 };
 
 struct live {
 	struct probe *probe;
-	struct merge merge;
-	struct inject inject;
+	struct drain *drain;
 	struct clock clock;
 	struct containers *containers;
+	pthread_mutex_t see_lock; /* containers_see_record, by the workers that drain */
 	struct child child;
 	bool has_child;
 	bool meta_done, ended;
 	_Atomic bool stop;
 	int wake; /* eventfd: live_stop interrupts a nap */
-	size_t batch_bytes, ring_bytes;
+	size_t ring_bytes;
 	uint64_t epoch_offset;
-	unsigned nap_us;
 	struct buf meta;
 	uint64_t file_off;
 };
@@ -84,6 +82,73 @@ static uint64_t measure_offset(void)
 static uint64_t now_ns(const struct live *l)
 {
 	return clock_ns(CLOCK_BOOTTIME) + l->epoch_offset;
+}
+
+/* ---- turns ----------------------------------------------------------------------------------- */
+
+static bool should_end(struct live *l)
+{
+	return atomic_load_explicit(&l->stop, memory_order_relaxed) ||
+	       (l->has_child && child_ended(&l->child));
+}
+
+static uint64_t turn_now(void *ctx)
+{
+	return now_ns(ctx);
+}
+
+static bool turn_look(void *ctx, uint64_t now, struct inject *q)
+{
+	struct live *l = ctx;
+
+	if (!l->ended && should_end(l)) {
+		probe_detach(l->probe);
+		l->ended = true;
+	}
+	clock_turn(&l->clock, l->probe, q, now);
+	containers_tell(l->containers, q, now);
+	return l->ended;
+}
+
+static void turn_nap(void *ctx, uint64_t ns)
+{
+	struct live *l = ctx;
+	struct pollfd p[2] = {{.fd = l->wake, .events = POLLIN},
+			      {.fd = l->has_child ? l->child.pidfd : -1, .events = POLLIN}};
+	struct timespec t = {0, (long)MIN(ns, (uint64_t)NAP_LONGEST_NS)};
+
+	ppoll(p, 2, &t, NULL);
+}
+
+/* Several workers drain at once, but few records have cgroups. */
+static void turn_see(void *ctx, const uint8_t *record)
+{
+	struct live *l = ctx;
+
+	pthread_mutex_lock(&l->see_lock);
+	containers_see_record(l->containers, record);
+	pthread_mutex_unlock(&l->see_lock);
+}
+
+static int start_drain(struct live *l, const struct live_opts *o, struct err *e)
+{
+	struct drain_opts d = {
+		.workers = MAX(o->workers, 1u),
+		.max_rings = probe_cpu_count(l->probe),
+		.batch_bytes = o->batch_bytes ? o->batch_bytes : BATCH_BYTES_DEFAULT,
+		.watch = {.see = turn_see, .ctx = l},
+		.ctx = l,
+		.now_ns = turn_now,
+		.look = turn_look,
+		.nap = turn_nap,
+	};
+
+	containers_watch(d.watch.types);
+	if (drain_new(&l->drain, &d))
+		return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
+	for (unsigned i = 0; i < probe_ring_count(l->probe); i++)
+		drain_add_ring(l->drain, probe_ring(l->probe, i));
+	return 0;
 }
 
 /* ---- start ----------------------------------------------------------------------------------- */
@@ -150,8 +215,7 @@ static int start(struct live *l, const struct live_opts *o, struct err *e)
 	if (!rc)
 		rc = probe_open(&l->probe, &po, e);
 	if (!rc)
-		rc = merge_init(&l->merge, probe_ring(l->probe, 0), probe_ring_count(l->probe),
-				&l->inject);
+		rc = start_drain(l, o, e);
 	if (!rc)
 		rc = watch(l, o, e);
 	if (!rc)
@@ -174,11 +238,9 @@ int live_open(struct live **out, const struct live_opts *o, struct err *e)
 		return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
 	l->child = (struct child){.pid = -1, .pidfd = -1, .go = -1, .failed = -1};
 	l->ring_bytes = o->ring_bytes ? o->ring_bytes : RING_BYTES_DEFAULT;
-	l->batch_bytes = o->batch_bytes ? o->batch_bytes : BATCH_BYTES_DEFAULT;
-	l->nap_us = NAP_MIN_US;
+	pthread_mutex_init(&l->see_lock, NULL);
 	l->epoch_offset = measure_offset();
 	buf_init(&l->meta);
-	inject_init(&l->inject);
 	clock_init(&l->clock, now_ns(l),
 		   !o->select || o->select->types[EV_PROCINFO_E / 64] >> EV_PROCINFO_E % 64 & 1);
 	l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -200,13 +262,13 @@ void live_close(struct live *l)
 	if (l->probe)
 		probe_detach(l->probe);
 	containers_free(l->containers);
-	merge_fini(&l->merge);
+	drain_free(l->drain);
 	clock_fini(&l->clock);
-	inject_fini(&l->inject);
 	probe_close(l->probe);
 	if (l->wake >= 0)
 		close(l->wake);
 	buf_fini(&l->meta);
+	pthread_mutex_destroy(&l->see_lock);
 	free(l);
 }
 
@@ -221,167 +283,23 @@ void live_stop(struct live *l)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static int reserve(struct batch *b, size_t bytes, size_t blocks)
-{
-	if (b->mem_cap < bytes) {
-		uint8_t *p = realloc(b->mem, bytes);
-
-		if (!p)
-			return -ENOMEM;
-		b->mem = p;
-		b->mem_cap = bytes;
-	}
-	if (b->blk_cap < blocks) {
-		size_t n = MAX(blocks, (size_t)b->blk_cap * 2);
-		uint32_t *q = realloc(b->blk, n * sizeof(*q));
-
-		if (!q)
-			return -ENOMEM;
-		b->blk = q;
-		b->blk_cap = (uint32_t)n;
-	}
-	return 0;
-}
-
-static void put_u32(uint8_t *p, uint32_t v)
-{
-	memcpy(p, &v, 4);
-}
-static void put_u16(uint8_t *p, uint16_t v)
-{
-	memcpy(p, &v, 2);
-}
-
-static uint32_t block_kind(const struct ring_record *rec)
-{
-	uint16_t type = load_u16(rec->p + 20);
-
-	return event_table[type].flags & EF_LARGE_PAYLOAD ? BLK_EV_V2_LARGE : BLK_EV_V2;
-}
-
-/* Puts the frame of an event block around a record, behind what b has. */
-static int add_event(struct batch *b, const struct ring_record *rec, uint16_t cpu)
-{
-	uint32_t body = 2 + rec->len, total = 12 + (body + 3) / 4 * 4;
-	uint8_t *p;
-	int rc = reserve(b, b->len + total, b->nblk + 1);
-
-	if (rc)
-		return rc;
-	p = b->mem + b->len;
-	put_u32(p, block_kind(rec));
-	put_u32(p + 4, total);
-	put_u16(p + 8, cpu);
-	memcpy(p + 10, rec->p, rec->len);
-	memcpy(p + 10, &rec->ts, 8);
-	memset(p + 8 + body, 0, total - 12 - body);
-	put_u32(p + total - 4, total);
-	b->blk[b->nblk++] = (uint32_t)b->len;
-	b->len += total;
-	return 0;
-}
-
-static int take(struct live *l, struct batch *b, const struct ring_record *rec, uint16_t cpu)
-{
-	containers_see_record(l->containers, rec->p);
-	return add_event(b, rec, cpu);
-}
-
-/* Fills b with what is ready. */
-static int fill(struct live *l, struct batch *b)
-{
-	struct ring_record rec;
-	uint16_t cpu;
-	int rc = 0;
-
-	while (!rc && b->len < l->batch_bytes && merge_next(&l->merge, &rec, &cpu))
-		rc = take(l, b, &rec, cpu);
-	merge_release(&l->merge);
-	return rc;
-}
-
-/* The nap until the next look grows while little happens and shrinks when rings fill up. */
-static void adapt(struct live *l)
-{
-	size_t most = 0;
-
-	for (unsigned i = 0; i < l->merge.n; i++)
-		most = MAX(most, ring_fill(&l->merge.rings[i]));
-	if (most > l->merge.rings[0].size / 8)
-		l->nap_us = MAX(l->nap_us / 2, (unsigned)NAP_MIN_US);
-	else if (most < l->merge.rings[0].size / 32)
-		l->nap_us = MIN(l->nap_us * 3 / 2, (unsigned)NAP_MAX_US);
-}
-
-static void nap(struct live *l)
-{
-	struct pollfd p[2] = {{.fd = l->wake, .events = POLLIN},
-			      {.fd = l->has_child ? l->child.pidfd : -1, .events = POLLIN}};
-	struct timespec t = {0, (long)l->nap_us * 1000};
-
-	ppoll(p, 2, &t, NULL);
-}
-
-static bool should_end(struct live *l)
-{
-	return atomic_load_explicit(&l->stop, memory_order_relaxed) ||
-	       (l->has_child && child_ended(&l->child));
-}
-
 static int read_meta(struct live *l, struct batch *b)
 {
-	int rc = reserve(b, l->meta.len, 8);
+	uint32_t n = 0, *blk;
 
-	if (rc)
-		return rc;
-	memcpy(b->mem, l->meta.p, l->meta.len);
+	for (size_t at = 0; at < l->meta.len; at += load_u32(l->meta.p + at + 4))
+		n++;
+	blk = realloc(b->blk, MAX(n, 1u) * sizeof(*blk));
+	if (!blk)
+		return -ENOMEM;
+	b->blk = blk;
+	b->blk_cap = n;
+	for (size_t at = 0; at < l->meta.len; at += load_u32(l->meta.p + at + 4))
+		b->blk[b->nblk++] = (uint32_t)at;
 	b->kind = BATCH_META;
-	b->data = b->mem;
+	b->data = (const uint8_t *)l->meta.p;
 	b->len = l->meta.len;
-	for (size_t at = 0; !rc && at < b->len; at += load_u32(b->data + at + 4)) {
-		rc = reserve(b, b->len, b->nblk + 1);
-		if (!rc)
-			b->blk[b->nblk++] = (uint32_t)at;
-	}
-	buf_fini(&l->meta);
-	buf_init(&l->meta);
-	return rc;
-}
-
-static void look(struct live *l)
-{
-	uint64_t now = now_ns(l);
-
-	clock_turn(&l->clock, l->probe, &l->inject, now);
-	containers_tell(l->containers, &l->inject, now);
-	merge_look(&l->merge, now);
-	adapt(l);
-}
-
-static int read_events(struct live *l, struct batch *b)
-{
-	int rc = 0;
-
-	b->kind = BATCH_EVENTS;
-	while (!rc && !b->len && !b->last) {
-		rc = fill(l, b);
-		if (rc || b->len)
-			break;
-		if (l->ended) {
-			b->last = true;
-			break;
-		}
-		if (should_end(l)) {
-			probe_detach(l->probe);
-			merge_finish(&l->merge);
-			l->ended = true;
-		} else {
-			nap(l);
-		}
-		look(l);
-	}
-	b->data = b->mem;
-	return rc;
+	return 0;
 }
 
 int live_read(struct live *l, struct batch *b, struct err *e)
@@ -396,7 +314,7 @@ int live_read(struct live *l, struct batch *b, struct err *e)
 		l->meta_done = true;
 		rc = read_meta(l, b);
 	} else {
-		rc = read_events(l, b);
+		rc = drain_read(l->drain, b);
 	}
 	l->file_off += b->len;
 	return rc ? err_set(e, rc, ERR_NO_POS, "out of memory") : 0;
@@ -404,10 +322,11 @@ int live_read(struct live *l, struct batch *b, struct err *e)
 
 void live_release(struct live *l, struct batch *b)
 {
-	if (b->mem_cap > 4 * l->batch_bytes) {
-		free(b->mem);
-		b->mem = NULL;
-		b->mem_cap = 0;
+	if (b->data == (const uint8_t *)l->meta.p) {
+		buf_fini(&l->meta);
+		buf_init(&l->meta);
+	} else {
+		drain_release(l->drain, b);
 	}
 	b->data = NULL;
 	b->len = 0;
@@ -435,10 +354,44 @@ static void source_do_close(void *ctx)
 	(void)ctx; /* live_close */
 }
 
+static int source_do_claim(void *ctx, unsigned worker, bool urgent)
+{
+	return drain_claim(((struct live *)ctx)->drain, worker, urgent);
+}
+
+static void source_do_fetch(void *ctx, int item)
+{
+	drain_run(((struct live *)ctx)->drain, item);
+}
+
+static void source_do_fetched(void *ctx, int item)
+{
+	drain_done(((struct live *)ctx)->drain, item);
+}
+
+static bool source_do_ready(void *ctx)
+{
+	return drain_ready(((struct live *)ctx)->drain);
+}
+
+static uint64_t source_do_wait_ns(void *ctx)
+{
+	return drain_wait_ns(((struct live *)ctx)->drain);
+}
+
 int live_source(struct live *l, struct source **out, struct err *e)
 {
-	static const struct source_ops ops = {source_do_read, source_do_release, source_do_stop,
-					      source_do_close};
+	static const struct source_ops ops = {
+		.read = source_do_read,
+		.release = source_do_release,
+		.stop = source_do_stop,
+		.close = source_do_close,
+		.claim = source_do_claim,
+		.fetch = source_do_fetch,
+		.fetched = source_do_fetched,
+		.ready = source_do_ready,
+		.wait_ns = source_do_wait_ns,
+	};
 
 	return source_open_ops(out, &ops, l, e);
 }
@@ -450,12 +403,14 @@ void live_stats(const struct live *l, struct live_stats *s)
 	struct probe_count c = probe_counts(l->probe, -1);
 
 	*s = (struct live_stats){
-		.sent = c.sent, .dropped = c.dropped, .bytes = c.bytes, .cpus = l->merge.n};
+		.sent = c.sent,
+		.dropped = c.dropped,
+		.bytes = c.bytes,
+		.most_fill = drain_most_fill(l->drain),
+		.ring_bytes = probe_ring(l->probe, 0)->size,
+		.cpus = probe_ring_count(l->probe),
+	};
 	probe_cost(l->probe, &s->program_runs, &s->program_ns);
-	for (unsigned i = 0; i < l->merge.n; i++) {
-		s->most_fill = MAX(s->most_fill, l->merge.rings[i].most);
-		s->ring_bytes = l->merge.rings[i].size;
-	}
 }
 
 void live_type_stats(const struct live *l, unsigned type, uint64_t *sent, uint64_t *dropped)

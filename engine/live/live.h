@@ -2,10 +2,12 @@
  *
  * The first batch is BATCH_META: what a file has before its events (machine, interfaces, users,
  * threads and their descriptors), made from /proc. Then come runs of event blocks in the one order
- * (merge.h), each what was certain when it was asked for. All of it is what a written file holds,
- * byte for byte.
+ * (epoch.h), each what was certain when it was asked for. All of it is what a written file holds,
+ * byte for byte. The blocks of a run lie scattered: only data + blk[i] says where.
  *
- * One thread at a time may call it; live_stop may be called from any thread or signal handler. */
+ * With several workers the rings are drained in parallel (drain.h), through live_source. One
+ * thread at a time may call live_read; live_release, live_stop: any thread, the latter from a
+ * signal handler, too. */
 #ifndef BURIN_LIVE_LIVE_H
 #define BURIN_LIVE_LIVE_H
 
@@ -19,6 +21,7 @@ struct live;
 struct live_opts {
 	size_t ring_bytes;  /* per cpu; 0 = default */
 	size_t batch_bytes; /* aimed-at run length; 0 = default */
+	unsigned workers;   /* that drain the rings; 0 = 1: live_read does it */
 	uint32_t snaplen;   /* payload bytes of one event; 0 = 80 */
 	char *const *argv;  /* command to run and capture with its children; NULL = none */
 	const pid_t *pids;  /* processes to capture */

@@ -376,6 +376,11 @@ void probe_detach(struct probe *p)
 	capture__detach(p->skel);
 }
 
+unsigned probe_cpu_count(const struct probe *p)
+{
+	return p->ncpus;
+}
+
 unsigned probe_ring_count(const struct probe *p)
 {
 	return p->nrings;

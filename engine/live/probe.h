@@ -56,6 +56,7 @@ struct cap_cpu_time;
 int probe_cpu_times(struct probe *p, void (*fn)(void *ctx, const struct cap_cpu_time *t),
 		    void *ctx);
 
+unsigned probe_cpu_count(const struct probe *p); /* possible cpus */
 unsigned probe_ring_count(const struct probe *p);
 struct ring *probe_ring(struct probe *p, unsigned i);
 

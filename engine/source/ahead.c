@@ -75,7 +75,7 @@ void ahead_reset(struct source *s)
 	s->short_at = UINT64_MAX;
 }
 
-int source_fetch_claim(struct source *s)
+static int claim_stretch(struct source *s)
 {
 	unsigned i = s->nahead ? (s->first + s->nfetched) % s->nahead : 0;
 	struct stretch *x = s->nahead ? &s->ahead[i] : NULL;
@@ -90,8 +90,19 @@ int source_fetch_claim(struct source *s)
 	return (int)i;
 }
 
+int source_fetch_claim(struct source *s, unsigned worker, bool urgent)
+{
+	if (s->ops)
+		return s->ops->claim ? s->ops->claim(s->ops_ctx, worker, urgent) : -1;
+	return urgent ? -1 : claim_stretch(s);
+}
+
 void source_fetch_done(struct source *s, int i)
 {
+	if (s->ops) {
+		s->ops->fetched(s->ops_ctx, i);
+		return;
+	}
 	s->ahead[i].loaded = true;
 }
 
@@ -107,6 +118,8 @@ bool source_read_ready(struct source *s)
 {
 	uint64_t at;
 
+	if (s->ops)
+		return !s->ops->ready || s->ops->ready(s->ops_ctx);
 	if (!s->nahead)
 		return true;
 	spare_put(s, s->used_mem);
@@ -136,10 +149,20 @@ bool source_read_ready(struct source *s)
 
 /* ---- without it ----------------------------------------------------------------------------- */
 
+uint64_t source_wait_ns(struct source *s)
+{
+	return s->ops && s->ops->wait_ns ? s->ops->wait_ns(s->ops_ctx) : UINT64_MAX;
+}
+
 void source_fetch(struct source *s, int i)
 {
-	struct stretch *x = &s->ahead[i];
+	struct stretch *x;
 
+	if (s->ops) {
+		s->ops->fetch(s->ops_ctx, i);
+		return;
+	}
+	x = &s->ahead[i];
 	if (!x->mem)
 		x->mem = malloc(HEADROOM + stretch_bytes(s));
 	x->len = x->mem ? stream_pread(s->stream, x->mem + HEADROOM, stretch_bytes(s), x->off) : 0;

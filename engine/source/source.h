@@ -48,6 +48,12 @@ struct source_ops {
 	void (*release)(void *ctx, struct batch *b);
 	void (*stop)(void *ctx); /* async-signal-safe */
 	void (*close)(void *ctx);
+	/* Work before reading, as source_fetch_claim and what belongs to it. NULL: all of them, there is none. */
+	int (*claim)(void *ctx, unsigned worker, bool urgent);
+	void (*fetch)(void *ctx, int i);
+	void (*fetched)(void *ctx, int i);
+	bool (*ready)(void *ctx);
+	uint64_t (*wait_ns)(void *ctx);
 };
 int source_open_ops(struct source **out, const struct source_ops *ops, void *ctx, struct err *e);
 void source_close(struct source *s); /* NULL is fine; batches may outlive the source */
@@ -57,17 +63,21 @@ void source_close(struct source *s); /* NULL is fine; batches may outlive the so
  * From a pipe it hands over what has arrived after a short pause in the data, so that a slow live
  * stream is not held back until a batch is full. */
 int source_read(struct source *s, struct batch *b, struct err *e);
-/* Reading ahead, for several threads that share a lock of theirs. Optional: whatever was not fetched,
- * source_read reads itself; it is for plain files only.
- *   source_fetch_claim  (lock held) the next stretch to fetch, or -1
+/* Reading ahead, for several threads that share a lock of theirs: stretches of a plain file, rings of a live
+ * capture. Optional: whatever was not fetched, source_read reads itself.
+ *   source_fetch_claim  (lock held) the next stretch to fetch by this worker, or -1; urgent: only if it should not
+ *                       wait for other work
  *   source_fetch        (lock free) fetches it; any thread, several at once, also during source_read
  *   source_fetch_done   (lock held) afterwards
  *   source_read_ready   (lock held, nobody in source_read) false: what comes next is being fetched or waits to
- *                       be claimed. True: source_read must be called next. Without fetchers always true. */
-int source_fetch_claim(struct source *s);
+ *                       be claimed. True: source_read must be called next. Without fetchers always true.
+ *   source_wait_ns      (lock held) how long until something may be claimed though nothing else was done, ns;
+ *                       UINT64_MAX = never */
+int source_fetch_claim(struct source *s, unsigned worker, bool urgent);
 void source_fetch(struct source *s, int i);
 void source_fetch_done(struct source *s, int i);
 bool source_read_ready(struct source *s);
+uint64_t source_wait_ns(struct source *s);
 /* Gives the run of b back: memory beyond the ordinary batch size is freed. Called in batch order,
  * by the holder of the release turn, possibly while another thread is inside source_read. */
 void source_release(struct source *s, struct batch *b);

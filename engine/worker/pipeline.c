@@ -2,6 +2,7 @@
 #include "worker/pipeline.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/assert.h"
 #include "base/stop.h"
@@ -12,6 +13,7 @@ enum {
 	SLOTS_PER_WORKER = 2, /* one in work, one on its way */
 	SLOTS_EXTRA = 2,      /* one being read, one being released */
 	OUT_LIMIT_BYTES = 64 << 20, /* rendered output that may wait for release */
+	NS_PER_S = 1000000000,
 };
 
 int worker_init(struct worker *w, struct pipeline *p, unsigned id)
@@ -98,13 +100,22 @@ static struct slot *oldest_in(struct pipeline *p, enum slot_state state, unsigne
 	return found;
 }
 
+static bool fetch_take(struct pipeline *p, unsigned id, bool urgent, uint64_t *item)
+{
+	int i = p->read_done ? -1 : source_fetch_claim(p->src, id, urgent);
+
+	*item = (uint64_t)i;
+	return i >= 0;
+}
+
 /* Picks the next piece of work and takes it. Called with the lock held. Later steps first: they free
  * memory; among equal steps the oldest batch: everybody waits for it. */
 static enum task task_take(struct pipeline *p, unsigned id, struct slot **out, uint64_t *seq)
 {
 	struct slot *s;
-	int fetch;
 
+	if (fetch_take(p, id, true, seq))
+		return TASK_FETCH;
 	if (!p->releasing && p->release_seq < p->read_seq) {
 		s = slot_of(p, p->release_seq);
 		if (s->state == SLOT_ANALYSED) {
@@ -149,12 +160,7 @@ static enum task task_take(struct pipeline *p, unsigned id, struct slot **out, u
 			return TASK_READ;
 		}
 	}
-	fetch = p->read_done ? -1 : source_fetch_claim(p->src);
-	if (fetch >= 0) {
-		*seq = (uint64_t)fetch;
-		return TASK_FETCH;
-	}
-	return TASK_NONE;
+	return fetch_take(p, id, false, seq) ? TASK_FETCH : TASK_NONE;
 }
 
 /* The apply turn: the slot given, and every batch that is digested by then, before handing on. */
@@ -194,7 +200,7 @@ static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq
 
 	pthread_mutex_unlock(&p->lock);
 	switch (t) {
-	case TASK_FETCH: /* seq is the stretch */
+	case TASK_FETCH: /* seq is what to fetch */
 		source_fetch(p->src, (int)seq);
 		pthread_mutex_lock(&p->lock);
 		source_fetch_done(p->src, (int)seq);
@@ -245,6 +251,30 @@ static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq
 		pthread_cond_broadcast(&p->wake);
 }
 
+/* Sleeps until something was done, or until the source has work by itself: for that one of those who
+ * sleep keeps the time. Called and returns with the lock held. */
+static void wait_for_work(struct pipeline *p)
+{
+	uint64_t ns = p->read_done || p->timing ? UINT64_MAX : source_wait_ns(p->src);
+	struct timespec t;
+
+	p->waiting++;
+	state_reader_offline(p->st);
+	if (ns == UINT64_MAX) {
+		pthread_cond_wait(&p->wake, &p->lock);
+	} else {
+		clock_gettime(CLOCK_MONOTONIC, &t);
+		ns += (uint64_t)t.tv_nsec;
+		t.tv_sec += (time_t)(ns / NS_PER_S);
+		t.tv_nsec = (long)(ns % NS_PER_S);
+		p->timing = true;
+		pthread_cond_timedwait(&p->wake, &p->lock, &t);
+		p->timing = false;
+	}
+	state_reader_online(p->st);
+	p->waiting--;
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
@@ -263,11 +293,7 @@ static void *worker_main(void *arg)
 			state_reader_quiescent(p->st);
 			continue;
 		}
-		p->waiting++;
-		state_reader_offline(p->st);
-		pthread_cond_wait(&p->wake, &p->lock);
-		state_reader_online(p->st);
-		p->waiting--;
+		wait_for_work(p);
 	}
 	pthread_cond_broadcast(&p->wake);
 	pthread_mutex_unlock(&p->lock);
@@ -279,12 +305,16 @@ static int run_parallel(struct pipeline *p, struct err *e)
 {
 	unsigned n = p->o->workers, started = 0;
 	struct worker *ws = calloc(n, sizeof(*ws));
+	pthread_condattr_t attr;
 	int rc = 0;
 
 	if (!ws)
 		return err_set(e, -12, ERR_NO_POS, "out of memory for %u workers", n);
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->wake, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->wake, &attr);
+	pthread_condattr_destroy(&attr);
 	for (unsigned i = 0; i < n; i++) {
 		rc = worker_init(&ws[i], p, i);
 		if (rc < 0) {
@@ -346,7 +376,7 @@ static void slots_free(struct pipeline *p)
 		buf_fini(&s->out);
 		buf_fini(&s->file);
 		free(s->sel);
-		free(s->gone.off);
+		free(s->gone.before);
 		free(s->out_end);
 	}
 	free(p->slots);

@@ -254,7 +254,8 @@ static uint64_t stored_pos(const struct pipeline *p, const struct batch *b, uint
 
 	if (source_is_plain(p->src))
 		return b->file_off + used;
-	/* Compressed: as if it were evenly so between two batches. */
+	/* Compressed: as if it were evenly so between two batches. Live the blocks lie scattered. */
+	used = MIN(used, (uint64_t)b->len);
 	return p->raw_before + (uint64_t)((double)(b->raw_off - p->raw_before) * (double)used / (double)b->len);
 }
 
@@ -277,10 +278,14 @@ static void release_progress(struct pipeline *p, struct slot *s, uint32_t end)
 /* Of the blocks taken out, those before the place where the run ends in this batch count. */
 static void release_suppressed(struct pipeline *p, struct slot *s, uint32_t end)
 {
-	uint32_t n = s->gone.n;
+	uint32_t n = s->gone.n, at = 0;
 
-	while (end < s->b.nev && n && s->gone.off[n - 1] > s->b.ev[end].off)
-		n--;
+	if (n && end < s->b.nev) {
+		while (s->b.blk[at] != s->b.ev[end].off)
+			at++;
+		while (n && s->gone.before[n - 1] > at)
+			n--;
+	}
 	p->stats.suppressed += n;
 }
 

@@ -174,10 +174,10 @@ static int gone_reserve(struct suppressed *gone, uint32_t n)
 {
 	if (gone->cap >= n)
 		return 0;
-	uint32_t *off = realloc(gone->off, n * sizeof(*off));
-	if (!off)
+	uint32_t *before = realloc(gone->before, n * sizeof(*before));
+	if (!before)
 		return -ENOMEM;
-	gone->off = off;
+	gone->before = before;
 	gone->cap = n;
 	return 0;
 }
@@ -195,7 +195,7 @@ int suppress_batch(struct suppress *s, struct batch *b, struct suppressed *gone)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < b->nblk; i++) {
 		if (goes(s, b->data + b->blk[i]))
-			gone->off[gone->n++] = b->blk[i];
+			gone->before[gone->n++] = kept;
 		else
 			b->blk[kept++] = b->blk[i];
 	}

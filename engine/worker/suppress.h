@@ -17,7 +17,7 @@ void suppress_free(struct suppress *s); /* NULL is fine */
 
 /* What was taken out of one batch. */
 struct suppressed {
-	uint32_t *off; /* offsets in b->data, ascending; owned */
+	uint32_t *before; /* of each: how many blocks before it stay, ascending; owned */
 	uint32_t n, cap;
 };
 /* Takes the blocks of such threads out of b->blk (a batch just read). -ENOMEM. */

@@ -81,7 +81,8 @@ struct pipeline {
 	bool read_done;				   /* the last batch has been read */
 	bool ended;				   /* the end was released: nothing more happens */
 	size_t out_bytes;			   /* rendered and not yet released */
-	unsigned waiting;			   /* workers in pthread_cond_wait */
+	unsigned waiting;			   /* workers in wait_for_work */
+	bool timing;				   /* one of them wakes up when the source has work */
 };
 
 /* ---- looking ahead (scout.c) ---- */

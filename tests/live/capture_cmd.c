@@ -30,6 +30,19 @@ static int fail(const struct err *e)
 	return 125;
 }
 
+/* The blocks of b. */
+static bool put(FILE *out, const struct batch *b)
+{
+	for (uint32_t i = 0; i < b->nblk; i++) {
+		const uint8_t *p = b->data + b->blk[i];
+		uint32_t n = load_u32(p + 4);
+
+		if (fwrite(p, 1, n, out) != n)
+			return false;
+	}
+	return true;
+}
+
 static int copy(FILE *out, struct err *e)
 {
 	struct batch b;
@@ -38,9 +51,9 @@ static int copy(FILE *out, struct err *e)
 	batch_init(&b);
 	do {
 		rc = live_read(capture, &b, e);
-		if (!rc && b.len && fwrite(b.data, 1, b.len, out) != b.len)
+		if (!rc && !put(out, &b))
 			rc = err_errno(e, "can't write");
-		if (!rc && !b.last)
+		if (!rc)
 			live_release(capture, &b);
 	} while (!rc && !b.last);
 	batch_fini(&b);

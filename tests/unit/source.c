@@ -154,7 +154,7 @@ struct fetches {
 static void fetch_until_ready(struct source *s, struct fetches *f)
 {
 	while (!source_read_ready(s)) {
-		int i = f->n < ARRAY_SIZE(f->i) && f->turn++ % 3 ? source_fetch_claim(s) : -1;
+		int i = f->n < ARRAY_SIZE(f->i) && f->turn++ % 3 ? source_fetch_claim(s, 0, false) : -1;
 
 		if (i >= 0) {
 			f->i[f->n++] = i;
@@ -164,7 +164,7 @@ static void fetch_until_ready(struct source *s, struct fetches *f)
 			source_fetch_done(s, i);
 			f->fetched++;
 		} else {
-			i = source_fetch_claim(s);
+			i = source_fetch_claim(s, 0, false);
 			assert_true(i >= 0); /* else the pipeline would stand still */
 			f->i[f->n++] = i;
 		}
