@@ -33,6 +33,8 @@ void batch_reset(struct batch *b)
 	b->last = false;
 	err_clear(&b->err);
 
+	b->sparse = b->has_text = false;
+	b->nrec = b->last_off = 0;
 	b->nev = b->nslots = b->nrows = b->nselected = 0;
 	b->first_ts = b->last_ts = 0;
 	err_clear(&b->bad);

@@ -45,8 +45,11 @@ struct ev_rec {
 	uint16_t type;	/* event code */
 	uint16_t flags; /* enum ev_rec_flags */
 	uint32_t slot;	/* index in slots[]; UINT32_MAX when the demand has no threads */
-	uint32_t pair;	/* last enter event of this thread: index + 1, PAIR_CARRY (slot's carry),
-			   PAIR_NONE */
+	union {
+		uint32_t pair; /* last enter event of this thread: index + 1, PAIR_CARRY (slot's
+				  carry), PAIR_NONE */
+		uint32_t idx;  /* sparse batches: which event of the batch it is, from 0 */
+	};
 	int32_t fd; /* the thread's "last fd" as of this event, before carry is known: digest.h */
 };
 
@@ -101,6 +104,12 @@ struct batch {
 	/* digest */
 	struct ev_rec *ev; /* numbered events in order */
 	uint32_t nev, ev_cap;
+	/* A pass that looks only (digest_scan) leaves nrec records in ev, of the nev events those that matter; all
+	 * without slots. */
+	bool sparse;
+	bool has_text; /* one of the texts looked for stands in the run */
+	uint32_t nrec;
+	uint32_t last_off; /* offset of the last event; sparse batches only */
 	struct tslot *slots;
 	uint32_t nslots, slots_cap;
 	uint32_t *rows; /* indices in ev[] of ER_ROW | ER_TOUCH events, ascending */
@@ -123,6 +132,11 @@ struct batch {
 
 	struct arena arena; /* scratch that lives until release (slot hash, copies) */
 };
+
+static inline uint32_t batch_nrec(const struct batch *b)
+{
+	return b->sparse ? b->nrec : b->nev;
+}
 
 int batch_init(struct batch *b);
 void batch_fini(struct batch *b);

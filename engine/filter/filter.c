@@ -78,6 +78,8 @@ static int compile(struct filter *f, bool of_partner, struct err *e)
 		rc = filter_fold(f, e);
 	if (!rc)
 		rc = filter_emit(f, e);
+	if (!rc && filter_find_needles(f))
+		rc = filter_nomem(e);
 	return rc ? rc : filter_verify(f, e);
 }
 

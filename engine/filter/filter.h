@@ -24,6 +24,9 @@ bool filter_looks_back(const struct filter *f);	       /* must run in order, beh
 /* Part of the filter that needs the header only, for the digest; fn NULL when there is none. Never
  * rejects an event that the whole filter accepts. */
 struct digest_pred filter_header_pred(const struct filter *f);
+/* Texts of which one must stand in a section before any of its events can pass the filter; in NULL when nothing is
+ * known of them. Good for values as they are in the trace: not when ports are shown by name. */
+struct digest_texts filter_texts(const struct filter *f);
 /* True when the header predicate and the type bitmap decide the whole filter. */
 bool filter_header_decides(const struct filter *f);
 

@@ -98,6 +98,7 @@ struct filter {
 	uint64_t types[FILTER_CODE_WORDS]; /* codes that can match */
 	bool header_decides;
 	uint32_t demand;
+	struct filter_needles *needles; /* needle.c; NULL = none */
 };
 
 /* ---- passes: 0, or negative with *e ------------------------------------------------------------------ */
@@ -107,6 +108,7 @@ int filter_check(struct filter *f, struct err *e);  /* fields, types, constants 
 int filter_fold(struct filter *f, struct err *e);   /* merges and removes tests; not when looks_back */
 int filter_emit(struct filter *f, struct err *e);   /* root -> slots, prog, header, types, demand */
 int filter_verify(const struct filter *f, struct err *e);
+int filter_find_needles(struct filter *f); /* needle.c: 0 or -ENOMEM */
 
 /* explain.c: operation and source text of instruction i, appended. */
 void explain_insn(const struct filter *f, const struct fprog *p, uint32_t i, struct buf *op, struct buf *src);

@@ -17,6 +17,7 @@ struct ftext { const char *s; uint32_t len; };
 struct fset;
 int fset_new_num(struct filter *f, struct fset **out, const uint64_t *v, uint32_t n);
 int fset_new_text(struct filter *f, struct fset **out, const struct ftext *v, uint32_t n);
+uint32_t fset_texts(const struct fset *s, struct ftext *out, uint32_t max); /* as fset_nums */
 bool fset_has_num(const struct fset *s, uint64_t v);
 bool fset_has_text(const struct fset *s, const char *p, uint32_t len);
 uint32_t fset_count(const struct fset *s);
@@ -36,6 +37,7 @@ uint32_t text_path_clean(char *out, const char *s, uint32_t len);
 
 struct fsubstr; /* several substrings in one pass */
 int fsubstr_new(struct filter *f, struct fsubstr **out, const struct ftext *v, uint32_t n);
+uint32_t fsubstr_texts(const struct fsubstr *m, struct ftext *out, uint32_t max); /* as fset_nums */
 bool fsubstr_find(const struct fsubstr *m, const char *h, uint32_t hl);
 
 /* ---- glob.c: shell patterns ------------------------------------------------------------------ */

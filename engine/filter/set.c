@@ -142,3 +142,13 @@ uint32_t fset_nums(const struct fset *s, uint64_t *out, uint32_t max)
 			out[n++] = s->slots[i].key;
 	return s->n;
 }
+
+uint32_t fset_texts(const struct fset *s, struct ftext *out, uint32_t max)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i <= s->mask && n < max; i++)
+		if (s->slots[i].key)
+			out[n++] = s->slots[i].text;
+	return s->n;
+}

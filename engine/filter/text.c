@@ -402,3 +402,10 @@ bool fsubstr_find(const struct fsubstr *m, const char *h, uint32_t hl)
 	}
 	return false;
 }
+
+uint32_t fsubstr_texts(const struct fsubstr *m, struct ftext *out, uint32_t max)
+{
+	for (uint32_t i = 0; i < MIN(m->n, max); i++)
+		out[i] = m->v[i];
+	return m->n;
+}

@@ -71,6 +71,8 @@ void evctx_move(struct evctx *c, uint32_t idx)
 
 	c->idx = idx;
 	c->rec = &b->ev[idx];
+	if (UNLIKELY(b->sparse))
+		idx = c->rec->idx;
 	c->ord = b->first_ord + idx;
 	c->num = b->num_base + idx;
 	c->have = 0;

@@ -306,7 +306,7 @@ bool container_hide_leading(struct batch *b)
 {
 	uint32_t i = 0;
 
-	while (i < b->nev && container_event(b->ev[i].type))
+	while (i < batch_nrec(b) && container_event(b->ev[i].type) && !(b->sparse && b->ev[i].idx != i))
 		b->ev[i++].flags |= ER_HIDDEN;
 	return i == b->nev;
 }

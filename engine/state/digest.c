@@ -579,6 +579,7 @@ int digest_run(struct batch *b, const struct demand *d, const struct digest_pred
 	int rc;
 
 	b->nev = b->nslots = b->nrows = b->nselected = 0;
+	b->sparse = false;
 	if (b->kind != BATCH_EVENTS)
 		return 0;
 	rc = digest_alloc(b, d->bits != 0);

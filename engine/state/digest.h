@@ -30,4 +30,23 @@ struct digest_pred {
 /* 0, or negative for lack of memory. Damage inside the run ends up in b->bad (with file offset). */
 int digest_run(struct batch *b, const struct demand *d, const struct digest_pred *p);
 
+/* ---- a pass that keeps no state (scan.c) ----
+ *
+ * Makes a sparse batch: events are checked, numbered and counted as digest_run does it, but have no records unless
+ * they are selected. With texts it selects none; it tells whether an event that can bring texts into the tables, or
+ * the metadata, holds what in looks for. */
+struct digest_texts {
+	bool (*in)(void *ctx, const void *p, size_t n); /* NULL: nothing is looked for */
+	void *ctx;
+};
+struct digest_scan { /* IMMUTABLE once made */
+	struct digest_pred pred;
+	struct digest_texts texts;
+	unsigned codes;
+	uint8_t type[EV_CODE_COUNT];
+};
+void digest_scan_init(struct digest_scan *s, const struct demand *d, const struct digest_pred *p,
+		      const struct digest_texts *t);
+int digest_scan_run(const struct digest_scan *s, struct batch *b); /* both kinds; as digest_run */
+
 #endif

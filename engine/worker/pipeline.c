@@ -477,13 +477,13 @@ static int pass_run(struct pipeline *p, const char *path, struct err *e)
 	return rc;
 }
 
-/* The section in which the first pass met an event that passes the filter, and what follows. */
+/* The section in which a pass met what it looked for, and what follows. */
 static int run_again(struct pipeline *p, const char *path, struct err *e)
 {
 	int rc;
 
 	pass_fini(p);
-	rc = scout_end(p, e);
+	rc = scout_next(p, e);
 	if (rc == 0)
 		rc = pass_init(p, e);
 	if (rc < 0)
@@ -524,7 +524,7 @@ int pipeline_run(const char *path, const struct pipeline_opts *o, struct pipelin
 		goto out;
 	state_begin_file(p.st);
 	rc = pass_run(&p, path, e);
-	if (rc == 0 && p.scout.on && p.scout.met)
+	while (rc == 0 && p.scout.met)
 		rc = run_again(&p, path, e);
 	if (rc == 0 && p.end_err.code) {
 		rc = p.end_err.code;

@@ -45,6 +45,11 @@ static void slot_fail_memory(struct slot *s, const char *where)
 
 void step_digest(struct pipeline *p, struct slot *s)
 {
+	if (scout_scans(p)) {
+		if (digest_scan_run(&p->scout.scan, &s->b) < 0)
+			slot_fail_memory(s, "reading events");
+		return;
+	}
 	if (s->b.kind != BATCH_EVENTS || s->b.nblk == 0)
 		return;
 	if (digest_run(&s->b, p->demand, &p->pred) < 0)
@@ -99,9 +104,9 @@ static void analyse_events(struct worker *w, struct slot *s)
 	struct pipeline *p = w->p;
 	struct batch *b = &s->b;
 	bool match = w->filter && !p->header_decides;
-	bool print = p->o->format && !p->scout.on;
+	bool print = p->o->format && !p->scout.kind;
 
-	for (uint32_t i = 0; i < b->nev; i++) {
+	for (uint32_t i = 0; i < batch_nrec(b); i++) {
 		if ((b->ev[i].flags & (ER_SELECTED | ER_HIDDEN)) != ER_SELECTED)
 			continue;
 		if (match || print || s->part) {
@@ -112,7 +117,7 @@ static void analyse_events(struct worker *w, struct slot *s)
 		if (match && !filter_match(w->filter, &w->env))
 			continue;
 		s->sel[s->nsel++] = i;
-		if (p->scout.on)
+		if (p->scout.kind)
 			return; /* the first one is enough */
 		if (s->part)
 			chisels_event(s->part);
@@ -131,7 +136,7 @@ static void analyse_run(struct worker *w, struct slot *s)
 		slot_fail_memory(s, "selecting events");
 		return;
 	}
-	if ((!s->b.nselected && !p->o->chisels) || scout_done(p, s))
+	if ((!s->b.nselected && !p->o->chisels) || scout_quiet(p, s))
 		return;
 	if (evctx_begin(&w->ctx, &s->b) < 0 ||
 	    (p->o->chisels && chisels_batch_begin(p->o->chisels, w->id, &w->env, &s->part) < 0)) {
@@ -249,7 +254,7 @@ static void release_times(struct pipeline *p, struct slot *s, uint32_t end)
 /* How much of the stored file was used when event idx had been read. */
 static uint64_t stored_pos(const struct pipeline *p, const struct batch *b, uint32_t idx)
 {
-	uint32_t off = b->ev[idx].off;
+	uint32_t off = b->sparse ? b->last_off : b->ev[idx].off; /* of those nobody asks for another one */
 	uint64_t used = (uint64_t)off + load_u32(b->data + off + 4);
 
 	if (source_is_plain(p->src))
@@ -327,8 +332,6 @@ static bool release_events(struct pipeline *p, struct slot *s)
 		analyse(&p->releaser, s);
 	if (s->ends_before)
 		return release_fail(p, &s->b.err);
-	if (scout_met(p, s))
-		return true;
 	end = s->b.nev;
 	nsel = s->nsel;
 	if (p->limits && release_limits(p, s, &nsel, &last)) {
@@ -380,6 +383,8 @@ bool step_release(struct pipeline *p, struct slot *s)
 		return true;
 	if (s->b.kind == BATCH_META)
 		scout_section(p, s);
+	if (scout_met(p, s))
+		return true;
 	if (s->b.kind == BATCH_META && p->o->chisels)
 		chisels_section(p->o->chisels, s->b.root, s->b.first_ord + s->b.nev);
 	if (s->b.kind == BATCH_EVENTS && s->b.nev) {

@@ -38,12 +38,20 @@ struct worker {
 	struct filter_run *filter, *display, *partner;
 };
 
-/* A first look at the sections with less state (scout.c). on changes between passes only. */
+/* A first look at the sections with less state (scout.c). */
+enum scout_kind {
+	SCOUT_NONE,   /* an ordinary pass */
+	SCOUT_FILTER, /* ends with the first event that passes the filter, of which it keeps the state */
+	SCOUT_TEXTS,  /* keeps none, and ends where a text that the filter takes stands in the file */
+};
 struct scout {
-	bool on;	      /* this pass looks for the first event that passes the filter */
-	bool met;	      /* it has been found, at met_off in the decompressed file */
+	enum scout_kind kind; /* changes between passes only; so do the next four */
+	struct demand demand;
+	struct digest_scan scan;    /* of a pass without state */
+	uint64_t quiet_off;	    /* no event before this offset (decompressed) passes the filter */
+	/* OWNED_BY(release turn): the pass has met what it looks for, there */
+	bool met;
 	uint64_t met_off;
-	struct demand demand; /* of such a pass */
 	/* OWNED_BY(release turn): where the present section begins, and how the run stood there */
 	uint64_t section_off, raw_before;
 	struct numbering numbering;
@@ -87,13 +95,14 @@ struct pipeline {
 
 /* ---- looking ahead (scout.c) ---- */
 void scout_begin(struct pipeline *p); /* decides on the first pass's demand */
-/* Release turn: the metadata of a section; true when the pass ends because an event passed the filter. */
+bool scout_scans(const struct pipeline *p); /* this pass keeps no state: digest_scan */
+/* Release turn: the metadata of a section; true when the batch ends the pass, because there is what it looks for. */
 void scout_section(struct pipeline *p, const struct slot *s);
 bool scout_met(struct pipeline *p, const struct slot *s);
-/* Second pass: it is known that no event of the batch passes the filter. */
-bool scout_done(const struct pipeline *p, const struct slot *s);
-/* Between the passes, nobody works: back to the start of the section. */
-int scout_end(struct pipeline *p, struct err *e);
+/* It is known that no event of the batch passes the filter. */
+bool scout_quiet(const struct pipeline *p, const struct slot *s);
+/* Between the passes, nobody works: what the next one does, from the start of the section on. */
+int scout_next(struct pipeline *p, struct err *e);
 
 /* ---- the written trace (write.c) ---- */
 /* A slot's metadata, or its events up to index end of which the first nsel selected ones count, rendered into

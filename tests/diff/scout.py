@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """A file that is first read with less state prints what a pipe prints, which cannot be read twice.
 
-usage: scout.py [--every N]     every Nth filter of filters.txt (default 6)"""
+usage: scout.py [--every N] [--texts N]     every Nth filter of filters.txt (default 6), and N filters
+                                            (default 40) made of texts that occur in the traces"""
 
 import argparse
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -32,6 +34,31 @@ def filters(every):
     return [[f] for f in plain[::every]]
 
 
+TEXT_FIELDS = ["proc.name", "proc.pname", "proc.aname[1]", "proc.exe", "proc.exepath", "proc.args", "proc.cmdline",
+               "proc.exeline", "proc.cwd", "fd.name", "fd.nameraw", "fd.filename", "fd.directory"]
+
+
+def text_filters(path, count):
+    """Filters that take some value of the trace, whole, a part of it, or together with others."""
+    rnd = random.Random(1)
+    values = []
+    for field in TEXT_FIELDS:
+        seen = set(burin.run(["-r", path, "-p", "%" + field])[1].decode("latin1").split("\n"))
+        values += [(field, v) for v in sorted(seen) if len(v) > 2 and "'" not in v and v.isascii()]
+
+    def one():
+        field, v = rnd.choice(values)
+        at = rnd.randrange(len(v) - 2)
+        part = v[at:at + rnd.randrange(3, 15)]
+        return rnd.choice(["%s = '%s'" % (field, v), "%s contains '%s'" % (field, part),
+                           "%s startswith '%s'" % (field, v[:9]), "%s endswith '%s'" % (field, v[-9:]),
+                           "%s in ('%s', nosuchtext)" % (field, v)])
+
+    return [[rnd.choice(["%s", "%s", "evt.dir=< and %s", "not (%s)", "%s or fd.name contains nosuchtext",
+                         "%s or proc.name=nosuchtext or " + one(), "evt.type=close and %s"]) % one()]
+            for _ in range(count)]
+
+
 def by_pipe(path, args):
     cat = subprocess.Popen(["cat", path], stdout=subprocess.PIPE)
     out = burin.run(["--workers=1", "-r", "-"] + args, stdin=cat.stdout)
@@ -54,10 +81,31 @@ def compare(name, path, cases):
                  % (len(cases), matching, "; differ: " + "; ".join(wrong[:5]) if wrong else ""))
 
 
+def damaged(name, path, data, count):
+    """Bytes changed somewhere: the same output and the same words about the damage."""
+    rnd, wrong, found = random.Random(2), [], 0
+    for i in range(count):
+        bad = bytearray(data)
+        at = rnd.randrange(len(bad))
+        bad[at:at + 4] = rnd.randbytes(4)
+        with open(path, "wb") as f:
+            f.write(bad)
+        args = [["evt.type=connect"], ["proc.name=curl"], ["fd.name contains nosuchname"]][i % 3]
+        want = by_pipe(path, args)
+        got = burin.run(["--workers=%d" % (1 + i % 2), "-r", path] + args)
+        if got[:2] != want[:2] or got[2].replace(path.encode(), b"-") != want[2]:
+            wrong.append("%d %s" % (at, args[0]))
+        found += want[0] != 0
+    burin.report(not wrong and found > 0, name, "%d files, %d damaged%s"
+                 % (count, found, "; differ: " + "; ".join(wrong[:5]) if wrong else ""))
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--every", type=int, default=6)
-    cases = MORE + filters(p.parse_args().every)
+    p.add_argument("--texts", type=int, default=40)
+    a = p.parse_args()
+    cases = MORE + filters(a.every)
     with tempfile.TemporaryDirectory() as d:
         for name, parts in (("old", [("old", "churn"), ("old", "net")]), ("new", [("mid", "net"), ("new", "net")])):
             data = b"".join(open(burin.trace(*t), "rb").read() for t in parts)
@@ -66,6 +114,8 @@ def main():
                 with open(path, "wb") as f:
                     f.write(data[:end])
                 compare("%s_%s" % (name, label), path, cases if label == "sections" else cases[:40])
+            compare("%s_texts" % name, path, text_filters(path, a.texts))
+            damaged("%s_damaged" % name, path, data, a.texts)
     burin.finish()
 
 

@@ -273,6 +273,50 @@ static void test_limits(void **state)
 	assert_int_equal(compile_free(repeat("x", (16 << 20) + 1, "", ""), &e), ERR_SYNTAX);
 }
 
+/* ---- texts that must stand in the trace ------------------------------------------------------ */
+
+static const struct {
+	const char *text;
+	const char *there, *missing; /* NULL: nothing can be said of the filter */
+} needles[] = {
+	{"proc.name=sshd", "a sshd b", "ssh d"},
+	{"fd.name contains /etc/ssh_config.d/x", "ssh_config", "ssh-config"},
+	{"fd.name startswith /srv/www", "/srv", "www"}, /* the first of two that are as long */
+	{"proc.name in (nginx, haproxy)", "haproxy", "apache"},
+	{"proc.name=nginx or proc.name=haproxy", "nginx", "apache"},
+	{"evt.type=open and proc.name=nginx", "nginx", "apache"},
+	{"proc.name=nginx and fd.name contains passwords", "passwords", "nginx"}, /* the longer one */
+	{"proc.name=nginx or evt.type=open", NULL, NULL},
+	{"not proc.name=nginx", NULL, NULL},
+	{"proc.name!=nginx", NULL, NULL},
+	{"proc.name=sh", NULL, NULL},	       /* short */
+	{"fd.name contains 10.0.0.123", NULL, NULL}, /* addresses are made up */
+	{"fd.name contains feed", NULL, NULL},
+	{"fd.name contains IPv4", NULL, NULL},
+	{"fd.name contains INVALID", NULL, NULL},
+	{"evt.arg.name=nginx", NULL, NULL},
+	{"proc.name=nginx or proc.name=sh", NULL, NULL},
+};
+
+static void test_needles(void **state)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(needles); i++) {
+		const char *there = needles[i].there, *missing = needles[i].missing;
+		struct filter *f;
+		struct digest_texts t;
+
+		assert_int_equal(filter_compile(&f, needles[i].text, false, NULL), 0);
+		t = filter_texts(f);
+		if (!t.in != !there || (there && !t.in(t.ctx, there, strlen(there))) ||
+		    (missing && t.in(t.ctx, missing, strlen(missing))))
+			fail_msg("%s", needles[i].text);
+		filter_free(f);
+		assert_int_equal(filter_compile(&f, needles[i].text, true, NULL), 0);
+		assert_null(filter_texts(f).in); /* 0.29.3 cleans paths otherwise */
+		filter_free(f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_blank),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_needles),
 	};
 
 	setenv("TZ", "UTC", 1);

@@ -1027,6 +1027,77 @@ static void test_predicate(void **state)
 }
 
 /* A damaged event ends the trace at its place; what was before it counts. */
+static bool holds_needle(void *ctx, const void *p, size_t n)
+{
+	return memmem(p, n, ctx, strlen(ctx)) != NULL;
+}
+
+/* The sparse batch tells the same as the full one. */
+static void check_scan(struct batch *b, const struct demand *d, const char *text, bool has_text)
+{
+	const struct digest_texts none = {0}, some = {holds_needle, (void *)text};
+	const struct digest_pred all = {0};
+	struct err bad = b->bad;
+	uint32_t nev = b->nev, nsel = b->nselected, k = 0;
+	uint64_t first_ts = b->first_ts, last_ts = b->last_ts;
+	uint16_t *type = calloc(nev + 1, sizeof(*type));
+	struct digest_scan scan;
+
+	for (uint32_t i = 0; i < nev; i++)
+		type[i] = b->ev[i].flags & ER_SELECTED ? b->ev[i].type : UINT16_MAX;
+	err_clear(&b->bad);
+	digest_scan_init(&scan, d, &all, &none);
+	assert_int_equal(digest_scan_run(&scan, b), 0);
+	assert_int_equal(b->nev, nev);
+	assert_int_equal(b->nselected, nsel);
+	assert_int_equal(b->bad.code, bad.code);
+	assert_int_equal(b->bad.pos, bad.pos);
+	assert_int_equal(b->first_ts, first_ts);
+	assert_int_equal(b->last_ts, last_ts);
+	for (uint32_t i = 0; i < nev; i++)
+		if (type[i] != UINT16_MAX) {
+			assert_int_equal(b->ev[k].idx, i);
+			assert_int_equal(b->ev[k++].type, type[i]);
+		}
+	free(type);
+	err_clear(&b->bad);
+	digest_scan_init(&scan, d, &all, &some);
+	assert_int_equal(digest_scan_run(&scan, b), 0);
+	assert_int_equal(b->has_text, has_text);
+	assert_int_equal(b->nev, nev);
+	assert_int_equal(b->nselected, 0);
+}
+
+static void test_scan(void **state)
+{
+	struct demand d;
+	struct trace t;
+	struct batch b;
+
+	trace_init(&t);
+	ev_exec_enter(&t, 1, "/bin/needle_a");
+	for (int i = 0; i < 300; i++)
+		trace_event(&t, 1 + i % 3, i % 2 ? EV_SYSCALL_READ_E : EV_SYSCALL_GETUID_E, i % 2 ? "qd" : "",
+			    (int64_t)3, 4);
+	/* What is read and written gets into no table. */
+	trace_event(&t, 1, EV_SYSCALL_WRITE_X, "qs", (int64_t)8, "needle_b");
+	ev_open(&t, 1, 4, "/x/needle_c");
+	batch_init(&b);
+	for (int compat = 0; compat < 2; compat++) {
+		demand_init(&d, compat);
+		d.types[EV_SYSCALL_READ_E / 64] &= ~((uint64_t)1 << (EV_SYSCALL_READ_E % 64));
+		for (int i = 0; i < 3; i++) {
+			const char *const text[] = {"needle_a", "needle_b", "needle_c"};
+
+			trace_cut(&t, &b, 0, 0, t.n);
+			assert_int_equal(digest_run(&b, &d, NULL), 0);
+			check_scan(&b, &d, text[i], i != 1);
+		}
+	}
+	batch_fini(&b);
+	trace_fini(&t);
+}
+
 static void test_damage(void **state)
 {
 	static const uint32_t bits[] = {0, DEMAND_PAIRS, DEMAND_FDS};
@@ -1049,6 +1120,7 @@ static void test_damage(void **state)
 		assert_int_equal(b.nev, 2);
 		assert_int_equal(b.bad.code, ERR_FORMAT);
 		assert_int_equal(b.bad.pos, 5000 + t.off[2]);
+		check_scan(&b, &d, "x", false);
 		batch_fini(&b);
 		trace_fini(&t);
 	}
@@ -1155,7 +1227,7 @@ int main(void)
 		cmocka_unit_test(test_demand),	  cmocka_unit_test(test_table),
 		cmocka_unit_test(test_scenarios), cmocka_unit_test(test_reclaim),
 		cmocka_unit_test(test_numbering), cmocka_unit_test(test_predicate),
-		cmocka_unit_test(test_damage),	  cmocka_unit_test(test_sections),
+		cmocka_unit_test(test_damage),	  cmocka_unit_test(test_scan),	  cmocka_unit_test(test_sections),
 	};
 
 	return cmocka_run_group_tests_name("state", tests, NULL, NULL);
