@@ -18,54 +18,78 @@ INLINE bool in_tree(struct task_struct *task, bool at_exec)
 
 	if (!state)
 		return false;
-	if (*state == CAP_TASK_AT_EXEC && at_exec)
-		*state = CAP_TASK_WATCHED;
-	return *state == CAP_TASK_WATCHED;
+	if (*state & CAP_TASK_AT_EXEC && at_exec)
+		*state = (*state & CAP_TASK_NAMED) | CAP_TASK_WATCHED;
+	return *state & CAP_TASK_WATCHED;
 }
 
 /* Every helper that is called costs its return (some 5 ns where returns are protected against
  * speculation), so the current task is asked for once and its ids are read from it. */
 
-/* Whether the process is one of those the filter selects; all if it names none. */
-INLINE bool selected(struct task_struct *task)
+INLINE bool listed(const volatile uint32_t *list, uint32_t n, uint32_t v)
 {
-	uint32_t tgid = task->tgid;
-
-	if (!config.npids)
-		return true;
 	for (uint32_t i = 0; i < CAP_MAX_PIDS; i++) {
-		if (i >= config.npids)
+		if (i >= n)
 			break;
-		if (config.pids[i] == tgid)
+		if (list[i] == v)
 			return true;
 	}
 	return false;
 }
 
-INLINE bool right_comm(void)
+/* Whichever of its ids the tables have. */
+INLINE bool right_uid(struct task_struct *task)
 {
-	char comm[16] = {};
+	const struct cred *c = BPF_CORE_READ(task, cred);
 
-	bpf_get_current_comm(comm, sizeof(comm));
-	return *(uint64_t *)comm == *(const volatile uint64_t *)&config.comm[0] &&
-	       *(uint64_t *)(comm + 8) == *(const volatile uint64_t *)&config.comm[8];
+	return listed(config.uids, config.nuids, BPF_CORE_READ(c, euid.val)) ||
+	       listed(config.uids, config.nuids, BPF_CORE_READ(c, uid.val)) ||
+	       listed(config.uids, config.nuids, BPF_CORE_READ(c, suid.val)) ||
+	       listed(config.uids, config.nuids, BPF_CORE_READ(c, fsuid.val));
 }
 
-/* Is the current task one whose events are wanted? at_exec: it is about to run a new program. */
+/* Has it the name just now? */
+INLINE bool named(struct task_struct *task)
+{
+	uint64_t comm[2] = {};
+
+	bpf_core_read(comm, sizeof(comm), &task->comm);
+	return !((comm[0] ^ config.comm[0]) & config.comm_mask[0]) &&
+	       !((comm[1] ^ config.comm[1]) & config.comm_mask[1]);
+}
+
+/* The tables do not see when a thread renames itself: it counts as having either name. */
+INLINE bool right_comm(struct task_struct *task)
+{
+	uint32_t *state;
+
+	if (named(task))
+		return true;
+	state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	return state && *state & CAP_TASK_NAMED;
+}
+
+/* Whether the filter can select an event of the current task. */
+INLINE bool selected(struct task_struct *task)
+{
+	if (config.push & CAP_BY_PID && !listed(config.pids, config.npids, task->tgid))
+		return false;
+	if (config.push & CAP_BY_UID && !right_uid(task))
+		return false;
+	if (config.push & CAP_BY_COMM && !right_comm(task))
+		return false;
+	if (config.push & CAP_BY_CGROUP &&
+	    bpf_get_current_ancestor_cgroup_id(config.cgroup_level) != config.cgroup)
+		return false;
+	return !(config.push & CAP_BY_TIME) || now() % 1000000000 < config.slice_ns;
+}
+
+/* Is the task one that the capture is of? at_exec: it is about to run a new program. */
 INLINE bool wanted(struct task_struct *task, bool at_exec)
 {
 	if (task->tgid == (int)own_tgid)
 		return false;
-	if (config.filter & CAP_BY_TREE && !in_tree(task, at_exec))
-		return false;
-	if (config.filter & CAP_BY_CGROUP &&
-	    bpf_get_current_ancestor_cgroup_id(config.cgroup_level) != config.cgroup)
-		return false;
-	if (config.filter & CAP_BY_UID && BPF_CORE_READ(task, cred, euid.val) != config.uid)
-		return false;
-	if (config.filter & CAP_BY_COMM && !right_comm())
-		return false;
-	return true;
+	return !config.by_tree || in_tree(task, at_exec);
 }
 
 /* ---- system calls ---------------------------------------------------------------------------- */
@@ -271,74 +295,76 @@ int BPF_PROG(call_exit, struct pt_regs *regs, long ret)
 
 /* ---- processes ------------------------------------------------------------------------------- */
 
+/* A new task: what it takes from its parent. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(task_fork, struct task_struct *parent, struct task_struct *child)
 {
-	uint32_t *state = bpf_task_storage_get(&tasks, parent, NULL, 0);
-	uint32_t copy;
+	uint32_t *state = bpf_task_storage_get(&tasks, parent, NULL, 0), copy = 0;
 
-	if (!state || (!config.follow && parent->tgid != child->tgid))
-		return 0;
-	copy = *state;
-	bpf_task_storage_get(&tasks, child, &copy, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (state)
+		copy = config.follow || parent->tgid == child->tgid ? *state
+								    : *state & CAP_TASK_NAMED;
+	if (config.push & CAP_BY_COMM && named(child))
+		copy |= CAP_TASK_NAMED;
+	if (copy)
+		bpf_task_storage_get(&tasks, child, &copy, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	return 0;
 }
 
-/* Tasks that exist already: marks the threads of watched processes, and (follow) their children.
- * Returns nothing; user space runs it until new_marks stays the same. */
-SEC("iter/task")
-int mark_tasks(struct bpf_iter__task *ctx)
+/* A new program, which gives the task its name. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(task_exec, struct task_struct *task)
 {
-	struct task_struct *task = ctx->task, *from;
-	uint32_t *state, copy;
+	uint32_t none = 0, *state;
 
-	if (!task || bpf_task_storage_get(&tasks, task, NULL, 0))
+	state = bpf_task_storage_get(&tasks, task, &none, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (state)
+		*state = (*state & ~CAP_TASK_NAMED) | (named(task) ? CAP_TASK_NAMED : 0);
+	return 0;
+}
+
+/* What an existing task takes from the leader of its threads or (follow) from its parent. */
+INLINE uint32_t inherited(struct task_struct *task)
+{
+	struct task_struct *from = task->group_leader;
+	uint32_t *state;
+
+	if (!config.by_tree)
 		return 0;
-	from = task->group_leader;
 	if (task == from) {
 		if (!config.follow)
 			return 0;
 		from = task->real_parent;
 	}
 	state = from ? bpf_task_storage_get(&tasks, from, NULL, 0) : NULL;
+	return state ? *state & ~CAP_TASK_NAMED : 0;
+}
+
+/* Tasks that exist already: marks the threads of watched processes, (follow) their children, and
+ * those with the right name. Returns nothing; user space runs it until new_marks stays the same. */
+SEC("iter/task")
+int mark_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	uint32_t *state, more, none = 0;
+
+	if (!task)
+		return 0;
+	more = inherited(task);
+	if (config.push & CAP_BY_COMM && named(task))
+		more |= CAP_TASK_NAMED;
+	if (!more)
+		return 0;
+	state = bpf_task_storage_get(&tasks, task, &none, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!state)
 		return 0;
-	copy = *state;
-	if (bpf_task_storage_get(&tasks, task, &copy, BPF_LOCAL_STORAGE_GET_F_CREATE))
+	if (*state & (CAP_TASK_WATCHED | CAP_TASK_AT_EXEC))
+		more &= CAP_TASK_NAMED;
+	if (more & ~*state) {
+		*state |= more;
 		new_marks++;
-	return 0;
-}
-
-/* Id of the cgroup above (or at) the task's own that has the level of the wanted one; 0 = none. */
-INLINE uint64_t ancestor_cgroup(struct task_struct *task)
-{
-	struct cgroup *own = BPF_CORE_READ(task, cgroups, dfl_cgrp), *up = NULL;
-	uint32_t level = config.cgroup_level;
-	uint64_t id = 0;
-
-	if (bpf_core_field_exists(own->ancestors)) {
-		bpf_probe_read_kernel(&up, sizeof(up),
-				      (char *)__builtin_preserve_access_index(&own->ancestors) +
-					      8 * level);
-		return BPF_CORE_READ(up, kn, id);
 	}
-	bpf_probe_read_kernel(&id, sizeof(id),
-			      (char *)__builtin_preserve_access_index(
-				      &((struct cgroup___old *)own)->ancestor_ids) +
-				      8 * level);
-	return id;
-}
-
-/* wanted() for a task that is not the current one. */
-INLINE bool wanted_task(struct task_struct *task)
-{
-	if (task->tgid == (int)own_tgid)
-		return false;
-	if (config.filter & CAP_BY_TREE && !in_tree(task, false))
-		return false;
-	if (config.filter & CAP_BY_CGROUP && ancestor_cgroup(task) != config.cgroup)
-		return false;
-	return !(config.filter & CAP_BY_UID) || BPF_CORE_READ(task, cred, euid.val) == config.uid;
+	return 0;
 }
 
 /* Time on the cpu of every wanted thread: a struct cap_cpu_time each. */
@@ -349,7 +375,7 @@ int cpu_times(struct bpf_iter__task *ctx)
 	struct cap_cpu_time t = {};
 	uint64_t user, system, all;
 
-	if (!task || !wanted_task(task))
+	if (!task || !wanted(task, false))
 		return 0;
 	user = task->utime;
 	system = task->stime;
@@ -429,7 +455,7 @@ int BPF_PROG(task_switch, bool preempt, struct task_struct *prev, struct task_st
 	mm = BPF_CORE_READ(prev, mm);
 	small_lens(p, 0x0004000800080008, 0x00040004);
 	/* A capture of some processes tells nothing about the others. */
-	if (config.filter & CAP_BY_TREE && !in_tree(next, false))
+	if (config.by_tree && !in_tree(next, false))
 		*(int64_t *)(p + 38) = -1;
 	else
 		*(int64_t *)(p + 38) = BPF_CORE_READ(next, pid);
@@ -477,7 +503,8 @@ INLINE int on_fault(unsigned long addr, struct pt_regs *regs, unsigned long erro
 	uint32_t cpu = bpf_get_smp_processor_id(), flags;
 	uint8_t *p;
 
-	if (!type_on[EV_PAGE_FAULT_E] || !wanted(bpf_get_current_task_btf(), false))
+	if (!type_on[EV_PAGE_FAULT_E] || !selected(bpf_get_current_task_btf()) ||
+	    !wanted(bpf_get_current_task_btf(), false))
 		return 0;
 	p = small_get(cpu, 1);
 	if (!p)

@@ -85,35 +85,39 @@ struct cap_choice_map {
 	} to[512];
 };
 
-/* enum of struct cap_config.filter: an event is wanted if all that are set agree. */
+/* What the capture is of (by_tree) and, of that, what the filter can select (push): events that
+ * change the tables are sent all the same (call_on, bits 2, 3). The kernel may send more than the
+ * filter accepts, never less: it is asked again in user space. */
 enum { CAP_MAX_PIDS = 16 };
 enum {
-	CAP_BY_TREE = 1 << 0,	/* processes started by ours (map tasks) */
-	CAP_BY_CGROUP = 1 << 1, /* below the cgroup */
-	CAP_BY_UID = 1 << 2,	/* effective user id */
-	CAP_BY_COMM = 1 << 3,
+	CAP_BY_PID = 1 << 0,
+	CAP_BY_UID = 1 << 1,	/* real, effective, saved or file system user id */
+	CAP_BY_COMM = 1 << 2,	/* by its name now, or when it was started or ran its program */
+	CAP_BY_CGROUP = 1 << 3, /* below the cgroup */
+	CAP_BY_TIME = 1 << 4,	/* only the first part of every second */
 };
 
-/* State of a task in the map tasks. */
+/* State of a task in the map tasks: bits. */
 enum {
 	CAP_TASK_WATCHED = 1, /* its events and those of its children */
 	CAP_TASK_AT_EXEC = 2, /* the same from its next execve on */
+	CAP_TASK_NAMED = 4,   /* CAP_BY_COMM: what the tables know as its name is the right one */
 };
 
 struct cap_config {
 	uint64_t epoch_offset; /* ns to add to the boot clock */
-	uint32_t filter;       /* CAP_BY_* */
+	uint32_t push;	       /* CAP_BY_* */
 	uint32_t snaplen;      /* payload bytes */
-	uint32_t uid;	       /* CAP_BY_UID */
 	uint64_t cgroup;       /* CAP_BY_CGROUP: id of the cgroup */
 	uint32_t cgroup_level; /* its depth, root 0 */
-	char comm[16];	       /* CAP_BY_COMM */
-	/* Only events of these processes, but for those that change the tables (call_on, bits 2,
-	 * 3). */
-	uint32_t pids[CAP_MAX_PIDS];
-	uint32_t npids;
+	uint32_t slice_ns;     /* CAP_BY_TIME: of every second */
+	uint64_t comm[2];      /* CAP_BY_COMM: the name as two numbers ... */
+	uint64_t comm_mask[2]; /* ... and which of their bytes count */
+	uint32_t pids[CAP_MAX_PIDS], uids[CAP_MAX_PIDS];
+	uint32_t npids, nuids;
+	uint8_t by_tree;    /* only tasks that are watched */
 	uint8_t all_params; /* send all parameters of the newest schema, not only 0.29.3's */
-	uint8_t follow;	    /* CAP_BY_TREE: new processes belong to it, not only new threads */
+	uint8_t follow;	    /* by_tree: new processes belong to it, not only new threads */
 };
 
 /* What program cpu_times gives for each thread that has run. */

@@ -133,7 +133,7 @@ typedef struct {
 	unsigned long long val;
 } kernel_cap_t;
 struct cred {
-	kuid_t uid, euid, fsuid;
+	kuid_t uid, euid, suid, fsuid;
 	kgid_t gid, egid, fsgid;
 	kernel_cap_t cap_inheritable, cap_permitted, cap_effective;
 };

@@ -1,5 +1,6 @@
 #include "cli/capture.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -13,8 +14,7 @@ static void add_bit(uint64_t *set, unsigned i)
 void capture_select(const struct session *s, struct probe_select *sel)
 {
 	const struct filter *f = s->o->displayflt ? NULL : s->filter;
-	uint64_t pids[ARRAY_SIZE(sel->pids)];
-	uint32_t n;
+	struct filter_push p;
 
 	*sel = (struct probe_select){.npids = 0};
 	demand_seen(&s->demand, sel->types, sel->tables);
@@ -25,24 +25,50 @@ void capture_select(const struct session *s, struct probe_select *sel)
 	/* an exit that is selected needs its enter */
 	for (unsigned w = 0; s->demand.bits & DEMAND_PAIRS && w < ARRAY_SIZE(sel->generic[0]); w++)
 		sel->generic[0][w] |= sel->generic[1][w];
-	n = f ? filter_pids(f, pids, ARRAY_SIZE(pids)) : 0;
-	if (n > ARRAY_SIZE(pids))
+	sel->sample = s->o->sample;
+	if (!f)
 		return;
-	sel->npids = n;
-	for (uint32_t i = 0; i < n; i++)
-		sel->pids[i] = (uint32_t)pids[i];
+	filter_push(f, &p);
+	memcpy(sel->pids, p.pids, sizeof(sel->pids));
+	memcpy(sel->uids, p.uids, sizeof(sel->uids));
+	sel->npids = p.npids;
+	sel->nuids = p.nuids;
+	memcpy(sel->comm, p.comm, sizeof(sel->comm));
+	memcpy(sel->container, p.container, sizeof(sel->container));
 }
 
-static void explain_processes(const struct session *s, const struct probe_select *sel)
+static_assert(sizeof(((struct probe_select *)0)->container) == sizeof(((struct filter_push *)0)->container) &&
+		      sizeof(((struct probe_select *)0)->pids) == sizeof(((struct filter_push *)0)->pids),
+	      "copied as they are");
+
+static void explain_numbers(const char *what, const uint32_t *v, unsigned n)
 {
-	for (unsigned i = 0; i < sel->npids; i++)
-		printf("%s%u", i ? ", " : "  processes: ", sel->pids[i]);
-	if (sel->npids)
-		printf(" (what changes the tables: of all)\n");
+	for (unsigned i = 0; i < n; i++)
+		printf("%s%s%u", i ? ", " : "  ", i ? "" : what, v[i]);
+	if (n)
+		printf("\n");
+}
+
+static void explain_selection(const struct probe_select *sel)
+{
+	explain_numbers("processes: ", sel->pids, sel->npids);
+	explain_numbers("users: ", sel->uids, sel->nuids);
+	if (sel->comm[0])
+		printf("  threads named: %s\n", sel->comm);
+	if (sel->container[0])
+		printf("  container: %s (if it runs when the capture begins, in the unified cgroup hierarchy)\n", sel->container);
+	if (sel->sample > 1)
+		printf("  time: the first %u ms of every second\n", 1000 / sel->sample);
+	if (sel->npids || sel->nuids || sel->comm[0] || sel->container[0] || sel->sample > 1)
+		printf("  what changes the tables: of all\n");
+}
+
+static void explain_processes(const struct session *s)
+{
 	if (s->o->command)
-		printf("  processes: %s and its children\n", s->o->command[0]);
+		printf("  captured: %s and its children\n", s->o->command[0]);
 	for (unsigned i = 0; i < s->o->npids; i++)
-		printf("%s%d", i ? ", " : "  processes: ", (int)s->o->pids[i]);
+		printf("%s%d", i ? ", " : "  captured: ", (int)s->o->pids[i]);
 	if (s->o->npids)
 		printf("%s\n", s->o->follow ? " and their children" : "");
 }
@@ -61,7 +87,8 @@ void capture_explain(const struct session *s)
 	if (sel.types[0] & 3)
 		printf(", generic ones of %u system calls", calls);
 	printf("\n");
-	explain_processes(s, &sel);
+	explain_selection(&sel);
+	explain_processes(s);
 }
 
 /* -s, or what a script's sysdig.set_snaplen says instead. */

@@ -187,6 +187,11 @@ static int set_number(const struct opt *d, const char *arg, struct cli_options *
 			return bad(e, "option --ring-size: %s is not in 4k..1G", arg);
 		o->ring_bytes = v;
 		return 0;
+	case OPT_SAMPLE:
+		if (!v || v > 1000)
+			return bad(e, "option --sample: %s is not in 1..1000", arg);
+		o->sample = (unsigned)v;
+		return 0;
 	case OPT_WORKERS:
 		if (!v || v > 256)
 			return bad(e, "option --workers: %s is not in 1..256", arg);
@@ -249,7 +254,7 @@ static int set_option(const struct opt *d, const char *arg, struct cli_options *
 		o->files[o->nfiles++] = arg;
 		return 0;
 	case OPT_NUMEVENTS: case OPT_SECONDS_MAX: case OPT_SNAPLEN: case OPT_WORKERS:
-	case OPT_BATCH_BYTES: case OPT_BATCH_EVENTS: case OPT_RING_SIZE: case OPT_LUA_MEMORY:
+	case OPT_BATCH_BYTES: case OPT_BATCH_EVENTS: case OPT_RING_SIZE: case OPT_LUA_MEMORY: case OPT_SAMPLE:
 	case OPT_LUA_SECONDS: case OPT_LUA_INSTRUCTIONS:
 		return set_number(d, arg, o, e);
 	case OPT_PID: return set_pids(o, arg, e);

@@ -29,6 +29,7 @@ struct cli_options {
 	unsigned npids;
 	bool follow;
 	size_t ring_bytes;		 /* 0 = default */
+	unsigned sample;		 /* part of every second that is captured; 0 = all */
 	const char *chisel_info;	 /* -i, --check-chisel: name */
 	bool force_ordered;		 /* --check-chisel: scripts run in order, in one state */
 	int out_fd;			 /* where output goes; 0 = standard output */

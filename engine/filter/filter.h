@@ -38,9 +38,16 @@ int filter_each_field(const struct filter *f, int (*fn)(void *ctx, const struct 
 /* False when the filter matches no event of this code (generic codes: of system call code sc), whatever
  * else the event is. */
 bool filter_may_select(const struct filter *f, unsigned code, unsigned sc);
-/* The process ids that the filter's events must have one of ("proc.pid=N", "proc.pid in (...)" among the tests that
- * must all hold). Returns how many, 0 = any process, or more than max. */
-uint32_t filter_pids(const struct filter *f, uint64_t *pids, uint32_t max);
+/* What the filter's events must all be of, where tests among those that must all hold say so: "proc.pid=N", "user.uid in
+ * (N, M)", "proc.name=NAME", "container.id=ID". */
+enum { FILTER_PUSH_MAX = 16 };
+struct filter_push {
+	uint32_t pids[FILTER_PUSH_MAX], uids[FILTER_PUSH_MAX];
+	uint32_t npids, nuids; /* 0 = any */
+	char comm[16];	       /* "" = any; a longer name is no limit */
+	char container[128];
+};
+void filter_push(const struct filter *f, struct filter_push *p);
 
 int filter_run_new(struct filter_run **out, const struct filter *f);
 void filter_run_free(struct filter_run *r);

@@ -10,6 +10,7 @@
 #include "capture.h"
 #include "capture.skel.h"
 #include "event/event.h"
+#include "live/cgroup.h"
 #include "live/doctor.h"
 
 extern const struct cap_call cap_calls[CAP_MAX_CALLS];
@@ -25,7 +26,7 @@ struct probe {
 	unsigned nrings;
 	struct cap_counts *counts; /* mapped, by cpu */
 	size_t counts_bytes;
-	bool by_tree;
+	bool marks; /* tasks are marked */
 	struct bpf_link *cpu_times;
 	int stats_fd; /* while open the kernel measures */
 };
@@ -135,6 +136,30 @@ static void fill_tables(struct capture__bss *bss, const struct probe_opts *o)
 		bss->type_on[t] = !o->select || bit(o->select->types, t);
 }
 
+static void push_down(struct cap_config *c, const struct probe_select *s)
+{
+	char mask[16] = {0};
+	uint64_t cgroup;
+	uint32_t level;
+
+	memcpy(c->pids, s->pids, sizeof(c->pids));
+	memcpy(c->uids, s->uids, sizeof(c->uids));
+	c->npids = s->npids;
+	c->nuids = s->nuids;
+	memcpy(c->comm, s->comm, sizeof(c->comm));
+	memset(mask, 0xff, strnlen(s->comm, 15) + 1);
+	memcpy(c->comm_mask, mask, sizeof(c->comm_mask));
+	c->push = (s->npids ? CAP_BY_PID : 0) | (s->nuids ? CAP_BY_UID : 0) |
+		  (s->comm[0] ? CAP_BY_COMM : 0) | (s->sample > 1 ? CAP_BY_TIME : 0);
+	if (s->sample > 1)
+		c->slice_ns = 1000000000 / s->sample;
+	if (s->container[0] && cgroup_of_container(NULL, s->container, &cgroup, &level)) {
+		c->push |= CAP_BY_CGROUP;
+		c->cgroup = cgroup;
+		c->cgroup_level = level;
+	}
+}
+
 static void fill_config(struct probe *p, const struct probe_opts *o)
 {
 	struct cap_config *c = (struct cap_config *)&p->skel->rodata->config;
@@ -143,24 +168,18 @@ static void fill_config(struct probe *p, const struct probe_opts *o)
 	c->snaplen = o->snaplen;
 	c->all_params = o->all_params;
 	c->follow = o->follow;
-	if (o->select) {
-		memcpy(c->pids, o->select->pids, sizeof(c->pids));
-		c->npids = o->select->npids;
-	}
-	c->filter = (o->by_tree ? CAP_BY_TREE : 0) | (o->cgroup ? CAP_BY_CGROUP : 0) |
-		    (o->by_uid ? CAP_BY_UID : 0) | (o->by_comm ? CAP_BY_COMM : 0);
-	c->cgroup = o->cgroup;
-	c->cgroup_level = o->cgroup_level;
-	c->uid = o->uid;
-	memcpy(c->comm, o->comm, sizeof(c->comm));
+	c->by_tree = o->by_tree;
+	if (o->select)
+		push_down(c, o->select);
 	bpf_program__set_autoload(p->skel->progs.fault_user, o->page_faults);
 	bpf_program__set_autoload(p->skel->progs.fault_kernel, o->page_faults);
-	bpf_program__set_autoload(p->skel->progs.task_fork, o->by_tree);
-	bpf_program__set_autoload(p->skel->progs.mark_tasks, o->by_tree);
+	p->marks = o->by_tree || c->push & CAP_BY_COMM;
+	bpf_program__set_autoload(p->skel->progs.task_fork, p->marks);
+	bpf_program__set_autoload(p->skel->progs.mark_tasks, p->marks);
+	bpf_program__set_autoload(p->skel->progs.task_exec, c->push & CAP_BY_COMM);
 	/* made when it is needed, and only then */
 	bpf_program__set_autoattach(p->skel->progs.mark_tasks, false);
 	bpf_program__set_autoattach(p->skel->progs.cpu_times, false);
-	p->by_tree = o->by_tree;
 }
 
 /* ---- rings ----------------------------------------------------------------------------------- */
@@ -347,7 +366,7 @@ int probe_attach(struct probe *p, struct err *e)
 	if (rc)
 		return err_set(e, rc, ERR_NO_POS, "can't attach the capture programs: %s",
 			       last_said);
-	return p->by_tree ? mark_tasks(p, e) : 0;
+	return p->marks ? mark_tasks(p, e) : 0;
 }
 
 int probe_cpu_times(struct probe *p, void (*fn)(void *ctx, const struct cap_cpu_time *t), void *ctx)

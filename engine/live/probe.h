@@ -10,14 +10,18 @@
 
 struct probe;
 
-/* What the programs send. */
+/* What the programs send. Of events that change the tables (tables) those of all processes, of the
+ * others those that agree with all that is set. */
 struct probe_select {
-	uint64_t tables[8]; /* of them: sent of every process, because they change the tables */
-	uint32_t pids[16];  /* the others: of these processes only */
-	unsigned npids;	    /* 0 = of all */
-	uint64_t types[8];  /* by event code */
+	uint64_t types[8];	 /* by event code */
+	uint64_t tables[8];	 /* of them: change the tables */
 	uint64_t generic[2][16]; /* enter, exit: by system call code (enum ppm_sc), if the generic
 				    type is wanted */
+	uint32_t pids[16], uids[16]; /* processes; user ids */
+	unsigned npids, nuids;	     /* 0 = of all */
+	char comm[16];		     /* name of the thread; "" = any */
+	char container[128]; /* its id; "" = any. Only if the kernel can tell: see cgroup.h */
+	unsigned sample;     /* the first part of every second: one sample-th; 0, 1 = all */
 };
 
 struct probe_opts {
@@ -27,14 +31,9 @@ struct probe_opts {
 	bool compat_029;		   /* only events that sysdig 0.29.3 knows */
 	bool all_params;		   /* all parameters of the newest schema */
 	bool page_faults;
-	bool measure; /* let the kernel measure the programs' time (costs some itself) */
-	bool follow;  /* by_tree: new processes too, not only new threads */
-	bool by_tree; /* only what probe_watch names, and its children */
-	bool by_uid, by_comm;
-	uint64_t cgroup; /* id of a cgroup (v2), 0 = any */
-	uint32_t cgroup_level;
-	uint32_t uid;
-	char comm[16];
+	bool measure;	       /* let the kernel measure the programs' time (costs some itself) */
+	bool follow;	       /* by_tree: new processes too, not only new threads */
+	bool by_tree;	       /* only what probe_watch names, and its children */
 	uint64_t epoch_offset; /* ns from the boot clock to the epoch */
 };
 

@@ -241,6 +241,64 @@ def pushed_down(tmp):
     return "%d bytes instead of %d" % (a, b)
 
 
+# Every phase makes another number of calls, so that what is missing shows.
+PHASES = """
+getppid() for 1..3; $0 = "renamed"; getppid() for 1..5;
+if (!fork) { getppid() for 1..7; $0 = "perl"; getppid() for 1..11; exit }  wait;
+if (!fork) { $( = $) = 1234; $< = $> = 1234; getppid() for 1..13; exec "perl", "-e", "getppid() for 1..17"; }  wait;
+if (!fork) { $> = 4321; getppid() for 1..19; $> = 0; getppid() for 1..23; exit } wait;
+if (!fork) { exec "sh", "-c", "exec perl -e 'getppid() for 1..29'" } wait;
+if (!fork) { open F, ">", "GROUP/cgroup.procs"; print F $$; close F; exec "perl", "-e", "getppid() for 1..31" } wait;
+"""
+
+
+def selections(tmp):
+    """Names, users and containers that the kernel selects by: nothing is missing that the filter accepts."""
+    unified = next((l.split()[4] for l in open("/proc/self/mountinfo") if " - cgroup2 " in l), None)
+    container = "a1" * 32
+    top = "%s/burin-test-%d" % (unified, os.getpid())
+    group = "%s/docker-%s.scope" % (top, container)
+    # the tables know a thread by the name it was born with or its program gave it; sh makes a call of its own
+    filters = {"proc.name=perl": 3 + 5 + 17 + 29 + 31, "proc.name=renamed": 7 + 11 + 13 + 19 + 23, "user.uid=1234": 13 + 17,
+               "user.uid in (4321, 1234)": 13 + 17 + 19, "proc.name=renamed and user.uid=4321": 19, "proc.name=sh": 1}
+    try:
+        os.makedirs(group)
+        filters["container.id=" + container[:12]] = 31
+    except OSError:
+        group = "/nonexistent"
+    try:
+        script = PHASES.replace("GROUP", group)
+        for f, want in filters.items():
+            what = ["-p", "%proc.name %user.uid", f + " and evt.type=getppid and evt.dir=<", "--", "perl", "-e", script]
+            kernel, here = run([BURIN, "-v", *what]), run([BURIN, "-v", "-d", *what])
+            assert kernel.stdout.count("\n") == want, "%s: %d, not %d" % (f, kernel.stdout.count("\n"), want)
+            assert kernel.stdout == here.stdout, f
+            a, b = [number(r"(\d+) bytes", p.stderr) for p in (kernel, here)]
+            assert a < b * 0.9, "%s: %d bytes sent with the filter, %d without" % (f, a, b)
+        said = run([BURIN, "--explain", "user.uid in (7, 8) and proc.name=x and container.id=abc and proc.pid=3"]).stdout
+        for line in ("users: ", "threads named: x", "container: abc", "processes: 3"):
+            assert line in said, said[-300:]
+    finally:
+        for path in (group, top):
+            if os.path.isdir(path):
+                os.rmdir(path)
+    return "%d filters" % len(filters)
+
+
+def sampled(tmp):
+    """--sample=4: a quarter of the calls, all that changes the tables."""
+    work = ["perl", "-e", "use Time::HiRes 'time'; $e = time + 2; while (time < $e) { getppid() for 1..50; $n += 50;"
+            " open F, '<', '/dev/null'; close F; select undef, undef, undef, 0.001 } print STDERR qq(did $n\n)"]
+    p = run([BURIN, "--sample=4", "-p", "*%evt.type %evt.dir %fd.name", "evt.type in (getppid, openat, close)", "--", *work])
+    did, got = number(r"did (\d+)", p.stderr), p.stdout.count("getppid < ")
+    assert 0.15 * did < got < 0.35 * did, "%d of %d" % (got, did)
+    opened = p.stdout.count("openat < /dev/null")
+    # perl -e opens /dev/null itself
+    assert opened == did // 50 + 1, "%d opened, not %d" % (opened, did // 50 + 1)
+    assert "close < <NA>" not in p.stdout
+    return "%d of %d" % (got, did)
+
+
 def ticks(tmp):
     """Once a second procinfo events with rising times, a tick when nothing ran, a drop event for what is lost."""
     out = run([BURIN, "-D", "-p", "*%evt.type %proc.name %evt.args", "evt.type in (procinfo, sysdigevent)", "--",
@@ -417,7 +475,8 @@ def podman(tmp):
 
 TESTS = {"strace_" + n: strace_test(n) for n in PROGRAMS}
 TESTS.update(exact=exact, calls_32=calls_32, aarch64=aarch64, adds_up=adds_up, paced=paced, migration=migration, sysdig_opens=sysdig_opens,
-             live_prints=live_prints, only_pid=only_pid, pushed_down=pushed_down, ticks=ticks,
+             live_prints=live_prints, only_pid=only_pid, pushed_down=pushed_down, selections=selections, sampled=sampled,
+             ticks=ticks,
              refusals=refusals, container_ids=container_ids, podman=podman)
 
 
