@@ -197,6 +197,13 @@ int drain_claim(struct drain *d, unsigned worker, bool urgent)
 	return -1;
 }
 
+bool drain_claimable(const struct drain *d)
+{
+	enum phase p = phase_of(d);
+
+	return p == NAPPING ? mono_ns() >= d->due_ns : p == DRAINING && d->ntodo;
+}
+
 void drain_run(struct drain *d, int item)
 {
 	if (item == ITEM_LOOK)

@@ -48,6 +48,7 @@ void drain_add_ring(struct drain *d, struct ring *r);
 
 /* Work for that worker, -1 = none; urgent: only what should not wait for other work. Lock held. */
 int drain_claim(struct drain *d, unsigned worker, bool urgent);
+bool drain_claimable(const struct drain *d); /* by some worker, now; lock held */
 /* Does it; several at once. */
 void drain_run(struct drain *d, int item);
 /* Afterwards; lock held. */

@@ -379,6 +379,11 @@ static uint64_t source_do_wait_ns(void *ctx)
 	return drain_wait_ns(((struct live *)ctx)->drain);
 }
 
+static bool source_do_claimable(void *ctx)
+{
+	return drain_claimable(((struct live *)ctx)->drain);
+}
+
 int live_source(struct live *l, struct source **out, struct err *e)
 {
 	static const struct source_ops ops = {
@@ -391,6 +396,7 @@ int live_source(struct live *l, struct source **out, struct err *e)
 		.fetched = source_do_fetched,
 		.ready = source_do_ready,
 		.wait_ns = source_do_wait_ns,
+		.claimable = source_do_claimable,
 	};
 
 	return source_open_ops(out, &ops, l, e);

@@ -75,13 +75,20 @@ void ahead_reset(struct source *s)
 	s->short_at = UINT64_MAX;
 }
 
+static bool stretch_left(const struct source *s)
+{
+	return s->nahead && s->nfetched < s->nahead && !s->fetch_end;
+}
+
 static int claim_stretch(struct source *s)
 {
-	unsigned i = s->nahead ? (s->first + s->nfetched) % s->nahead : 0;
-	struct stretch *x = s->nahead ? &s->ahead[i] : NULL;
+	unsigned i;
+	struct stretch *x;
 
-	if (!x || s->nfetched == s->nahead || s->fetch_end)
+	if (!stretch_left(s))
 		return -1;
+	i = (s->first + s->nfetched) % s->nahead;
+	x = &s->ahead[i];
 	*x = (struct stretch){.off = s->fetch_off};
 	if (s->nspare)
 		x->mem = s->spare[--s->nspare];
@@ -95,6 +102,13 @@ int source_fetch_claim(struct source *s, unsigned worker, bool urgent)
 	if (s->ops)
 		return s->ops->claim ? s->ops->claim(s->ops_ctx, worker, urgent) : -1;
 	return urgent ? -1 : claim_stretch(s);
+}
+
+bool source_fetch_ready(const struct source *s)
+{
+	if (s->ops)
+		return s->ops->claimable && s->ops->claimable(s->ops_ctx);
+	return stretch_left(s);
 }
 
 void source_fetch_done(struct source *s, int i)

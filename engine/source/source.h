@@ -54,6 +54,7 @@ struct source_ops {
 	void (*fetched)(void *ctx, int i);
 	bool (*ready)(void *ctx);
 	uint64_t (*wait_ns)(void *ctx);
+	bool (*claimable)(void *ctx);
 };
 int source_open_ops(struct source **out, const struct source_ops *ops, void *ctx, struct err *e);
 void source_close(struct source *s); /* NULL is fine; batches may outlive the source */
@@ -67,6 +68,7 @@ int source_read(struct source *s, struct batch *b, struct err *e);
  * capture. Optional: whatever was not fetched, source_read reads itself.
  *   source_fetch_claim  (lock held) the next stretch to fetch by this worker, or -1; urgent: only if it should not
  *                       wait for other work
+ *   source_fetch_ready  (lock held) whether there is something to claim
  *   source_fetch        (lock free) fetches it; any thread, several at once, also during source_read
  *   source_fetch_done   (lock held) afterwards
  *   source_read_ready   (lock held, nobody in source_read) false: what comes next is being fetched or waits to
@@ -74,6 +76,7 @@ int source_read(struct source *s, struct batch *b, struct err *e);
  *   source_wait_ns      (lock held) how long until something may be claimed though nothing else was done, ns;
  *                       UINT64_MAX = never */
 int source_fetch_claim(struct source *s, unsigned worker, bool urgent);
+bool source_fetch_ready(const struct source *s);
 void source_fetch(struct source *s, int i);
 void source_fetch_done(struct source *s, int i);
 bool source_read_ready(struct source *s);

@@ -81,20 +81,41 @@ static struct slot *slot_of(struct pipeline *p, uint64_t seq)
 	return &p->slots[seq % p->nslots];
 }
 
+static struct slot_tag *tag_of(struct pipeline *p, const struct slot *s)
+{
+	return &p->tags[s - p->slots];
+}
+
+static void slot_set(struct pipeline *p, const struct slot *s, enum slot_state state)
+{
+	struct slot_tag *t = tag_of(p, s);
+
+	p->in_state[t->state]--;
+	p->in_state[state]++;
+	t->state = (uint8_t)state;
+}
+
+/* Batch seq has been read, is not released yet, and is in that state. */
+static bool seq_in(struct pipeline *p, uint64_t seq, enum slot_state state)
+{
+	return seq < p->read_seq && tag_of(p, slot_of(p, seq))->state == state;
+}
+
 /* Oldest slot in the given state among the batches read and not yet released, but rather one that the worker has
  * in its caches. */
 static struct slot *oldest_in(struct pipeline *p, enum slot_state state, unsigned id, uint64_t *seq)
 {
 	struct slot *found = NULL;
 
-	for (uint64_t q = p->release_seq; q < p->read_seq; q++) {
+	for (uint64_t q = p->release_seq; p->in_state[state] && q < p->read_seq; q++) {
 		struct slot *s = slot_of(p, q);
+		const struct slot_tag *t = tag_of(p, s);
 
-		if (s->state != state || (found && s->owner != id))
+		if (t->state != state || (found && t->owner != id))
 			continue;
 		*seq = q;
 		found = s;
-		if (s->owner == id)
+		if (t->owner == id)
 			break;
 	}
 	return found;
@@ -108,6 +129,38 @@ static bool fetch_take(struct pipeline *p, unsigned id, bool urgent, uint64_t *i
 	return i >= 0;
 }
 
+static bool may_analyse(const struct pipeline *p, uint64_t seq)
+{
+	return p->out_bytes < OUT_LIMIT_BYTES || seq == p->release_seq;
+}
+
+static bool may_read(struct pipeline *p)
+{
+	return !p->reading && !p->read_done && p->read_seq - p->release_seq < p->nslots &&
+	       tag_of(p, slot_of(p, p->read_seq))->state == SLOT_FREE;
+}
+
+/* There is work for one more worker, as far as can be seen without taking it. Called with the lock held.
+ *
+ * Who wakes whom: a worker that takes a piece of work wakes one that sleeps if there is more, and that one does the
+ * same in turn. Work comes up in the hands of a worker that looks for the next piece right away, so none is missed:
+ * only where it goes on with something else (the apply turn) it wakes another for what it leaves. A source that has
+ * work by itself wants one sleeper that keeps the time: that counts as work. Waking all at every step
+ * costs little on two cores; on many it would be a crowd at the lock. */
+static bool work_left(struct pipeline *p)
+{
+	if (!p->releasing && seq_in(p, p->release_seq, SLOT_ANALYSED))
+		return true;
+	if (!p->applying && seq_in(p, p->apply_seq, SLOT_DIGESTED))
+		return true;
+	if (p->in_state[SLOT_READ] || (p->o->writer && writer_has_work(p->o->writer)))
+		return true;
+	if (p->in_state[SLOT_APPLIED] && (p->out_bytes < OUT_LIMIT_BYTES || seq_in(p, p->release_seq, SLOT_APPLIED)))
+		return true;
+	return !p->read_done && ((may_read(p) && source_read_ready(p->src)) || source_fetch_ready(p->src) ||
+				 (!p->timing && source_wait_ns(p->src) != UINT64_MAX));
+}
+
 /* Picks the next piece of work and takes it. Called with the lock held. Later steps first: they free
  * memory; among equal steps the oldest batch: everybody waits for it. */
 static enum task task_take(struct pipeline *p, unsigned id, struct slot **out, uint64_t *seq)
@@ -116,49 +169,41 @@ static enum task task_take(struct pipeline *p, unsigned id, struct slot **out, u
 
 	if (fetch_take(p, id, true, seq))
 		return TASK_FETCH;
-	if (!p->releasing && p->release_seq < p->read_seq) {
-		s = slot_of(p, p->release_seq);
-		if (s->state == SLOT_ANALYSED) {
-			s->state = SLOT_RELEASING;
-			p->releasing = true;
-			*out = s;
-			return TASK_RELEASE;
-		}
+	if (!p->releasing && seq_in(p, p->release_seq, SLOT_ANALYSED)) {
+		*out = slot_of(p, p->release_seq);
+		slot_set(p, *out, SLOT_RELEASING);
+		p->releasing = true;
+		return TASK_RELEASE;
 	}
-	if (!p->applying && p->apply_seq < p->read_seq) {
-		s = slot_of(p, p->apply_seq);
-		if (s->state == SLOT_DIGESTED) {
-			s->state = SLOT_APPLYING;
-			p->applying = true;
-			*out = s;
-			return TASK_APPLY;
-		}
+	if (!p->applying && seq_in(p, p->apply_seq, SLOT_DIGESTED)) {
+		*out = slot_of(p, p->apply_seq);
+		slot_set(p, *out, SLOT_APPLYING);
+		p->applying = true;
+		return TASK_APPLY;
 	}
 	if (p->o->writer && writer_has_work(p->o->writer))
 		return TASK_PACK;
 	s = oldest_in(p, SLOT_APPLIED, id, seq);
-	if (s && (p->out_bytes < OUT_LIMIT_BYTES || *seq == p->release_seq)) {
-		s->state = SLOT_ANALYSING;
+	if (s && may_analyse(p, *seq)) {
+		slot_set(p, s, SLOT_ANALYSING);
 		*out = s;
 		return TASK_ANALYSE;
 	}
 	s = oldest_in(p, SLOT_READ, id, seq);
 	if (s) {
-		s->state = SLOT_DIGESTING;
-		s->owner = id;
+		slot_set(p, s, SLOT_DIGESTING);
+		tag_of(p, s)->owner = (uint16_t)id;
 		*out = s;
 		return TASK_DIGEST;
 	}
-	if (!p->reading && !p->read_done && p->read_seq - p->release_seq < p->nslots) {
+	if (may_read(p) && source_read_ready(p->src)) {
 		s = slot_of(p, p->read_seq);
-		if (s->state == SLOT_FREE && source_read_ready(p->src)) {
-			s->state = SLOT_READING;
-			s->owner = id;
-			p->reading = true;
-			*out = s;
-			*seq = p->read_seq;
-			return TASK_READ;
-		}
+		slot_set(p, s, SLOT_READING);
+		tag_of(p, s)->owner = (uint16_t)id;
+		p->reading = true;
+		*out = s;
+		*seq = p->read_seq;
+		return TASK_READ;
 	}
 	return fetch_take(p, id, false, seq) ? TASK_FETCH : TASK_NONE;
 }
@@ -166,28 +211,28 @@ static enum task task_take(struct pipeline *p, unsigned id, struct slot **out, u
 /* The apply turn: the slot given, and every batch that is digested by then, before handing on. */
 static void do_apply(struct pipeline *p, struct slot *s)
 {
-	for (;;) {
-		uint64_t oldest;
+	bool more = true, waiting;
+	uint64_t oldest;
 
-		step_apply(p, s);
-		pthread_mutex_lock(&p->lock);
-		s->state = SLOT_APPLIED;
-		p->apply_seq++;
-		oldest = p->release_seq;
-		s = p->apply_seq < p->read_seq ? slot_of(p, p->apply_seq) : NULL;
-		if (!s || s->state != SLOT_DIGESTED || p->ended)
-			break;
-		s->state = SLOT_APPLYING;
-		if (p->waiting)
-			pthread_cond_broadcast(&p->wake);
-		pthread_mutex_unlock(&p->lock);
-		state_reclaim(p->st, oldest);
-	}
 	/* Returns with the lock held. Reclaiming belongs to the turn, so it happens before the turn is
 	 * given back. */
-	uint64_t oldest = p->release_seq;
-	pthread_mutex_unlock(&p->lock);
-	state_reclaim(p->st, oldest);
+	while (more) {
+		step_apply(p, s);
+		pthread_mutex_lock(&p->lock);
+		slot_set(p, s, SLOT_APPLIED);
+		p->apply_seq++;
+		oldest = p->release_seq;
+		more = seq_in(p, p->apply_seq, SLOT_DIGESTED) && !p->ended;
+		if (more) {
+			s = slot_of(p, p->apply_seq);
+			slot_set(p, s, SLOT_APPLYING);
+		}
+		waiting = p->waiting;
+		pthread_mutex_unlock(&p->lock);
+		if (waiting) /* somebody to analyse what was applied */
+			pthread_cond_signal(&p->wake);
+		state_reclaim(p->st, oldest);
+	}
 	pthread_mutex_lock(&p->lock);
 	p->applying = false;
 }
@@ -196,9 +241,11 @@ static void do_apply(struct pipeline *p, struct slot *s)
 static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq)
 {
 	struct pipeline *p = w->p;
-	bool end;
+	bool end, wake = p->waiting && work_left(p);
 
 	pthread_mutex_unlock(&p->lock);
+	if (wake)
+		pthread_cond_signal(&p->wake);
 	switch (t) {
 	case TASK_FETCH: /* seq is what to fetch */
 		source_fetch(p->src, (int)seq);
@@ -208,7 +255,7 @@ static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq
 	case TASK_READ:
 		step_read(p, s, seq);
 		pthread_mutex_lock(&p->lock);
-		s->state = SLOT_READ;
+		slot_set(p, s, SLOT_READ);
 		p->read_seq++;
 		p->read_done = s->b.last;
 		p->reading = false;
@@ -216,7 +263,7 @@ static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq
 	case TASK_DIGEST:
 		step_digest(p, s);
 		pthread_mutex_lock(&p->lock);
-		s->state = SLOT_DIGESTED;
+		slot_set(p, s, SLOT_DIGESTED);
 		break;
 	case TASK_APPLY:
 		do_apply(p, s);
@@ -224,7 +271,7 @@ static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq
 	case TASK_ANALYSE:
 		step_analyse(w, s);
 		pthread_mutex_lock(&p->lock);
-		s->state = SLOT_ANALYSED;
+		slot_set(p, s, SLOT_ANALYSED);
 		p->out_bytes += s->out.len + s->file.len;
 		break;
 	case TASK_RELEASE: {
@@ -234,7 +281,7 @@ static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq
 		slot_recycle(p, s);
 		pthread_mutex_lock(&p->lock);
 		p->out_bytes -= out_bytes;
-		s->state = SLOT_FREE;
+		slot_set(p, s, SLOT_FREE);
 		p->release_seq += !end; /* at the end the tables stay as they are, for on_capture_end */
 		p->releasing = false;
 		p->ended |= end;
@@ -247,8 +294,6 @@ static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq
 	case TASK_NONE:
 		ASSERT(false);
 	}
-	if (p->waiting)
-		pthread_cond_broadcast(&p->wake);
 }
 
 /* Sleeps until something was done, or until the source has work by itself: for that one of those who
@@ -354,8 +399,11 @@ static int slots_new(struct pipeline *p)
 
 	p->nslots = n == 1 ? 1 : n * SLOTS_PER_WORKER + SLOTS_EXTRA;
 	p->slots = calloc(p->nslots, sizeof(*p->slots));
-	if (!p->slots)
+	p->tags = calloc(p->nslots, sizeof(*p->tags));
+	if (!p->slots || !p->tags)
 		return -12;
+	memset(p->in_state, 0, sizeof(p->in_state));
+	p->in_state[SLOT_FREE] = p->nslots;
 	for (unsigned i = 0; i < p->nslots; i++) {
 		int rc = batch_init(&p->slots[i].b);
 		if (rc < 0)
@@ -380,6 +428,7 @@ static void slots_free(struct pipeline *p)
 		free(s->out_end);
 	}
 	free(p->slots);
+	free(p->tags);
 }
 
 /* The head of the file, before any worker starts: the first section's metadata, on which scripts may
@@ -465,6 +514,7 @@ static void pass_fini(struct pipeline *p)
 	state_free(p->st);
 	p->releaser.p = NULL;
 	p->slots = NULL;
+	p->tags = NULL;
 	p->st = NULL;
 }
 

@@ -10,13 +10,17 @@
 /* Life of a slot. GUARDED_BY(pipeline.lock) when there are several workers. */
 enum slot_state {
 	SLOT_FREE, SLOT_READING, SLOT_READ, SLOT_DIGESTING, SLOT_DIGESTED, SLOT_APPLYING,
-	SLOT_APPLIED, SLOT_ANALYSING, SLOT_ANALYSED, SLOT_RELEASING,
+	SLOT_APPLIED, SLOT_ANALYSING, SLOT_ANALYSED, SLOT_RELEASING, SLOT_STATES,
+};
+
+/* What the scheduler looks at, of each slot: apart and close together, since it looks at all of them. */
+struct slot_tag {
+	uint8_t state;	/* enum slot_state */
+	uint16_t owner; /* worker that read or digested it */
 };
 
 struct slot {
 	struct batch b;
-	enum slot_state state;
-	unsigned owner;	      /* worker that read or digested it; GUARDED_BY(pipeline.lock) */
 	bool ends_before;     /* apply failed: the trace ends before this batch, with b.err */
 	uint32_t *sel;	      /* indices of events that passed the capture filter, ascending */
 	uint32_t nsel, sel_cap;
@@ -84,6 +88,8 @@ struct pipeline {
 	/* Scheduler; GUARDED_BY(lock) with several workers. */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
+	struct slot_tag *tags;			   /* one per slot; owned */
+	unsigned in_state[SLOT_STATES];		   /* how many slots */
 	uint64_t read_seq, apply_seq, release_seq; /* next batch of each ordered step */
 	bool reading, applying, releasing;	   /* somebody holds the turn */
 	bool read_done;				   /* the last batch has been read */

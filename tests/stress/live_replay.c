@@ -151,8 +151,13 @@ static uint64_t do_wait_ns(void *ctx)
 	return drain_wait_ns(drain);
 }
 
+static bool do_claimable(void *ctx)
+{
+	return drain_claimable(drain);
+}
+
 static const struct source_ops ops = {do_read,	do_release, do_nothing, do_nothing, do_claim,
-				      do_fetch, do_fetched, do_ready,	do_wait_ns};
+				      do_fetch, do_fetched, do_ready,	do_wait_ns, do_claimable};
 
 /* ---- runs ------------------------------------------------------------------------------------ */
 
