@@ -4,8 +4,8 @@
 Burin prints each field alone, `*%evt.num %FIELD`, with 1, 2 or 8 workers in turn (on the larger traces, and
 where a trace has nothing for a field, in groups). sysdig prints them in groups, one process for many
 fields; where a column is not what burin printed, and for fields whose value may depend on what else is
-printed, the field alone is compared. A value that differs may only be masked by a rule of docs/differences.md, under the condition below. Prints,
-per trace, `identical: N of M fields, K masked (rule: fields, ...)` and each field that differs with its first
+printed, the field alone is compared. A value that differs may only be masked by a rule of
+docs/differences.md, under the condition below. Prints, per trace, `identical: N of M fields, K masked (rule: fields, ...)` and each field that differs with its first
 place.
 
 usage: fields.py [--only REGEX] [--show N] [--alone] [--workers N] [-n EVENTS] [TRACE...]
