@@ -340,13 +340,28 @@ INLINE uint32_t inherited(struct task_struct *task)
 	return state ? *state & ~CAP_TASK_NAMED : 0;
 }
 
+/* False: no room, the iterator will come again. */
+INLINE bool tell_task(struct seq_file *seq, struct task_struct *task)
+{
+	struct cap_task t = {};
+
+	t.tid = task->pid;
+	t.tgid = task->tgid;
+	t.ptid = BPF_CORE_READ(task, real_parent, tgid);
+	t.uid = BPF_CORE_READ(task, cred, euid.val);
+	t.gid = BPF_CORE_READ(task, cred, egid.val);
+	bpf_probe_read_kernel_str(t.comm, sizeof(t.comm), &task->comm);
+	return !bpf_seq_write(seq, &t, sizeof(t));
+}
+
 /* Tasks that exist already: marks the threads of watched processes, (follow) their children, and
- * those with the right name. Returns nothing; user space runs it until new_marks stays the same. */
+ * those with the right name. Tells of those that it marks as watched; user space runs it until
+ * new_marks stays the same. */
 SEC("iter/task")
 int mark_tasks(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
-	uint32_t *state, more, none = 0;
+	uint32_t *state, more, none = 0, has;
 
 	if (!task)
 		return 0;
@@ -355,15 +370,30 @@ int mark_tasks(struct bpf_iter__task *ctx)
 		more |= CAP_TASK_NAMED;
 	if (!more)
 		return 0;
-	state = bpf_task_storage_get(&tasks, task, &none, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!state)
-		return 0;
-	if (*state & (CAP_TASK_WATCHED | CAP_TASK_AT_EXEC))
+	state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	has = state ? *state : 0;
+	if (has & (CAP_TASK_WATCHED | CAP_TASK_AT_EXEC))
 		more &= CAP_TASK_NAMED;
-	if (more & ~*state) {
+	if (!(more & ~has))
+		return 0;
+	/* told first: when there was no room for it, nothing has been done yet */
+	if (more & ~CAP_TASK_NAMED && !tell_task(ctx->meta->seq, task))
+		return 0;
+	if (!state)
+		state = bpf_task_storage_get(&tasks, task, &none, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (state) {
 		*state |= more;
 		new_marks++;
 	}
+	return 0;
+}
+
+/* Tells of every task. */
+SEC("iter/task")
+int list_tasks(struct bpf_iter__task *ctx)
+{
+	if (ctx->task)
+		tell_task(ctx->meta->seq, ctx->task);
 	return 0;
 }
 

@@ -127,6 +127,14 @@ struct cap_cpu_time {
 	uint64_t user_ns, system_ns;
 };
 
+/* What programs mark_tasks and list_tasks give for each thread: it may be gone before anybody looks
+ * for it in /proc. */
+struct cap_task {
+	uint32_t tid, tgid, ptid; /* initial pid namespace */
+	uint32_t uid, gid;	  /* effective */
+	char comm[16];
+};
+
 /* Counters of one cpu. Written by the programs of that cpu only; a type is counted by one program.
  */
 struct cap_counts {

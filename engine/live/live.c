@@ -180,9 +180,19 @@ static int watch(struct live *l, const struct live_opts *o, struct err *e)
 	return rc;
 }
 
-static int scan(struct live *l, const struct live_opts *o, struct err *e)
+static void see_task(void *ctx, const struct cap_task *t)
 {
-	struct scan_opts so = {.all = !o->argv && !o->npids};
+	buf_put(ctx, t, sizeof(*t));
+}
+
+/* seen: struct cap_task, of those who were there when the first events came. */
+static int scan(struct live *l, const struct live_opts *o, const struct buf *seen, struct err *e)
+{
+	struct scan_opts so = {
+		.all = !o->argv && !o->npids,
+		.seen = (const void *)seen->p,
+		.nseen = seen->len / sizeof(struct cap_task),
+	};
 	pid_t pids[2] = {getpid(), l->child.pid};
 
 	if (o->argv) {
@@ -210,18 +220,23 @@ static int start(struct live *l, const struct live_opts *o, struct err *e)
 		.epoch_offset = l->epoch_offset,
 	};
 	const char *root = getenv("BURIN_HOST_ROOT");
+	struct buf seen;
 	int rc = containers_new(&l->containers, root ? root : "", e);
 
+	buf_init(&seen);
 	if (!rc)
 		rc = probe_open(&l->probe, &po, e);
 	if (!rc)
 		rc = start_drain(l, o, e);
 	if (!rc)
-		rc = watch(l, o, e);
-	if (!rc)
 		rc = probe_attach(l->probe, e);
 	if (!rc)
-		rc = scan(l, o, e);
+		rc = watch(l, o, e);
+	if (!rc)
+		rc = probe_mark(l->probe, see_task, &seen, e);
+	if (!rc)
+		rc = scan(l, o, &seen, e);
+	buf_fini(&seen);
 	if (!rc)
 		containers_settle(l->containers, SETTLE_MS);
 	if (!rc && l->has_child)

@@ -177,8 +177,11 @@ static void fill_config(struct probe *p, const struct probe_opts *o)
 	bpf_program__set_autoload(p->skel->progs.task_fork, p->marks);
 	bpf_program__set_autoload(p->skel->progs.mark_tasks, p->marks);
 	bpf_program__set_autoload(p->skel->progs.task_exec, c->push & CAP_BY_COMM);
+	bpf_program__set_autoload(p->skel->progs.list_tasks, !o->by_tree);
+	p->by_tree = o->by_tree;
 	/* made when it is needed, and only then */
 	bpf_program__set_autoattach(p->skel->progs.mark_tasks, false);
+	bpf_program__set_autoattach(p->skel->progs.list_tasks, false);
 	bpf_program__set_autoattach(p->skel->progs.cpu_times, false);
 }
 
@@ -326,35 +329,74 @@ int probe_watch(struct probe *p, int pidfd, bool at_exec, struct err *e)
 	return 0;
 }
 
-/* Once over all tasks of the machine. */
-static int mark_once(struct probe *p, struct bpf_link *link)
+/* Runs an iterator once over all tasks of the machine; fn sees what it writes, size bytes each. */
+static int iterate(struct bpf_link *link, size_t size, void (*fn)(void *ctx, const void *entry),
+		   void *ctx)
 {
+	_Alignas(8) char buf[4096];
 	int fd = bpf_iter_create(bpf_link__fd(link));
-	char none[64];
 	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
-	do
-		n = read(fd, none, sizeof(none));
-	while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+	/* the kernel gives whole entries as long as the buffer has room for some */
+	while ((n = read(fd, buf, sizeof(buf) / size * size)) > 0 ||
+	       (n < 0 && (errno == EINTR || errno == EAGAIN)))
+		for (ssize_t i = 0; i + (ssize_t)size <= n; i += (ssize_t)size)
+			fn(ctx, buf + i);
+	n = n < 0 ? -errno : 0;
 	close(fd);
-	return n < 0 ? -errno : 0;
+	return (int)n;
 }
 
-/* Until a turn finds nothing new: what is forked meanwhile by a task not marked yet is found by the
- * next turn, what is forked by a marked one is marked by the fork program. */
-static int mark_tasks(struct probe *p, struct err *e)
+struct task_fn {
+	void (*fn)(void *ctx, const struct cap_task *t);
+	void *ctx;
+};
+
+static void on_task(void *ctx, const void *entry)
 {
-	struct bpf_link *link = bpf_program__attach_iter(p->skel->progs.mark_tasks, NULL);
+	const struct task_fn *f = ctx;
+
+	f->fn(f->ctx, entry);
+}
+
+struct time_fn {
+	void (*fn)(void *ctx, const struct cap_cpu_time *t);
+	void *ctx;
+};
+
+static void on_cpu_time(void *ctx, const void *entry)
+{
+	const struct time_fn *f = ctx;
+
+	f->fn(f->ctx, entry);
+}
+
+/* Until a turn marks nothing new: what is forked meanwhile by a task not marked yet is found by the
+ * next turn, what is forked by a marked one is marked by the fork program. */
+static int over_tasks(struct probe *p, const struct bpf_program *prog, struct task_fn *f)
+{
+	struct bpf_link *link = bpf_program__attach_iter(prog, NULL);
 	uint32_t before;
 	int rc = link ? 0 : -errno;
 
 	do {
 		before = p->skel->bss->new_marks;
-		rc = rc ? rc : mark_once(p, link);
+		rc = rc ? rc : iterate(link, sizeof(struct cap_task), on_task, f);
 	} while (!rc && p->skel->bss->new_marks != before);
 	bpf_link__destroy(link);
+	return rc;
+}
+
+int probe_mark(struct probe *p, void (*fn)(void *ctx, const struct cap_task *t), void *ctx,
+	       struct err *e)
+{
+	struct task_fn f = {fn, ctx};
+	int rc = p->marks ? over_tasks(p, p->skel->progs.mark_tasks, &f) : 0;
+
+	if (!rc && !p->by_tree)
+		rc = over_tasks(p, p->skel->progs.list_tasks, &f);
 	return rc ? err_set(e, rc, ERR_NO_POS, "can't look through the threads: %s", strerror(-rc))
 		  : 0;
 }
@@ -363,31 +405,19 @@ int probe_attach(struct probe *p, struct err *e)
 {
 	int rc = capture__attach(p->skel);
 
-	if (rc)
-		return err_set(e, rc, ERR_NO_POS, "can't attach the capture programs: %s",
-			       last_said);
-	return p->marks ? mark_tasks(p, e) : 0;
+	return rc ? err_set(e, rc, ERR_NO_POS, "can't attach the capture programs: %s", last_said)
+		  : 0;
 }
 
 int probe_cpu_times(struct probe *p, void (*fn)(void *ctx, const struct cap_cpu_time *t), void *ctx)
 {
-	struct cap_cpu_time t[128];
-	ssize_t n;
-	int fd;
+	struct time_fn f = {fn, ctx};
 
 	if (!p->cpu_times)
 		p->cpu_times = bpf_program__attach_iter(p->skel->progs.cpu_times, NULL);
 	if (!p->cpu_times)
 		return -errno;
-	fd = bpf_iter_create(bpf_link__fd(p->cpu_times));
-	if (fd < 0)
-		return -errno;
-	/* the kernel gives whole entries as long as the buffer has room for some */
-	while ((n = read(fd, t, sizeof(t))) > 0 || (n < 0 && errno == EINTR))
-		for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(t[0]); i++)
-			fn(ctx, &t[i]);
-	close(fd);
-	return n < 0 ? -errno : 0;
+	return iterate(p->cpu_times, sizeof(struct cap_cpu_time), on_cpu_time, &f);
 }
 
 void probe_detach(struct probe *p)

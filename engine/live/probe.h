@@ -44,9 +44,15 @@ void probe_close(struct probe *p);
 /* Names a process to follow; at_exec: only from its next execve on. Needs by_tree. */
 int probe_watch(struct probe *p, int pidfd, bool at_exec, struct err *e);
 
-/* Attaches the programs; from here on events enter the rings. Other threads (and with follow the
- * children) of the processes named before are included. */
+/* Attaches the programs; from here on events enter the rings: those of the processes named, if only
+ * such are wanted. */
 int probe_attach(struct probe *p, struct err *e);
+struct cap_task;
+/* Afterwards: includes the other threads (and with follow the children) of the processes named, and
+ * calls fn for each of them. With !by_tree fn is called for every thread of the machine. Whoever is
+ * not in /proc any more when that is read was at least seen here. */
+int probe_mark(struct probe *p, void (*fn)(void *ctx, const struct cap_task *t), void *ctx,
+	       struct err *e);
 /* Afterwards nothing new enters the rings. */
 void probe_detach(struct probe *p);
 

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture.h"
 #include "source/metaenc.h"
 #include "live/scan_int.h"
 
@@ -126,16 +127,19 @@ static void users(struct buf *out)
 struct lists {
 	struct buf threads; /* entries of the process list */
 	struct buf fds;	    /* whole blocks, one per thread, in the same order */
+	struct buf tids;    /* uint32_t of each */
 	struct net_table *nets;
 	struct containers *containers;
 };
 
 static void add_thread(struct lists *l, pid_t pid, pid_t tid)
 {
+	uint32_t id = (uint32_t)tid;
 	size_t begin;
 
 	if (!proc_thread(&l->threads, pid, tid, l->containers))
 		return;
+	buf_put(&l->tids, &id, sizeof(id));
 	begin = metaenc_begin(&l->fds, META_FDS);
 	metaenc_fds_of(&l->fds, (uint64_t)tid);
 	if (pid == tid)
@@ -273,6 +277,53 @@ static int listed_processes(struct lists *l, const struct scan_opts *o, struct e
 	return 0;
 }
 
+/* ---- threads that are gone ------------------------------------------------------------------- */
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void add_gone(struct lists *l, const struct cap_task *s)
+{
+	struct text comm = text_of(s->comm);
+	struct meta_thread t = {
+		.tid = s->tid,
+		.pid = s->tgid,
+		.ptid = s->ptid,
+		.vtid = s->tid,
+		.vpid = s->tgid,
+		.vpgid = -1,
+		.sid = -1,
+		.comm = comm,
+		.exe = comm,
+		.uid = s->uid,
+		.gid = s->gid,
+		.loginuid = UINT32_MAX,
+		.flags = s->tid == s->tgid ? 0 : PPM_CLONE_THREAD | PPM_CLONE_FILES,
+	};
+	size_t begin;
+
+	metaenc_thread(&l->threads, &t);
+	begin = metaenc_begin(&l->fds, META_FDS);
+	metaenc_fds_of(&l->fds, t.tid);
+	metaenc_end(&l->fds, begin);
+}
+
+/* Enters those of the threads seen that could not be read. */
+static void add_all_gone(struct lists *l, const struct scan_opts *o)
+{
+	size_t n = l->tids.len / sizeof(uint32_t);
+
+	if (n)
+		qsort(l->tids.p, n, sizeof(uint32_t), by_number);
+	for (size_t i = 0; i < o->nseen; i++)
+		if (!n || !bsearch(&o->seen[i].tid, l->tids.p, n, sizeof(uint32_t), by_number))
+			add_gone(l, &o->seen[i]);
+}
+
 static int processes(struct buf *out, const struct scan_opts *o, struct containers *containers,
 		     struct err *e)
 {
@@ -282,17 +333,21 @@ static int processes(struct buf *out, const struct scan_opts *o, struct containe
 
 	buf_init(&l.threads);
 	buf_init(&l.fds);
+	buf_init(&l.tids);
 	rc = o->all ? all_processes(&l, e) : listed_processes(&l, o, e);
+	if (!rc)
+		add_all_gone(&l, o);
 	if (!rc && l.threads.len) {
 		begin = metaenc_begin(out, META_THREADS);
 		buf_put(out, l.threads.p, l.threads.len);
 		metaenc_end(out, begin);
 		buf_put(out, l.fds.p, l.fds.len);
 	}
-	if (!rc && (buf_failed(&l.threads) || buf_failed(&l.fds)))
+	if (!rc && (buf_failed(&l.threads) || buf_failed(&l.fds) || buf_failed(&l.tids)))
 		rc = err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
 	buf_fini(&l.threads);
 	buf_fini(&l.fds);
+	buf_fini(&l.tids);
 	net_tables_free(l.nets);
 	return rc;
 }

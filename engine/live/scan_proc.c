@@ -22,7 +22,6 @@ enum {
 	FD_TIMER,
 	FD_FILE = 16
 };
-enum { PPM_CLONE_FILES = 1, PPM_CLONE_THREAD = 0x2000 };
 
 ssize_t proc_read(const char *path, char *buf, size_t cap)
 {
@@ -200,7 +199,9 @@ static bool fill_thread(struct thread_texts *x, struct meta_thread *t)
 	    read_of(x, "stat", x->stat, sizeof(x->stat)) <= 0)
 		return false;
 	n = read_of(x, "comm", x->comm, sizeof(x->comm));
-	t->comm = (struct text){x->comm, n > 0 ? (uint32_t)n - 1 : 0};
+	if (n <= 0)
+		return false;
+	t->comm = (struct text){x->comm, (uint32_t)n - 1};
 	parse_stat(x, t);
 	parse_cmdline(x, read_of(x, "cmdline", x->cmdline, sizeof(x->cmdline)), t);
 	n = read_of(x, "environ", x->env, sizeof(x->env));
