@@ -106,8 +106,10 @@ INLINE struct work *work_take(uint32_t cpu)
 		return w;
 	}
 	c = counts_get(cpu);
-	if (c)
+	if (c) {
 		c->nested++;
+		c->lost++;
+	}
 	return NULL;
 }
 

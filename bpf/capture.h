@@ -140,6 +140,7 @@ struct cap_task {
 struct cap_counts {
 	uint64_t sent[CAP_MAX_TYPES];
 	uint64_t dropped[CAP_MAX_TYPES]; /* ring full */
+	uint64_t lost;			 /* all of them, and those for want of a work area */
 	uint64_t nested; /* work area was busy: counted as lost, never seen so far */
 	uint64_t bytes;
 };

@@ -146,6 +146,7 @@ INLINE void send(uint32_t cpu, void *p, uint32_t len, uint16_t type)
 		c->bytes += len;
 	} else {
 		c->dropped[t]++;
+		c->lost++;
 	}
 }
 

@@ -149,21 +149,30 @@ static void report_types(const struct live *l)
 	}
 }
 
-void capture_close(struct live *l, bool verbose)
+static void report_cpus(const struct live *l, bool all)
 {
-	struct live_stats s;
+	uint64_t sent, dropped;
 
-	live_stats(l, &s);
-	if (s.dropped) {
+	for (unsigned cpu = 0; live_cpu_stats(l, cpu, &sent, &dropped); cpu++)
+		if (dropped || (all && sent))
+			fprintf(stderr, "  cpu %u: %" PRIu64 " of %" PRIu64 "\n", cpu, dropped,
+				sent + dropped);
+}
+
+void capture_close(struct live *l, bool verbose, struct live_stats *s)
+{
+	live_stats(l, s);
+	if (s->dropped) {
 		fprintf(stderr,
 			"burin: %" PRIu64 " of %" PRIu64
 			" events lost (%.2f%%): the rings were full\n",
-			s.dropped, s.sent + s.dropped,
-			100.0 * (double)s.dropped / (double)(s.sent + s.dropped));
+			s->dropped, s->sent + s->dropped,
+			100.0 * (double)s->dropped / (double)(s->sent + s->dropped));
+		report_cpus(l, verbose);
 		report_types(l);
 	}
 	if (verbose)
-		fprintf(stderr, "Rings: %u of %zu kB, fullest %zu kB; %" PRIu64 " bytes\n", s.cpus,
-			s.ring_bytes >> 10, s.most_fill >> 10, s.bytes);
+		fprintf(stderr, "Rings: %u of %zu kB, fullest %zu kB; %" PRIu64 " bytes\n", s->cpus,
+			s->ring_bytes >> 10, s->most_fill >> 10, s->bytes);
 	live_close(l);
 }

@@ -14,7 +14,8 @@ void capture_select(const struct session *s, struct probe_select *sel);
 void capture_explain(const struct session *s);
 /* Starts the capture that the options ask for; *src goes to the pipeline. */
 int capture_open(struct live **out, struct source **src, const struct session *s, struct err *e);
-/* Ends it. Lost events are always reported, on standard error; verbose: the other numbers too. */
-void capture_close(struct live *l, bool verbose);
+/* Ends it. Lost events are always reported, on standard error; verbose: the other numbers too.
+ * *s: what the kernel counted. */
+void capture_close(struct live *l, bool verbose, struct live_stats *s);
 
 #endif

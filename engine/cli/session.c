@@ -254,9 +254,12 @@ void session_fini(struct session *s)
 
 /* ---- running --------------------------------------------------------------------------------------- */
 
-static void print_statistics(const struct pipeline_stats *st, double cpu_s)
+/* live: what the kernel counted; all 0 for a file. */
+static void print_statistics(const struct pipeline_stats *st, const struct live_stats *live, double cpu_s)
 {
-	fprintf(stderr, "Driver Events:0\nDriver Drops:0\nSuppressed by Comm:%" PRIu64 "\n", st->suppressed);
+	fprintf(stderr,
+		"Driver Events:%" PRIu64 "\nDriver Drops:%" PRIu64 "\nSuppressed by Comm:%" PRIu64 "\n",
+		live->sent + live->dropped, live->dropped, st->suppressed);
 	fprintf(stderr, "Elapsed time: %.3lf, Captured Events: %" PRIu64 ", %.2lf eps\n", cpu_s, st->captured,
 		cpu_s > 0 ? (double)st->captured / cpu_s : 0.0);
 }
@@ -336,6 +339,7 @@ static int run_input(struct session *s, const char *path, struct err *e)
 {
 	const struct cli_options *o = s->o;
 	struct pipeline_stats stats = {0};
+	struct live_stats live = {0};
 	struct pipeline_opts po;
 	bool fat = (o->fatfile || !path) && !o->no_fatfile;
 	int rc = s->chisels ? init_chisels(s, e) : 0;
@@ -356,12 +360,12 @@ static int run_input(struct session *s, const char *path, struct err *e)
 	}
 	rc = pipeline_run(path ? path : "", &po, &stats, e);
 	if (!path)
-		capture_close(s->live, o->verbose);
+		capture_close(s->live, o->verbose, &live);
 	if (o->progress)
 		progress_end(&s->progress, stats.pos_bytes, stats.size_bytes, stats.complete);
 	s->captured += stats.captured;
 	if (o->verbose)
-		print_statistics(&stats, (double)(clock() - cpu) / CLOCKS_PER_SEC);
+		print_statistics(&stats, &live, (double)(clock() - cpu) / CLOCKS_PER_SEC);
 	if (rc == 0 && stats.chisel_exit) {
 		s->exit_code = chisels_exit_code(s->chisels);
 		rc = ERR_INTERRUPTED;

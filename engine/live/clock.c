@@ -96,7 +96,7 @@ static unsigned tell_times(struct clock *c, struct probe *p, struct inject *q, u
 
 void clock_turn(struct clock *c, struct probe *p, struct inject *q, uint64_t now_ns)
 {
-	uint64_t second = now_ns / 1000000000, lost = probe_counts(p, -1).dropped;
+	uint64_t second = now_ns / 1000000000, lost = probe_lost(p);
 	unsigned n = 0;
 
 	if (lost != c->lost) {

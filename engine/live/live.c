@@ -27,6 +27,7 @@ enum {
 	SNAPLEN_DEFAULT = 80,
 	SETTLE_MS = 1000, /* start-up waits for what is known about containers that run */
 	NAP_LONGEST_NS = 999999999,
+	CPUS_NS = 20000000, /* how often to look which cpus are online */
 };
 
 struct live {
@@ -42,6 +43,7 @@ struct live {
 	int wake; /* eventfd: live_stop interrupts a nap */
 	size_t ring_bytes;
 	uint64_t epoch_offset;
+	uint64_t cpus_seen_ns; /* when the cpus online were looked up */
 	struct buf meta;
 	uint64_t file_off;
 };
@@ -97,6 +99,19 @@ static uint64_t turn_now(void *ctx)
 	return now_ns(ctx);
 }
 
+/* Cpus may come online at any time. One that goes offline keeps its ring. */
+static void look_for_cpus(struct live *l, uint64_t now)
+{
+	unsigned n = probe_ring_count(l->probe);
+
+	if (now - l->cpus_seen_ns < CPUS_NS)
+		return;
+	l->cpus_seen_ns = now;
+	probe_more_rings(l->probe);
+	for (; n < probe_ring_count(l->probe); n++)
+		drain_add_ring(l->drain, probe_ring(l->probe, n));
+}
+
 static bool turn_look(void *ctx, uint64_t now, struct inject *q)
 {
 	struct live *l = ctx;
@@ -105,6 +120,7 @@ static bool turn_look(void *ctx, uint64_t now, struct inject *q)
 		probe_detach(l->probe);
 		l->ended = true;
 	}
+	look_for_cpus(l, now);
 	clock_turn(&l->clock, l->probe, q, now);
 	containers_tell(l->containers, q, now);
 	return l->ended;
@@ -218,6 +234,7 @@ static int start(struct live *l, const struct live_opts *o, struct err *e)
 		.by_tree = o->argv || o->npids,
 		.follow = o->argv || o->follow,
 		.epoch_offset = l->epoch_offset,
+		.online = o->online,
 	};
 	const char *root = getenv("BURIN_HOST_ROOT");
 	struct buf seen;
@@ -442,6 +459,18 @@ void live_type_stats(const struct live *l, unsigned type, uint64_t *sent, uint64
 		c = probe_counts(l->probe, (int)type);
 	*sent = c.sent;
 	*dropped = c.dropped;
+}
+
+bool live_cpu_stats(const struct live *l, unsigned cpu, uint64_t *sent, uint64_t *dropped)
+{
+	struct probe_count c;
+
+	if (cpu >= probe_cpu_count(l->probe))
+		return false;
+	c = probe_counts_cpu(l->probe, cpu);
+	*sent = c.sent;
+	*dropped = c.dropped;
+	return true;
 }
 
 int live_command_status(struct live *l)

@@ -30,7 +30,8 @@ struct live_opts {
 	bool compat_029; /* only events that sysdig 0.29.3 knows */
 	bool page_faults;
 	const struct probe_select *select; /* what is sent; NULL = everything */
-	bool measure;			   /* fill program_runs and program_ns of the statistics */
+	const char *online; /* file that lists the cpus online; NULL = the kernel's */
+	bool measure;	    /* fill program_runs and program_ns of the statistics */
 };
 
 struct live_stats {
@@ -61,6 +62,8 @@ int live_source(struct live *l, struct source **out, struct err *e);
 void live_stats(const struct live *l, struct live_stats *s);
 /* Events of one type put into the rings, and lost. */
 void live_type_stats(const struct live *l, unsigned type, uint64_t *sent, uint64_t *dropped);
+/* The same of one cpu; false: there is no such cpu. */
+bool live_cpu_stats(const struct live *l, unsigned cpu, uint64_t *sent, uint64_t *dropped);
 /* Exit status of the command as of waitpid, -1 while it runs or without one. */
 int live_command_status(struct live *l);
 

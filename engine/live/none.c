@@ -37,6 +37,11 @@ void live_type_stats(const struct live *l, unsigned type, uint64_t *sent, uint64
 	*sent = *dropped = 0;
 }
 
+bool live_cpu_stats(const struct live *l, unsigned cpu, uint64_t *sent, uint64_t *dropped)
+{
+	return false;
+}
+
 int live_command_status(struct live *l)
 {
 	return -1;

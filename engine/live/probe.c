@@ -24,6 +24,8 @@ struct probe {
 	unsigned ncpus;	    /* possible */
 	struct ring *rings; /* one per online cpu */
 	unsigned nrings;
+	size_t ring_bytes;	   /* of one */
+	const char *online;	   /* file with the list of cpus */
 	struct cap_counts *counts; /* mapped, by cpu */
 	size_t counts_bytes;
 	bool marks; /* tasks are marked */
@@ -187,20 +189,28 @@ static void fill_config(struct probe *p, const struct probe_opts *o)
 
 /* ---- rings ----------------------------------------------------------------------------------- */
 
-static bool cpu_online(unsigned cpu)
+/* Calls fn for every cpu in the kernel's list of those online ("0-3,8"), as long as it returns 0.
+ */
+static int each_online(struct probe *p, int (*fn)(struct probe *p, unsigned cpu, struct err *e),
+		       struct err *e)
 {
-	char path[64];
-	char c = '1';
-	FILE *f;
+	unsigned from, to;
+	int rc = 0;
+	char c = ',';
+	FILE *f = fopen(p->online, "re");
 
-	/* cpu 0 often has no such file: it cannot go offline */
-	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
-	f = fopen(path, "re");
-	if (f) {
+	if (!f)
+		return err_errno(e, "can't read %s", p->online);
+	while (!rc && c == ',' && fscanf(f, "%u", &from) == 1) {
+		to = from;
 		c = (char)fgetc(f);
-		fclose(f);
+		if (c == '-' && fscanf(f, "%u", &to) == 1)
+			c = (char)fgetc(f);
+		for (unsigned cpu = from; !rc && cpu <= to && cpu < p->ncpus; cpu++)
+			rc = fn(p, cpu, e);
 	}
-	return c == '1';
+	fclose(f);
+	return rc;
 }
 
 static size_t ring_size(size_t bytes)
@@ -212,30 +222,45 @@ static size_t ring_size(size_t bytes)
 	return n;
 }
 
+/* A ring for the cpu, if it has none. */
+static int add_ring(struct probe *p, unsigned cpu, struct err *e)
+{
+	struct ring *r = &p->rings[p->nrings];
+	int fd, rc;
+
+	for (unsigned i = 0; i < p->nrings; i++)
+		if (p->rings[i].cpu == cpu)
+			return 0;
+	fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, (uint32_t)p->ring_bytes, NULL);
+	if (fd < 0)
+		return err_errno(e, "can't make a ring of %zu bytes for cpu %u", p->ring_bytes,
+				 cpu);
+	rc = ring_open(r, fd, (uint16_t)cpu, p->ring_bytes, e);
+	if (rc)
+		return rc;
+	if (bpf_map_update_elem(bpf_map__fd(p->skel->maps.rings), &cpu, &fd, BPF_ANY)) {
+		rc = err_errno(e, "can't install the ring of cpu %u", cpu);
+		ring_close(r);
+		return rc;
+	}
+	p->nrings++;
+	return 0;
+}
+
 static int open_rings(struct probe *p, size_t bytes, struct err *e)
 {
-	int outer = bpf_map__fd(p->skel->maps.rings);
-
+	p->ring_bytes = bytes;
 	p->rings = calloc(p->ncpus, sizeof(*p->rings));
-	if (!p->rings)
-		return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
-	for (unsigned cpu = 0; cpu < p->ncpus; cpu++) {
-		int fd, rc;
+	return p->rings ? each_online(p, add_ring, e)
+			: err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
+}
 
-		if (!cpu_online(cpu))
-			continue;
-		fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, (uint32_t)bytes, NULL);
-		if (fd < 0)
-			return err_errno(e, "can't make a ring of %zu bytes for cpu %u", bytes,
-					 cpu);
-		rc = ring_open(&p->rings[p->nrings], fd, (uint16_t)cpu, bytes, e);
-		if (rc)
-			return rc;
-		p->nrings++;
-		if (bpf_map_update_elem(outer, &cpu, &fd, BPF_ANY))
-			return err_errno(e, "can't install the ring of cpu %u", cpu);
-	}
-	return 0;
+void probe_more_rings(struct probe *p)
+{
+	struct err e;
+
+	err_clear(&e);
+	each_online(p, add_ring, &e); /* without a ring the cpu's events are counted as lost */
 }
 
 static int map_counts(struct probe *p, struct err *e)
@@ -290,6 +315,7 @@ int probe_open(struct probe **out, const struct probe_opts *o, struct err *e)
 			       "%d possible cpus: at most %d are supported", n, CAP_MAX_CPUS);
 	}
 	p->ncpus = (unsigned)n;
+	p->online = o->online ? o->online : "/sys/devices/system/cpu/online";
 	p->stats_fd = o->measure ? bpf_enable_stats(BPF_STATS_RUN_TIME) : -1;
 	rc = load(p, o, e);
 	if (!rc)
@@ -441,6 +467,15 @@ struct ring *probe_ring(struct probe *p, unsigned i)
 }
 
 /* ---- counters -------------------------------------------------------------------------------- */
+
+uint64_t probe_lost(const struct probe *p)
+{
+	uint64_t n = 0;
+
+	for (unsigned cpu = 0; cpu < p->ncpus; cpu++)
+		n += p->counts[cpu].lost;
+	return n;
+}
 
 static void count_type(struct probe_count *c, const struct cap_counts *k, unsigned type)
 {

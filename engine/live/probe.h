@@ -35,6 +35,7 @@ struct probe_opts {
 	bool follow;	       /* by_tree: new processes too, not only new threads */
 	bool by_tree;	       /* only what probe_watch names, and its children */
 	uint64_t epoch_offset; /* ns from the boot clock to the epoch */
+	const char *online;    /* file that lists the cpus online; NULL = that of the kernel */
 };
 
 /* Loads the programs; nothing is attached yet. e says what is missing (permission, BTF, kernel). */
@@ -62,6 +63,9 @@ int probe_cpu_times(struct probe *p, void (*fn)(void *ctx, const struct cap_cpu_
 		    void *ctx);
 
 unsigned probe_cpu_count(const struct probe *p); /* possible cpus */
+/* Makes rings for cpus that have come online, behind the others. What happened on such a cpu before
+ * was counted as lost. */
+void probe_more_rings(struct probe *p);
 unsigned probe_ring_count(const struct probe *p);
 struct ring *probe_ring(struct probe *p, unsigned i);
 
@@ -71,7 +75,9 @@ struct probe_count {
 /* Sums over all cpus, of one event type or (type < 0) of all. Dropped includes what was lost
  * otherwise. */
 struct probe_count probe_counts(const struct probe *p, int type);
-/* The same of one cpu. */
+/* Events lost so far on all cpus; quick. */
+uint64_t probe_lost(const struct probe *p);
+/* The same of one cpu, which need not have a ring. */
 struct probe_count probe_counts_cpu(const struct probe *p, unsigned cpu);
 /* How often the programs ran and how long, ns; 0 without measure. */
 void probe_cost(const struct probe *p, uint64_t *runs, uint64_t *ns);

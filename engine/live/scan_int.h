@@ -9,7 +9,10 @@
 #include "live/containers.h"
 #include "source/metaenc.h"
 
-enum { PPM_CLONE_FILES = 1, PPM_CLONE_THREAD = 0x2000 }; /* flags of a thread that is not its process */
+enum {
+	PPM_CLONE_FILES = 1,
+	PPM_CLONE_THREAD = 0x2000
+}; /* flags of a thread that is not its process */
 
 /* ---- sockets (scan_net.c) ----------------------------------------------------------------------
  */

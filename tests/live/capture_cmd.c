@@ -1,8 +1,9 @@
 /* Captures one command and its children into a trace file: live capture without the rest of the
  * engine.
  *
- * usage: capture_cmd [-cmv] [-r RING_KB] [-s SNAPLEN] FILE CMD [ARG...]
+ * usage: capture_cmd [-cmv] [-o ONLINE] [-r RING_KB] [-s SNAPLEN] FILE CMD [ARG...]
  *        -c  only events that sysdig 0.29.3 knows
+ *        -o  file to read instead of the kernel's list of the cpus online
  *        -m  print "runs N ns N", the time in the kernel programs
  *
  * Prints "sent N dropped N bytes N fill N of N" and, per type that lost events (-v: per type),
@@ -63,6 +64,7 @@ static int copy(FILE *out, struct err *e)
 static void report(void)
 {
 	struct live_stats s;
+	uint64_t sent, dropped;
 
 	live_stats(capture, &s);
 	fprintf(stderr, "sent %llu dropped %llu bytes %llu fill %zu of %zu\n",
@@ -71,9 +73,10 @@ static void report(void)
 	if (s.program_runs)
 		fprintf(stderr, "runs %llu ns %llu\n", (unsigned long long)s.program_runs,
 			(unsigned long long)s.program_ns);
+	for (unsigned cpu = 0; verbose && live_cpu_stats(capture, cpu, &sent, &dropped); cpu++)
+		fprintf(stderr, "cpu %u sent %llu dropped %llu\n", cpu, (unsigned long long)sent,
+			(unsigned long long)dropped);
 	for (unsigned t = 0; t < EV_CODE_COUNT; t++) {
-		uint64_t sent, dropped;
-
 		live_type_stats(capture, t, &sent, &dropped);
 		if (dropped || (verbose && sent))
 			fprintf(stderr, "type %s sent %llu dropped %llu\n",
@@ -89,11 +92,13 @@ int main(int argc, char **argv)
 	int opt, rc, status;
 	FILE *out;
 
-	while ((opt = getopt(argc, argv, "+cmvr:s:")) != -1) {
+	while ((opt = getopt(argc, argv, "+cmo:vr:s:")) != -1) {
 		if (opt == 'c')
 			o.compat_029 = true;
 		else if (opt == 'm')
 			o.measure = true;
+		else if (opt == 'o')
+			o.online = optarg;
 		else if (opt == 'v')
 			verbose = true;
 		else if (opt == 'r')

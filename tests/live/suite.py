@@ -496,8 +496,8 @@ def refused():
     return None if p.returncode == 0 else p.stderr.strip().replace("capture_cmd: ", "")
 
 
-def main():
-    wanted = sys.argv[1:] or list(TESTS)
+def main(tests=TESTS, scripts=("c3.py", "rings.py")):
+    wanted = sys.argv[1:] or list(tests)
     why = refused()
     if why:
         for name in wanted:
@@ -506,7 +506,7 @@ def main():
     for name in wanted:
         tmp = tempfile.mkdtemp(prefix="burin-live.")
         try:
-            said = TESTS[name](tmp)
+            said = tests[name](tmp)
             print("PASS %s" % name, flush=True)
             if said:
                 print("  " + said, flush=True)
@@ -516,8 +516,8 @@ def main():
             print("FAIL %s %s" % (name, str(e).replace("\n", " | ")), flush=True)
         finally:
             shutil.rmtree(tmp, ignore_errors=True)
-    if not sys.argv[1:]:
-        more("c3.py")
+    for script in scripts if not sys.argv[1:] else ():
+        more(script)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Live capture: rings, workers and the start. Run by suite.py, or alone: rings.py [TEST...]"""
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+from suite import BURIN, CAPTURE, WORK, burin_lines, capture, main, number, run
+
+
+def born_before(tmp):
+    """Whoever was there when the capture began has a name, though it is gone before anybody reads /proc."""
+    # a process that has at every moment some children that live 4 ms
+    script = "for i in 1 2 3 4 5 6 7 8; do (while :; do sleep 0.004; done) & done; wait"
+    target = subprocess.Popen(["sh", "-c", script], start_new_session=True)
+    try:
+        time.sleep(0.2)
+        for _ in range(5):
+            out = run([BURIN, "--pid", str(target.pid), "--follow", "-n", "300", "-p", "%proc.name %thread.tid"]).stdout
+            names = {line.split()[0] for line in out.splitlines()}
+            assert names == {"sh", "sleep"}, names
+    finally:
+        os.killpg(target.pid, signal.SIGKILL)
+        target.wait()
+
+
+def cpu_comes(tmp):
+    """A cpu that comes online during the capture gets a ring; what it did before counts as lost."""
+    if len(os.sched_getaffinity(0)) < 2:
+        raise LookupError("one cpu")
+    online = tmp + "/online"
+    with open(online, "w") as f:
+        f.write("0\n")
+    script = ("taskset -c 1 %s count 1000 1; echo 0-1 >%s; taskset -c 0 sleep 0.3; taskset -c 1 %s count 2000 1"
+              % (WORK, online, WORK))
+    p = capture(tmp + "/t.scap", "taskset", "-c", "0", "sh", "-c", script, options=["-v", "-o", online])
+    for way in "EX":
+        dropped = number(r"type SYSCALL_GETUID_%s sent \d+ dropped (\d+)" % way, p.stderr)
+        assert dropped == 1000, "%d dropped" % dropped
+    there = burin_lines(tmp + "/t.scap", "-p", "%evt.cpu", "evt.type=getuid and evt.dir=< and proc.name=live_workload")
+    assert there.split() == ["1"] * 2000, "%d events" % there.count("\n")
+
+
+def told_drops(tmp):
+    """Tiny rings, any number of workers: what is in the file and what is reported lost are what was done, per cpu
+    and per type, and the stream tells of every one."""
+    lost = 0
+    for workers in ("1", "2", "5"):
+        path = tmp + "/t.scap"
+        p = run([BURIN, "-v", "--workers=" + workers, "--ring-size=8k", "-w", path, "--", WORK, "count", "60000", "3"])
+        done, said = number(r"performed (\d+)", p.stdout), number(r"burin: (\d+) of \d+ events lost", p.stderr)
+        for way in "><":
+            gone = number(r"  %s getuid: (\d+) of %d\n" % (way, done), p.stderr)
+            there = burin_lines(path, "-p", "%evt.num", "evt.type=getuid and evt.dir=" + way).count("\n")
+            assert there + gone == done, "%d done, %d in the file, %d lost" % (done, there, gone)
+        for what in (r"^  cpu \d+: (\d+) of", r"^  [<>] \S+: (\d+) of"):
+            parts = [int(x) for x in re.findall(what, p.stderr, re.M)]
+            assert sum(parts) == said, "%s: %s, not %d" % (what, parts, said)
+        drivers = number(r"Driver Drops:(\d+)", p.stderr)
+        told = [int(x) for x in re.findall(r"ratio=(\d+)", burin_lines(path, "-D", "-p", "%evt.args", "evt.type=drop"))]
+        assert sum(told) == said == drivers, "%s told, %d lost, %d in the statistics" % (told, said, drivers)
+        lost += said
+    return "%d events lost" % lost
+
+
+def prompt(tmp):
+    """On a quiet machine a line is there within 50 ms of its event. The machine may be busy with other things: half of
+    the lines of one of a few tries are enough."""
+    script = "for i in 1 2 3 4 5 6 7 8 9; do echo x$i >/dev/null; sleep 0.1; done"
+    tries = []
+    for workers in ("1", "2") * 3:
+        p = subprocess.Popen([BURIN, "--workers=" + workers, "-p", "%evt.rawtime", "evt.type=write and evt.dir=< and "
+                              "proc.name=sh", "--", "sh", "-c", script], stdout=subprocess.PIPE, text=True)
+        late = [time.time() - int(line) / 1e9 for line in p.stdout]
+        assert p.wait() == 0 and len(late) == 9, late
+        late.sort()
+        tries.append((workers, late[4]))
+        if {w for w, x in tries if x < 0.05} == {"1", "2"}:
+            return ", ".join("%s workers: %.0f ms" % (w, 1000 * x) for w, x in tries)
+    raise AssertionError("median delays %s" % tries)
+
+
+def same_for_workers(tmp):
+    """The file written by any number of workers has the calls of each thread in their order, and time does not go back.
+    (Of close its beginning: before its end another thread may have got the number.)"""
+    for workers in ("1", "2", "7"):
+        p = run([BURIN, "--workers=" + workers, "-q", "-w", tmp + "/t.scap", "--", WORK, "hop", tmp, "4", "300"])
+        assert p.returncode == 0 and "lost" not in p.stderr, p.stderr
+        last, step = 0, {}
+        for line in burin_lines(tmp + "/t.scap", "-p", "%evt.rawtime %thread.tid %evt.type %fd.name %evt.failed",
+                                "proc.name=live_workload and (evt.type in (open, openat, write) and evt.dir=< or "
+                                "evt.type=close and evt.dir=>) and fd.name startswith %s/h" % tmp).splitlines():
+            ts, tid, kind, name, _ = line.split()
+            assert int(ts) >= last, "time goes back"
+            last = int(ts)
+            step.setdefault(tid, []).append((kind[:4], os.path.basename(name).split("-", 1)[1]))
+        for tid, calls in step.items():
+            want = []
+            for i in range(300):
+                a, b = "%d-0" % (i % 512), "%d-1" % (i % 512)
+                want += [("open", a), ("open", b), ("writ", a), ("writ", b), ("clos", a), ("writ", b), ("clos", b)]
+            assert calls == want, "thread %s: %d calls, %d expected" % (tid, len(calls), len(want))
+        assert len(step) == 4, step.keys()
+    return None
+
+
+if __name__ == "__main__":
+    main({t.__name__: t for t in (born_before, cpu_comes, told_drops, prompt, same_for_workers)}, [])
