@@ -29,6 +29,7 @@ struct probe {
 	struct cap_counts *counts; /* mapped, by cpu */
 	size_t counts_bytes;
 	bool marks; /* tasks are marked */
+	bool by_tree;
 	struct bpf_link *cpu_times;
 	int stats_fd; /* while open the kernel measures */
 };
