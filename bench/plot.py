@@ -1,0 +1,55 @@
+"""A result of bench/run as a picture (SVG): for each row a bar per number of workers, the target as a line across it.
+
+usage: bench/plot.py RESULT.json > RESULT.svg"""
+import html
+import json
+import math
+import sys
+
+LEFT, RIGHT, TOP, BAR, GAP = 290, 90, 56, 13, 12
+COLOURS = ["#7aa6c2", "#2f5d7c", "#173348", "#0b1a25"]
+
+
+def svg(result):
+    rows, workers = result["rows"], result["workers"]
+    top = max([max(r["ratio"] + list(r["wanted"] or [])) for r in rows.values()] + [2])
+    decades = math.log10(top * 1.15)
+    width, height = 900, TOP + len(rows) * (BAR * len(workers) + GAP) + 34
+    span = width - LEFT - RIGHT
+
+    def x(ratio):
+        """Logarithmic, from 1."""
+        return LEFT + span * max(math.log10(max(ratio, 1e-9)), 0) / decades
+
+    out = ['<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">' % (width, height),
+           '<rect width="100%" height="100%" fill="#ffffff"/>',
+           '<text x="10" y="20" font-size="14">Times as fast as sysdig 0.29.3 (%s, %d MB, %s CPUs, commit %s, %s)</text>' % (
+               html.escape(result["trace"]), result["bytes"] / 1e6, result["cpus"], result["commit"], result["date"])]
+    for k, n in enumerate(workers):
+        out.append('<rect x="%d" y="30" width="12" height="12" fill="%s"/><text x="%d" y="41">%d worker%s</text>' % (
+            10 + 100 * k, COLOURS[k % len(COLOURS)], 26 + 100 * k, n, "s"[:n > 1]))
+    out.append('<line x1="%d" x2="%d" y1="30" y2="42" stroke="#c0392b" stroke-width="2"/><text x="%d" y="41">wanted</text>' % (
+        16 + 100 * len(workers), 16 + 100 * len(workers), 24 + 100 * len(workers)))
+    bottom = height - 28
+    for tick in [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if t <= top * 1.15]:
+        out.append('<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="#dddddd"/><text x="%.1f" y="%d" text-anchor="middle">%dx</text>' % (
+            x(tick), x(tick), TOP, bottom, x(tick), bottom + 16, tick))
+    y = TOP + GAP / 2
+    for r in rows.values():
+        out.append('<text x="%d" y="%.1f" text-anchor="end">%s</text>' % (LEFT - 8, y + BAR * len(workers) / 2 + 4, html.escape(r["text"])))
+        for k, ratio in enumerate(r["ratio"]):
+            lo, hi = r["spread"][k]
+            out.append('<rect x="%d" y="%.1f" width="%.1f" height="%d" fill="%s"/>' % (LEFT, y, x(ratio) - LEFT, BAR - 1, COLOURS[k % len(COLOURS)]))
+            out.append('<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="#555555"/>' % (x(lo), x(hi), y + BAR / 2, y + BAR / 2))
+            out.append('<text x="%.1f" y="%.1f" font-size="11">%.1fx</text>' % (x(max(hi, ratio)) + 4, y + BAR - 3, ratio))
+            if r["wanted"] and k < len(r["wanted"]):
+                w = x(r["wanted"][k])
+                out.append('<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="#c0392b" stroke-width="2"/>' % (w, w, y - 1, y + BAR))
+            y += BAR
+        y += GAP
+    return "\n".join(out + ["</svg>", ""])
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1]) as f:
+        sys.stdout.write(svg(json.load(f)))
