@@ -51,6 +51,7 @@ static void bind_batch(struct evctx *c, const struct batch *b, struct cost *k)
 
 static int run_file(const char *path, const struct demand *d, struct cost *k, struct err *e)
 {
+	struct digest_plan *plan = NULL;
 	struct state_opts so = {.demand = d, .workers = 1};
 	struct state *st;
 	struct source *s;
@@ -61,6 +62,7 @@ static int run_file(const char *path, const struct demand *d, struct cost *k, st
 	if (r)
 		return r;
 	r = state_new(&st, &so);
+	r = r ? r : digest_plan_new(&plan, d, NULL);
 	batch_init(&b);
 	evctx_init(&c, d);
 	state_begin_file(st);
@@ -71,7 +73,7 @@ static int run_file(const char *path, const struct demand *d, struct cost *k, st
 		r = source_read(s, &b, e);
 		b.seq = seq;
 		t1 = now_ns();
-		r = r ? r : digest_run(&b, d, NULL);
+		r = r ? r : digest_run_plan(&b, plan);
 		t2 = now_ns();
 		r = r ? r : state_apply(st, &b, e);
 		t3 = now_ns();
@@ -95,6 +97,7 @@ static int run_file(const char *path, const struct demand *d, struct cost *k, st
 		if (b.last)
 			break;
 	}
+	digest_plan_free(plan);
 	evctx_fini(&c);
 	batch_fini(&b);
 	state_free(st);

@@ -73,7 +73,9 @@ struct tslot {
 	uint32_t first;	     /* index of its first event */
 	uint32_t last_enter; /* index + 1 of its last enter event in this batch, 0 = none */
 	uint32_t last_exit;  /* index + 1 of its last exit event behind that, 0 = none */
-	int32_t last_fd;     /* last fd at the end of the batch; valid if last_fd_set */
+	uint32_t pair;	     /* digest: what an exit would pair with now, as in ev_rec */
+	int32_t last_fd;     /* last fd at the end of the batch if last_fd_set, else as it was before */
+	uint16_t exit_type;  /* digest: code of the exit of the last enter event; UINT16_MAX = none */
 	bool last_fd_set;
 	bool fresh; /* starts after an exit of the same tid inside this batch: inherits no carry */
 	bool ends;  /* the thread's procexit is in this slot */

@@ -170,13 +170,6 @@ unsigned evctx_slot_stable(struct evctx *c, uint32_t slot)
 
 /* ---- the enter event ---- */
 
-static uint64_t rec_ts(const struct batch *b, const struct ev_rec *r)
-{
-	const uint8_t *p = b->data + r->off;
-
-	return load_u64(p + event_block_hdr_off(load_u32(p)));
-}
-
 static const struct open_enter *carry_of(const struct evctx *c)
 {
 	return c->rec->slot != UINT32_MAX && c->rec->pair == PAIR_CARRY

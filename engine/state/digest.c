@@ -1,4 +1,4 @@
-#include "state/digest.h"
+#include "state/digest_int.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,32 +7,6 @@
 #include "state/container.h"
 #include "state/state_priv.h"
 
-/* What the digest does for an event type under the present demand: one lookup per event. */
-enum digest_flags {
-	DG_SELECT = 1 << 0, /* demanded type */
-	DG_THREAD = 1 << 1, /* belongs to a slot */
-	DG_RESET = 1 << 2,  /* enter */
-	DG_EXIT = 1 << 3,
-	DG_TOUCH = 1 << 4,
-	DG_ROW = 1 << 5,      /* apply has a handler for it */
-	DG_ROW_RES = 1 << 6,  /* ... that does something only if the call succeeded */
-	DG_ROW_ADDR = 1 << 7, /* ... only if parameter addr_param is not empty */
-	DG_USES_FD = 1 << 8,  /* enter: parameter 0 is the fd */
-	DG_CREATES = 1 << 9,  /* exit: makes descriptor fd_param when it succeeds */
-	DG_OWN_FD = 1 << 10,  /* exit: fd_param holds the fd; used when no enter event pairs */
-	DG_SETS_FD = 1 << 11, /* exit: fd_param replaces what the enter left */
-	DG_FCNTL = 1 << 12,
-	DG_PROCEXIT = 1 << 13,
-	DG_CLONE = 1 << 14,	/* clone, fork ... exit */
-	DG_CONTAINER = 1 << 15, /* tells of a container */
-	DG_LARGE = 1 << 16,	/* 32-bit lengths */
-};
-
-struct digest_type {
-	uint32_t flags;
-	int8_t fd_param, addr_param;
-};
-
 #define NO_SLOT UINT32_MAX
 
 struct slot_entry {
@@ -40,102 +14,21 @@ struct slot_entry {
 	uint32_t slot; /* + 1; 0 = free */
 };
 
+enum { MEMO_SLOTS = 16 };
+
 struct digest {
 	struct batch *b;
+	const struct digest_plan *plan;
 	const struct demand *d;
-	const struct digest_pred *pred;
-	/* slots by tid, with a memo of the last one */
+	/* Slots by tid, and of the latest ones a memo where only one place is looked at. */
 	struct slot_entry *hash;
 	uint32_t mask, used;
-	int64_t memo_tid;
-	uint32_t memo_slot; /* NO_SLOT = none */
 	bool nomem;
-	unsigned codes; /* codes below are known */
-	struct digest_type type[EV_CODE_COUNT];
+	struct {
+		int64_t tid;
+		uint32_t slot; /* NO_SLOT = none */
+	} memo[MEMO_SLOTS];
 };
-
-/* ---- types ---- */
-
-static void type_row(struct digest_type *t, const struct apply_entry *ae, const struct demand *d)
-{
-	if (!ae->fn || !(ae->demand & d->bits))
-		return;
-	t->flags |= DG_ROW;
-	t->flags |= ae->when != ROW_ALWAYS ? DG_ROW_RES : 0;
-	/* fd.connected looks at the data, not at the address */
-	t->flags |= ae->when == ROW_ADDR && !(d->bits & DEMAND_CONNECTED) ? DG_ROW_ADDR : 0;
-	t->addr_param = ae->param;
-}
-
-static void type_fd(struct digest_type *t, unsigned type, const struct demand *d)
-{
-	const struct event_info *i = &event_table[type];
-	uint32_t f = type_flags(d, type);
-
-	if (!(d->bits & DEMAND_FDS))
-		return; /* nobody asks for a descriptor */
-	if (!(type & 1)) {
-		t->flags |= f & EF_USES_FD ? DG_USES_FD : 0;
-		return;
-	}
-	switch (type) {
-	case EV_SYSCALL_FCNTL_X:
-		/* A row without a handler too: what the enter said may lie in another batch. */
-		t->flags |= DG_FCNTL | DG_ROW | DG_ROW_RES;
-		break;
-	case EV_SYSCALL_COPY_FILE_RANGE_X:
-	case EV_SOCKET_GETSOCKOPT_X:
-		t->flags |= DG_SETS_FD;
-		t->fd_param = 1;
-		return;
-	case EV_SYSCALL_FCHMOD_X:
-	case EV_SYSCALL_FCHOWN_X:
-		t->flags |= d->compat029 ? 0 : DG_SETS_FD;
-		t->fd_param = 1;
-		return;
-	/* 0.29.3 knows these and yet makes no entry. */
-	case EV_SYSCALL_USERFAULTFD_X:
-	case EV_SYSCALL_BPF_X:
-		if (d->compat029)
-			return;
-		break;
-	default:
-		break;
-	}
-	t->fd_param = i->fd_param;
-	if (i->fd_param < 0)
-		return;
-	if (f & EF_CREATES_FD)
-		t->flags |= DG_CREATES;
-	else if (!d->compat029)
-		t->flags |= DG_OWN_FD;
-}
-
-/* Once per batch: half a nanosecond per event, and nothing to keep in step with the demand. */
-static void digest_types(struct digest *g)
-{
-	const struct apply_entry *ae = apply_table(g->d->compat029);
-
-	for (unsigned i = 0; i < EV_CODE_COUNT; i++) {
-		struct digest_type *t = &g->type[i];
-		unsigned traits = type_traits(g->d, i);
-
-		*t = (struct digest_type){.flags = demand_type(g->d, i) ? DG_SELECT : 0,
-					  .fd_param = -1};
-		t->flags |= container_event(i) ? DG_CONTAINER : 0;
-		t->flags |= event_shapes[i].large ? DG_LARGE : 0;
-		type_row(t, &ae[i], g->d);
-		if (!(traits & TT_THREAD))
-			continue;
-		t->flags |= DG_THREAD;
-		t->flags |= traits & TT_RESET ? DG_RESET : 0;
-		t->flags |= traits & TT_EXIT ? DG_EXIT : 0;
-		t->flags |= (traits & TT_TOUCH) && (g->d->bits & DEMAND_THREADS) ? DG_TOUCH : 0;
-		t->flags |= traits & TT_CLONE ? DG_CLONE : 0;
-		t->flags |= i == EV_PROCEXIT_E || i == EV_PROCEXIT_1_E ? DG_PROCEXIT : 0;
-		type_fd(t, i, g->d);
-	}
-}
 
 /* ---- slots ---- */
 
@@ -171,7 +64,7 @@ static bool slot_hash_grow(struct digest *g)
 	return true;
 }
 
-static struct tslot *slot_add(struct digest *g, int64_t tid, uint32_t idx)
+static struct tslot *slot_add(struct digest *g, int64_t tid, uint32_t idx, bool fresh)
 {
 	struct batch *b = g->b;
 	struct tslot *s;
@@ -189,6 +82,10 @@ static struct tslot *slot_add(struct digest *g, int64_t tid, uint32_t idx)
 	memset(s, 0, sizeof(*s));
 	s->tid = tid;
 	s->first = idx;
+	s->fresh = fresh;
+	s->pair = fresh ? PAIR_NONE : PAIR_CARRY;
+	s->exit_type = UINT16_MAX;
+	s->last_fd = fresh ? fd_initial(g->d) : EV_FD_CARRY;
 	return s;
 }
 
@@ -207,18 +104,17 @@ static NO_INLINE uint32_t slot_find(struct digest *g, int64_t tid, uint32_t idx,
 	e = slot_entry(g, tid);
 	fresh = fresh || (e->slot && g->b->slots[e->slot - 1].ends);
 	if (!e->slot || fresh) {
-		s = slot_add(g, tid, idx);
+		s = slot_add(g, tid, idx, fresh);
 		if (!s) {
 			g->nomem = true;
 			return NO_SLOT;
 		}
-		s->fresh = fresh;
 		g->used += e->slot == 0;
 		e->tid = tid;
 		e->slot = g->b->nslots;
 	}
-	g->memo_tid = tid;
-	g->memo_slot = e->slot - 1;
+	g->memo[(uint64_t)tid % MEMO_SLOTS].tid = tid;
+	g->memo[(uint64_t)tid % MEMO_SLOTS].slot = e->slot - 1;
 	return e->slot - 1;
 }
 
@@ -236,7 +132,7 @@ struct peek {
 static NO_INLINE int peek_odd(const struct digest *g, struct event *e, const uint8_t *b,
 			      const char **why)
 {
-	return event_parse(e, b, load_u32(b + 4), g->codes, why);
+	return event_parse(e, b, load_u32(b + 4), g->plan->codes, why);
 }
 
 static ALWAYS_INLINE int peek_block(const struct digest *g, struct peek *k, struct event *e,
@@ -247,8 +143,8 @@ static ALWAYS_INLINE int peek_block(const struct digest *g, struct peek *k, stru
 
 	k->h = b + 10;
 	k->type = load_u16(k->h + 20);
-	if (LIKELY(load_u32(b) == BLK_EV_V2 && n >= EVENT_V2_MIN_BLOCK && k->type < g->codes) &&
-	    LIKELY(!(g->type[k->type].flags & DG_LARGE)) && event_check_v2(k->h, n, &k->np)) {
+	if (LIKELY(load_u32(b) == BLK_EV_V2 && n >= EVENT_V2_MIN_BLOCK && k->type < g->plan->codes) &&
+	    LIKELY(!(g->plan->type[k->type].flags & DG_LARGE)) && event_check_v2(k->h, n, &k->np)) {
 		k->lens = k->h + EVENT_HDR_V2;
 		k->data = k->lens + 2 * (size_t)k->np;
 		k->large = k->hidden = k->full = false;
@@ -363,7 +259,7 @@ static int32_t exit_set_fd(struct tslot *s, struct ev_rec *r, int32_t fd)
 }
 
 /* Exits that do more with descriptors than to keep what the enter left. */
-static int32_t exit_fd(struct digest *g, const struct peek *k, const struct digest_type *t,
+static ALWAYS_INLINE int32_t exit_fd(struct digest *g, const struct peek *k, const struct digest_type *t,
 		       struct tslot *s, struct ev_rec *r, int32_t before)
 {
 	unsigned i = (unsigned)t->fd_param;
@@ -395,52 +291,70 @@ static ALWAYS_INLINE void digest_exit(struct digest *g, const struct peek *k,
 				      const struct digest_type *t, struct tslot *s,
 				      struct ev_rec *r, uint32_t idx)
 {
-	r->pair = s->last_enter ? s->last_enter : s->fresh ? PAIR_NONE : PAIR_CARRY;
-	r->fd = s->last_fd_set ? s->last_fd : s->fresh ? fd_initial(g->d) : EV_FD_CARRY;
-	if (!(t->flags & DG_EXIT))
+	r->pair = s->pair;
+	r->fd = s->last_fd;
+	if (UNLIKELY(!(t->flags & DG_EXIT)))
 		return;
-	if (s->last_enter && g->b->ev[s->last_enter - 1].type + 1 == k->type)
-		r->flags |= ER_PAIRED;
-	if (s->last_exit)
-		r->flags |= ER_LATER;
+	r->flags |= (s->exit_type == k->type ? ER_PAIRED : 0) | (s->last_exit ? ER_LATER : 0);
 	s->last_exit = idx + 1;
 	if (t->flags & (DG_FCNTL | DG_CREATES | DG_SETS_FD | DG_OWN_FD))
 		r->fd = exit_fd(g, k, t, s, r, r->fd);
+}
+
+static ALWAYS_INLINE void digest_in_slot(struct digest *g, const struct peek *k,
+					 const struct digest_type *t, struct ev_rec *r, uint32_t idx)
+{
+	struct tslot *s = &g->b->slots[r->slot];
+
+	if (t->flags & DG_RESET) {
+		s->last_enter = s->pair = r->pair = idx + 1;
+		s->exit_type = (uint16_t)(k->type + 1);
+		s->last_exit = 0;
+		r->fd = slot_set_fd(s, t->flags & DG_USES_FD ? peek_fd(k, 0) : EV_FD_NONE);
+	} else {
+		digest_exit(g, k, t, s, r, idx);
+	}
+	if ((t->flags & DG_TOUCH) && UNLIKELY(!s->touched)) {
+		s->touched = true;
+		r->flags |= ER_TOUCH;
+	}
+}
+
+/* Events without a thread, and those with which one begins or ends. */
+static NO_INLINE void digest_special(struct digest *g, const struct peek *k,
+				     const struct digest_type *t, struct ev_rec *r, uint32_t idx)
+{
+	int64_t tid = load_i64(k->h + 8);
+
+	if (!(t->flags & DG_THREAD))
+		return;
+	r->slot = slot_find(g, tid, idx, false);
+	if ((t->flags & DG_CLONE) && clone_child(k))
+		r->slot = slot_find(g, tid, idx, true);
+	if (r->slot == NO_SLOT)
+		return;
+	digest_in_slot(g, k, t, r, idx);
+	if (t->flags & DG_PROCEXIT) {
+		g->b->slots[r->slot].ends = true;
+		g->memo[(uint64_t)tid % MEMO_SLOTS].slot = NO_SLOT;
+	}
 }
 
 static ALWAYS_INLINE void digest_pair(struct digest *g, const struct peek *k,
 				      const struct digest_type *t, struct ev_rec *r, uint32_t idx)
 {
 	int64_t tid = load_i64(k->h + 8);
-	struct tslot *s;
-	uint32_t slot;
 
-	if (!(t->flags & DG_THREAD))
+	if (UNLIKELY(t->flags & DG_SPECIAL)) {
+		digest_special(g, k, t, r, idx);
 		return;
-	slot = g->memo_slot;
-	if (UNLIKELY(tid != g->memo_tid || slot == NO_SLOT))
-		slot = slot_find(g, tid, idx, false);
-	if (UNLIKELY(t->flags & DG_CLONE) && clone_child(k))
-		slot = slot_find(g, tid, idx, true);
-	if (UNLIKELY(slot == NO_SLOT))
+	}
+	r->slot = g->memo[(uint64_t)tid % MEMO_SLOTS].slot;
+	if (UNLIKELY(g->memo[(uint64_t)tid % MEMO_SLOTS].tid != tid || r->slot == NO_SLOT))
+		r->slot = slot_find(g, tid, idx, false);
+	if (UNLIKELY(r->slot == NO_SLOT))
 		return;
-	r->slot = slot;
-	s = &g->b->slots[slot];
-	if (t->flags & DG_RESET) {
-		s->last_enter = r->pair = idx + 1;
-		s->last_exit = 0;
-		r->fd = slot_set_fd(s, t->flags & DG_USES_FD ? peek_fd(k, 0) : EV_FD_NONE);
-	} else {
-		digest_exit(g, k, t, s, r, idx);
-	}
-	if ((t->flags & DG_TOUCH) && !s->touched) {
-		s->touched = true;
-		r->flags |= ER_TOUCH;
-	}
-	if (UNLIKELY(t->flags & DG_PROCEXIT)) {
-		s->ends = true;
-		g->memo_slot = NO_SLOT;
-	}
+	digest_in_slot(g, k, t, r, idx);
 }
 
 static ALWAYS_INLINE bool digest_row(struct digest *g, const struct peek *k,
@@ -514,7 +428,7 @@ static ALWAYS_INLINE void digest_loop(struct digest *g, const bool pairs)
 {
 	struct batch *b = g->b;
 	const uint8_t *data = b->data;
-	const struct digest_pred *pred = g->pred;
+	const struct digest_pred *pred = &g->plan->pred;
 	uint32_t nblk = b->nblk, idx = 0, nselected = 0, nrows = 0;
 	const char *why;
 	struct event e;
@@ -530,7 +444,7 @@ static ALWAYS_INLINE void digest_loop(struct digest *g, const bool pairs)
 			digest_bad(b, off, why);
 			break;
 		}
-		const struct digest_type *t = &g->type[k.type];
+		const struct digest_type *t = &g->plan->type[k.type];
 		struct ev_rec *r = &b->ev[idx];
 
 		*r = (struct ev_rec){.off = off, .type = k.type, .slot = NO_SLOT, .fd = EV_FD_NONE};
@@ -549,13 +463,12 @@ static ALWAYS_INLINE void digest_loop(struct digest *g, const bool pairs)
 				r->flags |= ER_ROW;
 			if (r->flags & (ER_ROW | ER_TOUCH))
 				b->rows[nrows++] = idx;
-			if (UNLIKELY(g->nomem))
-				break;
 		}
-		if (UNLIKELY(idx == 0))
-			b->first_ts = load_u64(k.h);
-		b->last_ts = load_u64(k.h);
 		idx++;
+	}
+	if (idx) {
+		b->first_ts = rec_ts(b, &b->ev[0]);
+		b->last_ts = rec_ts(b, &b->ev[idx - 1]);
 	}
 	b->nev = idx;
 	b->nselected = nselected;
@@ -572,32 +485,31 @@ static NO_INLINE void digest_state(struct digest *g)
 	digest_loop(g, true);
 }
 
-int digest_run(struct batch *b, const struct demand *d, const struct digest_pred *p)
+int digest_run_plan(struct batch *b, const struct digest_plan *p)
 {
-	static const struct digest_pred all;
-	struct digest g;
+	struct digest g = {.b = b, .plan = p, .d = p->d};
 	int rc;
 
 	b->nev = b->nslots = b->nrows = b->nselected = 0;
 	b->sparse = false;
 	if (b->kind != BATCH_EVENTS)
 		return 0;
-	rc = digest_alloc(b, d->bits != 0);
+	rc = digest_alloc(b, g.d->bits != 0);
 	if (rc < 0)
 		return rc;
-	g.b = b;
-	g.d = d;
-	g.pred = p ? p : &all;
-	g.hash = NULL;
-	g.mask = g.used = 0;
-	g.memo_tid = 0;
-	g.memo_slot = NO_SLOT;
-	g.nomem = false;
-	g.codes = max_code(d);
-	digest_types(&g);
-	if (d->bits)
+	for (unsigned i = 0; i < MEMO_SLOTS; i++)
+		g.memo[i].slot = NO_SLOT;
+	if (g.d->bits)
 		digest_state(&g);
 	else
 		digest_plain(&g);
 	return g.nomem ? -ENOMEM : 0;
+}
+
+int digest_run(struct batch *b, const struct demand *d, const struct digest_pred *p)
+{
+	struct digest_plan plan;
+
+	digest_plan_init(&plan, d, p);
+	return digest_run_plan(b, &plan);
 }

@@ -29,6 +29,11 @@ struct digest_pred {
 
 /* 0, or negative for lack of memory. Damage inside the run ends up in b->bad (with file offset). */
 int digest_run(struct batch *b, const struct demand *d, const struct digest_pred *p);
+/* The same for many batches: what depends on the demand alone is worked out once. d is borrowed; NULL p = all. */
+struct digest_plan;
+int digest_plan_new(struct digest_plan **out, const struct demand *d, const struct digest_pred *p);
+void digest_plan_free(struct digest_plan *p); /* NULL is fine */
+int digest_run_plan(struct batch *b, const struct digest_plan *p);
 
 /* ---- a pass that keeps no state (scan.c) ----
  *

@@ -41,13 +41,6 @@ void slots_begin(struct state *st, struct batch *b)
 
 /* ---- open enters ---- */
 
-static uint64_t rec_ts(const struct batch *b, const struct ev_rec *r)
-{
-	const uint8_t *p = b->data + r->off;
-
-	return load_u64(p + event_block_hdr_off(load_u32(p)));
-}
-
 static bool open_copy_block(struct open_enter *o, const uint8_t *p, uint32_t len)
 {
 	uint8_t *q = malloc(len);

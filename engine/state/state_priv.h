@@ -238,6 +238,14 @@ static inline unsigned max_code(const struct demand *d)
 {
 	return d->compat029 ? (unsigned)EV_CODE_COUNT_029 : (unsigned)EV_CODE_COUNT;
 }
+/* Time stamp of an event, ns. */
+static ALWAYS_INLINE uint64_t rec_ts(const struct batch *b, const struct ev_rec *r)
+{
+	const uint8_t *p = b->data + r->off;
+	uint32_t kind = load_u32(p);
+
+	return load_u64(p + (LIKELY(kind == BLK_EV_V2) ? 10 : event_block_hdr_off(kind)));
+}
 /* The event at off, which the digest has checked. */
 static ALWAYS_INLINE void block_event(struct event *e, const struct batch *b, uint32_t off)
 {

@@ -509,6 +509,8 @@ static int pass_init(struct pipeline *p, struct err *e)
 		return err_set(e, rc, ERR_NO_POS, "out of memory for the state tables");
 	rc = slots_new(p);
 	if (rc == 0)
+		rc = digest_plan_new(&p->plan, p->demand, &p->pred);
+	if (rc == 0)
 		rc = worker_init(&p->releaser, p, 0);
 	return rc < 0 ? err_set(e, rc, ERR_NO_POS, "out of memory for the window of batches") : 0;
 }
@@ -517,7 +519,9 @@ static void pass_fini(struct pipeline *p)
 {
 	worker_fini(&p->releaser);
 	slots_free(p);
+	digest_plan_free(p->plan);
 	state_free(p->st);
+	p->plan = NULL;
 	p->releaser.p = NULL;
 	p->slots = NULL;
 	p->tags = NULL;

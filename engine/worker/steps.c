@@ -52,7 +52,7 @@ void step_digest(struct pipeline *p, struct slot *s)
 	}
 	if (s->b.kind != BATCH_EVENTS || s->b.nblk == 0)
 		return;
-	if (digest_run(&s->b, p->demand, &p->pred) < 0)
+	if (digest_run_plan(&s->b, p->plan) < 0)
 		slot_fail_memory(s, "reading events");
 }
 

@@ -69,6 +69,7 @@ struct pipeline {
 	struct source *src;	       /* OWNED_BY(reader turn) */
 	struct state *st;	       /* OWNED_BY(apply turn) but for the *_at functions */
 	struct digest_pred pred;       /* IMMUTABLE */
+	struct digest_plan *plan;      /* IMMUTABLE during a pass */
 	bool header_decides;	       /* the digest has decided the capture filter */
 	bool in_order;		       /* analysis looks back: it runs in the release turn */
 	bool limits;		       /* -n or -M */
