@@ -63,9 +63,7 @@ static void match_batch(struct filter_run *r, struct field_env *env, const struc
 	for (uint32_t i = 0; i < b->nev; i++) {
 		if (!(b->ev[i].flags & ER_SELECTED))
 			continue;
-		evctx_move(env->c, i);
-		k->matched += filter_match(r, env);
-		arena_reset(env->scratch);
+		k->matched += filter_match_at(r, env, i);
 		k->selected++;
 	}
 }

@@ -263,20 +263,21 @@ static void run_in_worker(struct chisels_part *p, unsigned ci, struct field_env 
 	}
 }
 
-void chisel_see(struct chisels_part *p, unsigned ci, struct field_env *env)
+void chisel_see(struct chisels_part *p, unsigned ci, struct field_env *env, uint32_t idx)
 {
 	struct chisel *c = p->cs->c[ci];
 	struct chisel_worker *w = &c->workers[p->w];
-	unsigned type = env->c->ev.type;
+	unsigned type = env->c->b->ev[idx].type;
 
 	if (!((c->types[type / 64] >> (type % 64)) & 1))
 		return;
-	if (w->run && !filter_match(w->run, env))
+	if (w->run && !filter_match_at(w->run, env, idx))
 		return;
 	if (p->p[ci].err)
 		return;
+	field_env_move(env, idx);
 	if (c->sealed)
-		enter_segment(p, ci, env->c->idx);
+		enter_segment(p, ci, idx);
 	for (unsigned k = 0; k < c->naggs; k++)
 		update_agg(p, ci, k, env);
 	if (c->in_workers)
@@ -316,10 +317,9 @@ int chisels_batch_begin(struct chisels *cs, unsigned w, struct field_env *env, s
 	return 0;
 }
 
-void chisels_event(struct chisels_part *p)
+void chisels_event(struct chisels_part *p, uint32_t idx)
 {
 	struct chisels *cs = p->cs;
-	uint32_t idx = p->env->c->idx;
 
 	p->any = true;
 	p->last_idx = idx;
@@ -333,7 +333,7 @@ void chisels_event(struct chisels_part *p)
 		if (UNLIKELY(cs->c[i]->late)) /* evaluated at release */
 			add_entry(&p->p[i], idx);
 		else
-			chisel_see(p, i, p->env);
+			chisel_see(p, i, p->env, idx);
 	}
 }
 

@@ -100,9 +100,9 @@ void chisels_section(struct chisels *cs, const struct state_root *root, uint64_t
 
 /* ---- analyse: worker w, on a batch whose apply is done and on which env->c was begun ------------- */
 int chisels_batch_begin(struct chisels *cs, unsigned w, struct field_env *env, struct chisels_part **p);
-/* env->c stands on an event (ascending) that is not hidden and passed the capture filter. The caller resets
- * env->scratch between events as usual. Never fails: faults of scripts are kept in the part. */
-void chisels_event(struct chisels_part *p);
+/* Event idx of the batch (ascending) is not hidden and passed the capture filter. env moves to it when something is to be
+ * done with it. Never fails: faults of scripts are kept in the part. */
+void chisels_event(struct chisels_part *p, uint32_t idx);
 void chisels_batch_end(struct chisels_part *p);
 size_t chisels_part_bytes(const struct chisels_part *p); /* memory it holds until release */
 

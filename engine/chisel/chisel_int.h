@@ -320,7 +320,7 @@ struct chisels_part {
 	struct chisel_part p[];
 };
 /* Runs filter, extraction and updates of one chisel on the event under env. */
-void chisel_see(struct chisels_part *p, unsigned i, struct field_env *env);
+void chisel_see(struct chisels_part *p, unsigned i, struct field_env *env, uint32_t idx); /* event idx */
 /* Seals the last segment of chisel ci. */
 void chisel_close_part(struct chisels_part *p, unsigned ci);
 uint64_t interval_slot(const struct chisel *c, uint64_t ts, uint64_t origin);

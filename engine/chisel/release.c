@@ -182,8 +182,7 @@ static int late_event(struct walk *w, struct chisel *c, uint32_t idx, struct chi
 	if (w->env->c->b != w->b && evctx_begin(w->env->c, w->b))
 		return err_set(w->e, -ENOMEM, ERR_NO_POS, "out of memory");
 	arena_reset(w->env->scratch);
-	evctx_move(w->env->c, idx);
-	chisel_see(w->p, c->index, w->env);
+	chisel_see(w->p, c->index, w->env, idx);
 	if (cp->n == before)
 		return 0;
 	struct chisel_entry e = cp->e[--cp->n];
@@ -323,8 +322,7 @@ static int redo_segment(struct walk *w, struct chisel *c, struct cursor *cur, ui
 		if (w->p->seen[i] < from)
 			continue;
 		arena_reset(w->env->scratch);
-		evctx_move(w->env->c, w->p->seen[i]);
-		chisel_see(w->p, c->index, w->env);
+		chisel_see(w->p, c->index, w->env, w->p->seen[i]);
 	}
 	if (c->in_workers && cp->dirty)
 		chisel_close_part(w->p, c->index);

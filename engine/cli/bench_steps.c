@@ -49,11 +49,12 @@ static void lap(double *t, double *sum)
 	*t = now;
 }
 
-static bool event_passes(struct walker *w)
+static bool event_passes(struct walker *w, uint32_t idx)
 {
-	if (w->pass == PASS_PROFILE)
-		return filter_profile_match(w->row->profile, &w->env);
-	return w->pass == PASS_LOAD || filter_match(w->run, &w->env);
+	if (w->pass == PASS_MATCH)
+		return filter_match_at(w->run, &w->env, idx);
+	field_env_move(&w->env, idx);
+	return w->pass == PASS_LOAD || filter_profile_match(w->row->profile, &w->env);
 }
 
 static void analyse(struct walker *w, struct tally *t)
@@ -65,12 +66,7 @@ static void analyse(struct walker *w, struct tally *t)
 		if ((w->b.ev[i].flags & (ER_SELECTED | ER_HIDDEN)) != ER_SELECTED)
 			continue;
 		t->selected++;
-		if (!decided) {
-			evctx_move(&w->c, i);
-			if (w->scratch.used_bytes)
-				arena_reset(&w->scratch);
-		}
-		t->matched += decided || event_passes(w);
+		t->matched += decided || event_passes(w, i);
 	}
 }
 

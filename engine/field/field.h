@@ -27,6 +27,14 @@ enum field_flags {
 		1 << 9, /* value depends on earlier evaluations at the same place (evt.deltatime) */
 	FF_HIDDEN = 1 << 10,	 /* not listed */
 	FF_DEPRECATED = 1 << 11, /* the newest libraries call it outdated; works here */
+	/* The value depends on these alone, beside what is fixed for a run and a section (memo.h).
+	 * None of them: on the event. */
+	FF_BY_THREAD = 1 << 12, /* the thread and its version */
+	FF_BY_MAIN = 1 << 13,	/* ... and the main thread and its version */
+	FF_BY_FD =
+		1 << 14, /* number and version of the event's descriptor, and the thread's id, where
+			  * the event shows a known descriptor and nothing else (evctx_fd_plain) */
+	FF_BY = FF_BY_THREAD | FF_BY_MAIN | FF_BY_FD,
 };
 
 /* How the argument of a field is written. */
@@ -120,6 +128,16 @@ struct field_env {
 };
 
 void field_env_fini(struct field_env *env);
+/* To event idx of the batch begun, unless env stands there already; what was extracted before is
+ * gone then. */
+static inline void field_env_move(struct field_env *env, uint32_t idx)
+{
+	if (env->c->idx == idx)
+		return;
+	evctx_move(env->c, idx);
+	if (env->scratch->used_bytes)
+		arena_reset(env->scratch);
+}
 
 const struct field_info *field_table(unsigned *n);
 const struct field_class *field_classes(unsigned *n);

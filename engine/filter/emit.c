@@ -167,7 +167,7 @@ static uint32_t entry(const struct fprog *p, const struct fnode **node, unsigned
 	return pc;
 }
 
-static int build(struct filter *f, const struct fnode *root, struct fprog *p)
+int filter_build(struct filter *f, const struct fnode *root, struct fprog *p)
 {
 	struct emitter m = {.f = f, .p = p, .nlabels = LABEL_FIRST};
 	uint32_t tests = 0, labels = LABEL_FIRST;
@@ -227,7 +227,7 @@ static bool header_useful(const struct filter *f)
 int filter_emit(struct filter *f, struct err *e)
 {
 	struct fnode *head;
-	int rc = build(f, f->root, &f->prog);
+	int rc = filter_build(f, f->root, &f->prog);
 
 	if (rc)
 		return filter_nomem(e);
@@ -238,9 +238,9 @@ int filter_emit(struct filter *f, struct err *e)
 	if (f->looks_back)
 		return 0;
 	rc = filter_upper_tree(f, f->root, filter_bound_header, &head, e);
-	if (!rc && build(f, head, &f->header))
+	if (!rc && filter_build(f, head, &f->header))
 		rc = filter_nomem(e);
 	if (!rc && !header_useful(f))
 		f->header.n = 0;
-	return rc;
+	return rc ? rc : filter_share(f, e);
 }

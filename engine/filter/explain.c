@@ -141,6 +141,25 @@ static void put_prog(struct buf *b, const struct filter *f, const struct fprog *
 		put_insn(b, f, p, i);
 }
 
+static void put_shared(struct buf *b, const struct filter *f, const struct fshared *s,
+		       const char *what)
+{
+	if (!s->by)
+		return;
+	if (s->exact) {
+		buf_printf(b, "decided once per %s: yes\n", what);
+		return;
+	}
+	if (s->upper.n > 2) { /* else it accepts all */
+		buf_printf(b, "once per %s, ", what);
+		put_prog(b, f, &s->upper, "may match");
+	}
+	if (s->lower.n) {
+		buf_printf(b, "once per %s, ", what);
+		put_prog(b, f, &s->lower, "must match");
+	}
+}
+
 void filter_explain(const struct filter *f, struct buf *b)
 {
 	buf_lit(b, "filter: ");
@@ -158,6 +177,8 @@ void filter_explain(const struct filter *f, struct buf *b)
 		put_prog(b, f, &f->header, "digest program");
 	if (f->header_decides)
 		buf_lit(b, "decided in the digest: yes\n");
+	put_shared(b, f, &f->by_thread, "thread");
+	put_shared(b, f, &f->by_fd, "descriptor");
 	if (f->nslots)
 		put_slots(b, f);
 	put_prog(b, f, &f->prog, "program");

@@ -200,7 +200,8 @@ int filter_run_new(struct filter_run **out, const struct filter *f)
 	r->f = f;
 	if (f->places)
 		r->lookback = calloc(f->places, sizeof(*r->lookback));
-	if ((f->places && !r->lookback) || (needs_regex(f) && fregex_data_new(&r->regex))) {
+	if ((f->places && !r->lookback) || memo_init(&r->by_thread, f->by_thread.by) ||
+	    memo_init(&r->by_fd, f->by_fd.by) || (needs_regex(f) && fregex_data_new(&r->regex))) {
 		filter_run_free(r);
 		return -ENOMEM;
 	}
@@ -213,6 +214,8 @@ void filter_run_free(struct filter_run *r)
 	if (!r)
 		return;
 	fregex_data_free(r->regex);
+	memo_fini(&r->by_thread);
+	memo_fini(&r->by_fd);
 	free(r->lookback);
 	free(r);
 }

@@ -52,6 +52,10 @@ void filter_push(const struct filter *f, struct filter_push *p);
 int filter_run_new(struct filter_run **out, const struct filter *f);
 void filter_run_free(struct filter_run *r);
 bool filter_match(struct filter_run *r, struct field_env *env);
+/* The same for event idx of the batch that env->c has begun. What many events share is found out
+ * once: env moves to the event only if it has to (and resets its scratch then); use field_env_move
+ * before anything else. */
+bool filter_match_at(struct filter_run *r, struct field_env *env, uint32_t idx);
 
 void filter_explain(const struct filter *f, struct buf *out); /* program, bitmap, demand as text */
 void filter_put_demand(struct buf *out, uint32_t bits); /* "threads pairs"; nothing for 0 */

@@ -97,6 +97,7 @@ struct filter {
 	struct fprog header; /* over-approximation that needs the event alone; n 0 = none */
 	uint64_t types[FILTER_CODE_WORDS]; /* codes that can match */
 	bool header_decides;
+	struct fshared by_thread, by_fd; /* by_fd: what tests of threads alone do not decide */
 	uint32_t demand;
 	struct filter_needles *needles; /* needle.c; NULL = none */
 };
@@ -147,7 +148,14 @@ int filter_check_constant(struct filter *f, struct fnode *n, struct err *e);
 typedef int filter_bound_fn(struct filter *f, struct fnode *c, const struct fnode *n, bool upper);
 int filter_upper_tree(struct filter *f, const struct fnode *n, filter_bound_fn *test, struct fnode **out,
 		      struct err *e);
+int filter_lower_tree(struct filter *f, const struct fnode *n, filter_bound_fn *test,
+		      struct fnode **out,
+		      struct err *e); /* the same, accepting nothing that n rejects */
 filter_bound_fn filter_bound_header; /* what the digest can tell */
+int filter_build(struct filter *f, const struct fnode *root,
+		 struct fprog *p); /* emit.c: tree to program */
+int filter_share(struct filter *f,
+		 struct err *e); /* shared.c: by_thread and by_fd; after the types are known */
 int filter_partner(struct filter *f, struct err *e); /* root of a checked filter -> that of its enter events */
 /* Can the digest make the test (from the event alone)? */
 bool filter_test_is_header(const struct fnode *n);

@@ -417,15 +417,27 @@ static struct fnode *bound(struct filter *f, const struct fnode *n, bool upper, 
 	return c->kid ? c : NULL;
 }
 
-int filter_upper_tree(struct filter *f, const struct fnode *n, filter_bound_fn *test, struct fnode **out,
-		      struct err *e)
+static int bound_tree(struct filter *f, const struct fnode *n, bool upper, filter_bound_fn *test,
+		      struct fnode **out, struct err *e)
 {
-	struct fnode *c = bound(f, n, true, test);
+	struct fnode *c = bound(f, n, upper, test);
 	int rc = c ? fold_node(f, c, e) : filter_nomem(e);
 
 	if (!rc)
 		*out = c;
 	return rc;
+}
+
+int filter_upper_tree(struct filter *f, const struct fnode *n, filter_bound_fn *test,
+		      struct fnode **out, struct err *e)
+{
+	return bound_tree(f, n, true, test, out, e);
+}
+
+int filter_lower_tree(struct filter *f, const struct fnode *n, filter_bound_fn *test,
+		      struct fnode **out, struct err *e)
+{
+	return bound_tree(f, n, false, test, out, e);
 }
 
 /* ---- by event type --------------------------------------------------------------------------- */

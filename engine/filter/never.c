@@ -16,6 +16,14 @@ static bool has_fd(const struct event_info *i, bool compat029)
 	return flags & (EF_CREATES_FD | EF_USES_FD | EF_DESTROYS_FD);
 }
 
+/* An enter event that is not told a descriptor leads to none: it has a number, -1, at most. */
+static bool has_fd_entry(const struct event_info *i, unsigned code, bool compat029)
+{
+	uint32_t flags = compat029 ? i->flags_029 : i->flags | i->flags_029;
+
+	return has_fd(i, compat029) && (code & 1 || (flags & EF_USES_FD));
+}
+
 static bool has_param(const struct event_info *i, const char *name)
 {
 	for (unsigned k = 0; k < MAX(i->nparams, i->nparams_029); k++)
@@ -24,14 +32,18 @@ static bool has_param(const struct event_info *i, const char *name)
 	return false;
 }
 
-enum rule { R_NONE, R_FD, R_PARAM, R_POSITION, R_DATA, R_EXIT };
+enum rule { R_NONE, R_FD, R_FD_ENTRY, R_PARAM, R_POSITION, R_DATA, R_EXIT };
 
 static enum rule rule_of(const struct field_ref *r)
 {
 	const char *name = r->info->name;
 
+	if (!strcmp(name, "fd.types"))
+		return R_NONE;
+	if (!strcmp(name, "fd.num") || !strcmp(name, "fd.uid") || !strcmp(name, "fd.typechar"))
+		return R_FD;
 	if (starts(name, "fd."))
-		return strcmp(name, "fd.types") ? R_FD : R_NONE;
+		return R_FD_ENTRY;
 	if (!strcmp(name, "evt.arg") || !strcmp(name, "evt.rawarg"))
 		return r->arg_kind == FA_TEXT	 ? R_PARAM
 		       : r->arg_kind == FA_INDEX ? R_POSITION
@@ -52,6 +64,8 @@ static bool possible(enum rule rule, const struct field_ref *r, unsigned code, b
 	case R_FD:
 		/* The event of no call stands for a descriptor of the process list (--filter-proclist). */
 		return code == EV_SCAPEVENT_X || has_fd(i, compat029);
+	case R_FD_ENTRY:
+		return code == EV_SCAPEVENT_X || has_fd_entry(i, code, compat029);
 	case R_PARAM:
 		return has_param(i, r->arg_text);
 	case R_POSITION:

@@ -4,6 +4,7 @@
 #define BURIN_FILTER_PROGRAM_H
 
 #include "field/field.h"
+#include "field/memo.h"
 #include "filter/match.h"
 
 struct filter_run;
@@ -89,6 +90,14 @@ struct fprog {
 	uint32_t *entry;   /* per event code: first instruction that is not decided by the code alone */
 };
 
+/* What can be said of a filter from values that many events of a batch share (memo.h). */
+struct fshared {
+	unsigned by;	    /* some of FF_BY; 0 = nothing is said */
+	bool exact;	    /* upper decides */
+	struct fprog upper; /* rejects nothing that the filter accepts */
+	struct fprog lower; /* accepts nothing that the filter rejects; n 0: nothing at all */
+};
+
 /* ---- slots: the values that instructions test ------------------------------------------------ */
 
 /* Header values that the digest can test without a bound event. */
@@ -138,6 +147,7 @@ struct filter_run {
 	uint32_t gen;
 	struct fregex_data *regex; /* NULL when there is no regex */
 	uint64_t *lookback;	   /* one per place; NULL when nothing looks back */
+	struct memo by_thread, by_fd; /* enum shared_verdict, for the filter's shared programs */
 	struct slot_state slots[];
 };
 

@@ -98,6 +98,8 @@ static bool header_only(const struct filter *f, const struct fprog *p)
 
 int filter_verify(const struct filter *f, struct err *e)
 {
+	const struct fprog *const shared[] = {&f->by_thread.upper, &f->by_thread.lower,
+					      &f->by_fd.upper, &f->by_fd.lower};
 	int rc = check_prog(f, &f->prog, e);
 
 	for (uint32_t i = 0; !rc && i < f->nslots; i++)
@@ -108,6 +110,9 @@ int filter_verify(const struct filter *f, struct err *e)
 					       i);
 	if (!rc && f->header.n)
 		rc = check_prog(f, &f->header, e);
+	for (unsigned i = 0; !rc && i < ARRAY_SIZE(shared); i++)
+		if (shared[i]->n)
+			rc = check_prog(f, shared[i], e);
 	if (!rc && f->header.n && !header_only(f, &f->header))
 		rc = err_set(e, -EINVAL, 0,
 			     "internal error: the header program needs more than the header");

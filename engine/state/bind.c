@@ -32,10 +32,32 @@ struct bind_slot {
 };
 enum { STABLE_KNOWN = 1 << 7 };
 
+/* Creating events may show what they tried, and a close not what another thread has made meanwhile:
+ * attempt.h, evctx_fd. The rest shows the descriptor by any flags that may hold for it
+ * (fd_flags_of). */
+static bool plain_fd_type(const struct demand *d, unsigned type)
+{
+	const struct event_info *i = &event_table[type];
+	uint32_t all = i->flags_029, any = i->flags_029;
+
+	if (!d->compat029) {
+		all = i->known_029 ? i->flags & i->flags_029 : i->flags;
+		any |= i->flags;
+		if (type == EV_SYSCALL_FCHOWNAT_X)
+			return false;
+	}
+	if (type == EV_SOCKET_CONNECT_X || type == EV_SYSCALL_CLOSE_X || (any & EF_CREATES_FD))
+		return false;
+	return all & (EF_USES_FD | EF_DESTROYS_FD);
+}
+
 int evctx_init(struct evctx *c, const struct demand *d)
 {
 	memset(c, 0, sizeof(*c));
 	c->demand = d;
+	for (unsigned i = 0; i < EV_CODE_COUNT; i++)
+		if (plain_fd_type(d, i))
+			c->plain_fd[i / 64] |= 1ull << (i % 64);
 	c->paths = path_cache_new();
 	return c->paths ? 0 : -ENOMEM;
 }
@@ -46,6 +68,8 @@ void evctx_fini(struct evctx *c)
 	free(c->slots);
 	memset(c, 0, sizeof(*c));
 }
+
+static _Atomic uint32_t epochs = 1;
 
 int evctx_begin(struct evctx *c, const struct batch *b)
 {
@@ -61,7 +85,10 @@ int evctx_begin(struct evctx *c, const struct batch *b)
 		memset(c->slots, 0, b->nslots * sizeof(*c->slots));
 	path_cache_begin(c->paths, b->first_ord + b->nev - 1);
 	c->b = b;
-	c->epoch += 1 + (c->epoch == UINT32_MAX);
+	c->idx = UINT32_MAX;
+	do /* of the process, so that what was kept for an earlier context is not taken for this one's */
+		c->epoch = atomic_fetch_add_explicit(&epochs, 1, memory_order_relaxed);
+	while (!c->epoch);
 	return 0;
 }
 
@@ -409,6 +436,27 @@ const struct fd_ver *evctx_fd(struct evctx *c)
 		}
 	}
 	return c->fd_;
+}
+
+const struct fd_ver *evctx_fd_plain(struct evctx *c, uint64_t *until)
+{
+	const unsigned both = STABLE_THREAD | STABLE_MAIN;
+	const struct fd_ver *f;
+	const struct path_entry *e;
+	const struct thread_ver *v;
+	struct thread *t;
+
+	if (c->rec->slot == UINT32_MAX || !evctx_rec_plain_fd(c, c->rec) ||
+	    evctx_slot_stable(c, c->rec->slot) != both || !(f = evctx_fd(c)))
+		return NULL;
+	t = evctx_thread(c, &v);
+	if (v->flags & PPM_CL_CLONE_FILES)
+		t = evctx_main(c, NULL);
+	e = path_entry(c->paths, t, (int32_t)c->fdnum_);
+	if (!e || e->gen != c->paths->gen || (const void *)c->paths->vec[e->at] != (const void *)f)
+		return NULL;
+	*until = e->at > e->start ? c->paths->vec[e->at - 1]->ord : UINT64_MAX;
+	return f;
 }
 
 /* ---- results ---- */

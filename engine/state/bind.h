@@ -32,6 +32,7 @@ struct evctx {
 	struct bind_slot *slots;
 	uint32_t slots_cap;
 	uint32_t epoch; /* public: another number for every batch begun (0 is none) */
+	uint64_t plain_fd[DEMAND_TYPE_WORDS]; /* types whose descriptor is what the record says */
 	struct path_cache *paths;
 };
 
@@ -80,5 +81,15 @@ int64_t evctx_errno(struct evctx *c);
  * be kept by address while c->epoch stays. */
 enum slot_stable { STABLE_THREAD = 1 << 0, STABLE_MAIN = 1 << 1 /* only together with STABLE_THREAD */ };
 unsigned evctx_slot_stable(struct evctx *c, uint32_t slot);
+/* By slot and descriptor: for the event moved to, if evctx_rec_plain_fd holds for its record, the
+ * entry that evctx_fd gives and the order number up to which (excluded) all such events of the same
+ * rec->slot and rec->fd from this one on get the same. NULL: unknown descriptor, or nothing can be
+ * said. Such an event shows the descriptor alone, not what a call tried in vain. */
+const struct fd_ver *evctx_fd_plain(struct evctx *c, uint64_t *until);
+static inline bool evctx_rec_plain_fd(const struct evctx *c, const struct ev_rec *r)
+{
+	return r->fd >= 0 && (c->plain_fd[r->type / 64] >> (r->type % 64) & 1) &&
+	       !(r->flags & ER_OWN_FD);
+}
 
 #endif

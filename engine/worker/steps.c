@@ -109,20 +109,17 @@ static void analyse_events(struct worker *w, struct slot *s)
 	for (uint32_t i = 0; i < batch_nrec(b); i++) {
 		if ((b->ev[i].flags & (ER_SELECTED | ER_HIDDEN)) != ER_SELECTED)
 			continue;
-		if (match || print || s->part) {
-			evctx_move(&w->ctx, i);
-			if (w->scratch.used_bytes)
-				arena_reset(&w->scratch);
-		}
-		if (match && !filter_match(w->filter, &w->env))
+		if (match && !filter_match_at(w->filter, &w->env, i))
 			continue;
 		s->sel[s->nsel++] = i;
 		if (p->scout.kind)
 			return; /* the first one is enough */
 		if (s->part)
-			chisels_event(s->part);
-		if (print)
+			chisels_event(s->part, i);
+		if (print) {
+			field_env_move(&w->env, i);
 			print_event(w, s);
+		}
 		if (p->limits)
 			s->out_end[s->nsel - 1] = s->out.len;
 	}

@@ -165,6 +165,17 @@ void field_get_list(const struct field_ref *r, struct field_env *env, struct val
 	*l = fv ? (struct value_list){fv->v, fv->n} : (struct value_list){NULL, 0};
 }
 
+/* Events stand alone here: nothing is shared by several. */
+void evctx_move(struct evctx *c, uint32_t idx) {}
+unsigned evctx_slot_stable(struct evctx *c, uint32_t slot)
+{
+	return 0;
+}
+const struct fd_ver *evctx_fd_plain(struct evctx *c, uint64_t *until)
+{
+	return NULL;
+}
+
 /* ---- making events --------------------------------------------------------------------------- */
 
 void fake_event_init(struct fake_event *fe)

@@ -75,8 +75,7 @@ static int feed(struct world *w, const struct run *r)
 			assert_int_equal(chisels_batch_begin(w->cs, wk, &w->env[wk], &p[seq % WINDOW]), 0);
 			for (uint32_t i = 0; i < n; i++) {
 				arena_reset(&w->scratch[wk]);
-				evctx_move(&w->ctx[wk], i);
-				chisels_event(p[seq % WINDOW]);
+				chisels_event(p[seq % WINDOW], i);
 			}
 			chisels_batch_end(p[seq % WINDOW]);
 			next += n;

@@ -110,6 +110,10 @@ int filter_run_new(struct filter_run **out, const struct filter *f)
 }
 void filter_run_free(struct filter_run *r) { free(r); }
 bool filter_match(struct filter_run *r, struct field_env *env) { return env->c->num % r->f->n == r->f->r; }
+bool filter_match_at(struct filter_run *r, struct field_env *env, uint32_t idx)
+{
+	return (env->c->b->num_base + idx) % r->f->n == r->f->r;
+}
 
 /* ---- formats: "num" prints the number; "need" only for even ones ---------------------------------------------------- */
 
@@ -169,6 +173,8 @@ int state_containers_each(const struct state_root *r, uint64_t ord, bool compat0
 int evctx_begin(struct evctx *c, const struct batch *b)
 {
 	c->b = b;
+	c->idx = UINT32_MAX;
+	c->epoch++;
 	return 0;
 }
 

@@ -750,6 +750,36 @@ static void check_stable(const struct run *r, struct evctx *c)
 	}
 }
 
+/* What evctx_fd_plain says of later events holds. */
+static unsigned nplain, nplain_end; /* entries seen again; stretches that end inside a batch */
+
+static void check_plain(const struct run *r, struct evctx *c)
+{
+	const struct batch *b = c->b;
+
+	for (uint32_t i = 0; i < b->nev; i++) {
+		const struct fd_ver *f;
+		uint64_t until;
+
+		evctx_move(c, i);
+		f = evctx_fd_plain(c, &until);
+		if (!f)
+			continue;
+		nplain_end += until < b->first_ord + b->nev;
+		for (uint32_t k = i + 1; k < b->nev && b->first_ord + k < until; k++) {
+			if (b->ev[k].slot != b->ev[i].slot || b->ev[k].fd != b->ev[i].fd ||
+			    !evctx_rec_plain_fd(c, &b->ev[k]))
+				continue;
+			evctx_move(c, k);
+			if (evctx_fd(c) != f)
+				fail_msg("%s, %u events a batch: event %u has not the descriptor "
+					 "of event %u",
+					 r->name, r->size, k, i);
+			nplain++;
+		}
+	}
+}
+
 /* What the scenario wants of the events of one batch. */
 static void analyse(const struct run *r, const struct sc *s, const struct batch *b)
 {
@@ -761,6 +791,7 @@ static void analyse(const struct run *r, const struct sc *s, const struct batch 
 	assert_int_equal(evctx_init(&c, &r->d), 0);
 	assert_int_equal(evctx_begin(&c, b), 0);
 	check_stable(r, &c);
+	check_plain(r, &c);
 	for (uint32_t i = 0; i < b->nev; i++) {
 		for (unsigned k = 0; k < s->nwant; k++) {
 			if (s->want[k].idx != first + i)
@@ -892,6 +923,7 @@ static void test_scenarios(void **state)
 	}
 	assert_true(nstable_thread > 100);
 	assert_true(nstable_main > 0);
+	assert_true(nplain > 20 && nplain_end > 0);
 }
 
 /* ---- memory ---- */
