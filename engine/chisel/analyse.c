@@ -152,12 +152,51 @@ static bool datum_of(const struct chisel *c, unsigned field, struct field_env *e
 	return value_datum(&c->fields[field], &v, env, d);
 }
 
+/* False: the event has no key. */
+static bool make_key(const struct chisel *c, const struct chisel_agg *a, struct chisel_worker *w, struct field_env *env)
+{
+	struct agg_datum key;
+
+	buf_reset(&w->key);
+	for (unsigned i = 0; i < a->spec.nkeys; i++) {
+		if (!datum_of(c, a->key[i], env, &key)) {
+			if (!a->missing)
+				return false;
+			key = (struct agg_datum){ .kind = AGG_TEXT, .s = a->missing, .len = (uint32_t)strlen(a->missing) };
+		}
+		agg_key_add(&w->key, &key);
+	}
+	return true;
+}
+
+/* The row of t that the event counts for. NULL: none (*counts false), or memory is out. */
+static struct agg_cell *find_row(const struct chisel *c, const struct chisel_agg *a, struct chisel_worker *w, unsigned k,
+				 struct agg *t, struct field_env *env, bool *counts)
+{
+	uint32_t *at = w->agg_memo[k] && !c->sealed ? row_memo_place(w->agg_memo[k], env->c) : NULL;
+	struct agg_cell *row;
+
+	if (at && *at >= ROW_FIRST)
+		return agg_row_at(t, *at - ROW_FIRST);
+	*counts = !(at && *at == ROW_NONE) && make_key(c, a, w, env);
+	if (!*counts) {
+		if (at)
+			*at = ROW_NONE;
+		return NULL;
+	}
+	row = buf_failed(&w->key) ? NULL : agg_row(t, w->key.p ? w->key.p : "", (uint32_t)w->key.len);
+	if (row && at && agg_row_number(t, row) < MEMO_NO_PLACE - ROW_FIRST)
+		*at = ROW_FIRST + agg_row_number(t, row);
+	return row;
+}
+
 static void update_agg(struct chisels_part *p, unsigned ci, unsigned k, struct field_env *env)
 {
 	struct chisel *c = p->cs->c[ci];
 	struct chisel_agg *a = c->aggs[k];
 	struct chisel_worker *w = &c->workers[p->w];
-	struct agg_datum v[AGG_MAX_COLS], key;
+	struct agg_datum v[AGG_MAX_COLS];
+	bool counts = true;
 	unsigned got = 0;
 
 	if (!a->total)
@@ -171,22 +210,11 @@ static void update_agg(struct chisels_part *p, unsigned ci, unsigned k, struct f
 	}
 	if (!got)
 		return;
-	buf_reset(&w->key);
-	for (unsigned i = 0; i < a->spec.nkeys; i++) {
-		if (!datum_of(c, a->key[i], env, &key)) {
-			if (!a->missing)
-				return;
-			key = (struct agg_datum){ .kind = AGG_TEXT, .s = a->missing, .len = (uint32_t)strlen(a->missing) };
-		}
-		agg_key_add(&w->key, &key);
-	}
 	struct agg *t = agg_of(p, ci, k);
-	struct agg_cell *row = t && !buf_failed(&w->key) ? agg_row(t, w->key.p ? w->key.p : "", (uint32_t)w->key.len) : NULL;
-	if (!row) {
+	struct agg_cell *row = t ? find_row(c, a, w, k, t, env, &counts) : NULL;
+	if (!row && counts)
 		p->p[ci].no_memory = true;
-		return;
-	}
-	for (unsigned i = 0; i < a->spec.ncols; i++)
+	for (unsigned i = 0; row && i < a->spec.ncols; i++)
 		agg_add(t, row, i, &v[i], env->c->ord);
 }
 

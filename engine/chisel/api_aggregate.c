@@ -155,6 +155,8 @@ static int a_new(lua_State *L)
 	luaL_setmetatable(L, HANDLE);
 	if (ls->w != MAIN_STATE)
 		return 1;
+	if (c->narrowed)
+		bad(L, "only possible in on_init, as for the first aggregate");
 	if (c->naggs == CHISEL_MAX_AGGS)
 		bad(L, "too many aggregates");
 	struct chisel_agg *a = c->aggs[c->naggs] = calloc(1, sizeof(*a));

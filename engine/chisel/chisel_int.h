@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/assert.h"
 #include "chisel/chisel.h"
+#include "field/memo.h"
 #include "merge/aggregate.h"
 #include "output/format.h"
 
@@ -168,10 +169,14 @@ struct last_event {
 	struct arena mem;
 };
 
+/* Rows that events of one type, thread or descriptor count for, so that keys are not made again: row_memo.c. */
+struct row_memo;
+
 struct chisel_worker {
 	struct lstate *ls;	 /* parallel and per-event modes with on_event; else NULL */
 	struct filter_run *run; /* of the chisel's filter; NULL = none */
 	struct filter_run *agg_run[CHISEL_MAX_AGGS];
+	struct row_memo *agg_memo[CHISEL_MAX_AGGS]; /* NULL: none */
 	struct buf key; /* scratch for aggregate keys */
 };
 
@@ -205,8 +210,9 @@ struct chisel {
 	bool in_workers; /* on_event runs in the workers' states */
 	bool late;   /* something looks back: filter and fields are evaluated at release */
 	bool sealed; /* aggregates and partials are closed with every batch */
+	bool narrowed; /* types leaves out what the aggregates do not count */
 	struct merge_plan *merge;
-	uint64_t types[(EV_CODE_COUNT + 63) / 64]; /* event types its filter can accept */
+	uint64_t types[(EV_CODE_COUNT + 63) / 64]; /* event types that it does something with */
 	struct chisel_worker *workers; /* [workers + 1]: the last one belongs to the release turn */
 
 	/* release */
@@ -269,6 +275,12 @@ int chisel_run_file(struct lstate *ls, struct err *e);
 
 /* args.c: repeats on_set_arg in ls */
 int chisel_deliver_args(struct chisel *c, struct lstate *ls, struct err *e);
+
+/* row_memo.c: MEMO_NEW, ROW_NONE (the events count for nothing), or ROW_FIRST + number of a row of the worker's table */
+enum { ROW_NONE = MEMO_NEW + 1, ROW_FIRST };
+int row_memo_new(struct row_memo **out, const struct chisel *c, const struct chisel_agg *a); /* NULL: keys are no such */
+void row_memo_free(struct row_memo *m);
+uint32_t *row_memo_place(struct row_memo *m, struct evctx *c); /* of the event c stands on; NULL: none */
 
 /* api_chisel.c */
 MAY_RAISE unsigned chisel_request(lua_State *L, struct lstate *ls, const char *name);

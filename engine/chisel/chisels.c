@@ -237,14 +237,37 @@ static int choose_mode(struct chisel *c, struct err *e)
 	return 0;
 }
 
+/* Whether events of the type can count for the aggregate, as far as its value tells. */
+static bool type_counts(const struct chisel *c, const struct chisel_agg *a, const struct demand *d, unsigned code)
+{
+	const struct field_ref *r = &c->fields[a->col[0]].ref;
+
+	if (!a->positive || !a->spec.ncols)
+		return true;
+	return filter_field_possible(r, code, d->compat029) &&
+	       (strncmp(r->info->name, "evt.latency", 11) || evctx_type_latency(d, code));
+}
+
 static void find_types(struct chisel *c)
 {
-	struct demand d = { 0 };
+	struct demand d = { .compat029 = c->cs->host->compat029 };
 
 	memset(d.types, 0xff, sizeof(d.types));
 	if (c->filter)
 		filter_types(c->filter, &d);
 	memcpy(c->types, d.types, sizeof(d.types));
+	/* Other scripts may define further aggregates in on_capture_start. */
+	if (!c->ours || !c->naggs || c->has_on_event || c->format)
+		return;
+	c->narrowed = true;
+	for (unsigned code = 0; code < EV_CODE_COUNT; code++) {
+		bool counts = false;
+
+		for (unsigned i = 0; i < c->naggs; i++)
+			counts |= type_counts(c, c->aggs[i], &d, code);
+		if (!counts)
+			c->types[code / 64] &= ~(1ull << (code % 64));
+	}
 }
 
 int chisels_init(struct chisels *cs, struct buf *out, struct err *e)
@@ -302,6 +325,9 @@ static int make_runs(struct chisel *c)
 			return -ENOMEM;
 		for (unsigned i = 0; i < c->naggs; i++)
 			if (c->aggs[i]->total && c->aggs[i]->filter && filter_run_new(&cw->agg_run[i], c->aggs[i]->filter))
+				return -ENOMEM;
+		for (unsigned i = 0; i < c->naggs; i++)
+			if (c->aggs[i]->total && !cw->agg_memo[i] && row_memo_new(&cw->agg_memo[i], c, c->aggs[i]))
 				return -ENOMEM;
 	}
 	return 0;

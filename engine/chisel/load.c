@@ -137,8 +137,10 @@ static void close_worker(struct chisel_worker *w, unsigned naggs)
 {
 	lstate_free(w->ls);
 	filter_run_free(w->run);
-	for (unsigned i = 0; i < naggs; i++)
+	for (unsigned i = 0; i < naggs; i++) {
 		filter_run_free(w->agg_run[i]);
+		row_memo_free(w->agg_memo[i]);
+	}
 	buf_fini(&w->key);
 }
 

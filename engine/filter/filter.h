@@ -33,6 +33,9 @@ bool filter_header_decides(const struct filter *f);
 /* Calls fn for each field the filter names until it returns non-zero, which is the result. */
 int filter_each_field(const struct filter *f, int (*fn)(void *ctx, const struct field_ref *r), void *ctx);
 
+/* Whether the field can have a value on events of this code; true when it is not known. */
+bool filter_field_possible(const struct field_ref *r, unsigned code, bool compat029);
+
 /* ---- what a live capture can decide in the kernel ---- */
 
 /* False when the filter matches no event of this code (generic codes: of system call code sc), whatever

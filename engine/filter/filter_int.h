@@ -186,7 +186,6 @@ bool filter_date(const char *s, uint32_t len, uint64_t *ns);
 bool filter_duration(const char *s, uint32_t len, uint64_t *ns); /* 10ms, 1.5s, 2m30s; a unit is required */
 
 /* never.c: event types on which a field cannot have a value. */
-bool filter_field_possible(const struct field_ref *r, unsigned code, bool compat029);
 int filter_set_possible(struct filter *f, struct fexpr *x);
 bool filter_expr_never(const struct fexpr *x, unsigned code);
 

@@ -40,17 +40,7 @@ static bool test_code(const struct fnode *n, struct field_env *env, struct frege
 
 bool filter_type_field(const struct fexpr *x)
 {
-	static const char *const names[] = {
-		"evt.type",	  "evt.dir",	     "syscall.type", "evt.type.is", "evt.is_io",
-		"evt.is_io_read", "evt.is_io_write", "evt.io_dir",   "evt.is_wait", "evt.count",
-		"evt.count.exit", "evt.source",	     "evt.is_async",
-	};
-
-	if (x->kind == FX_FIELD && (x->ref->info->flags & FF_HEADER_ONLY))
-		for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-			if (!strcmp(x->ref->info->name, names[i]))
-				return true;
-	return false;
+	return x->kind == FX_FIELD && (x->ref->info->flags & FF_BY_TYPE);
 }
 
 int filter_types_of(struct filter *f, const struct fnode *n, struct ftypes *out, struct err *e)

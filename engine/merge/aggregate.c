@@ -288,6 +288,16 @@ struct agg_cell *agg_row(struct agg *a, const void *key, uint32_t len)
 	return new_row(a, key, len, hash);
 }
 
+uint32_t agg_row_number(const struct agg *a, const struct agg_cell *row)
+{
+	return a->spec.ncols ? (uint32_t)((size_t)(row - a->cells) / a->spec.ncols) : 0;
+}
+
+struct agg_cell *agg_row_at(const struct agg *a, uint32_t number)
+{
+	return &a->cells[(size_t)number * a->spec.ncols];
+}
+
 uint32_t agg_find(const struct agg *a, const void *key, uint32_t len)
 {
 	uint32_t slot;

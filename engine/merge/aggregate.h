@@ -83,6 +83,9 @@ void agg_key_add(struct buf *key, const struct agg_datum *d);
 
 /* The row of a key, made if absent; NULL when memory is out (sticky). Valid until the next call that adds a row. */
 struct agg_cell *agg_row(struct agg *a, const void *key, uint32_t len);
+/* Number of such a row, and the row again; a number is good until agg_clear. */
+uint32_t agg_row_number(const struct agg *a, const struct agg_cell *row);
+struct agg_cell *agg_row_at(const struct agg *a, uint32_t number);
 /* Combines one value into column col of a row. Integers for SUM, AVG, MIN, MAX, HIST (others are ignored).
  * ord: order number of the event, for FIRST and LAST; within one event the later call wins. */
 void agg_add(struct agg *a, struct agg_cell *row, unsigned col, const struct agg_datum *v, uint64_t ord);

@@ -321,6 +321,11 @@ uint64_t evctx_latency(struct evctx *c)
 	return traits & TT_RESET ? 0 : latency_before(c);
 }
 
+bool evctx_type_latency(const struct demand *d, unsigned type)
+{
+	return !(type_traits(d, type) & TT_RESET);
+}
+
 /* ---- descriptors ---- */
 
 /* Flags that decide whether the event has to do with a descriptor. A file that holds enter events

@@ -178,11 +178,17 @@ int evctx_begin(struct evctx *c, const struct batch *b)
 	return 0;
 }
 
+bool filter_field_possible(const struct field_ref *r, unsigned code, bool compat029) { return true; }
+bool evctx_type_latency(const struct demand *d, unsigned type) { return true; }
+unsigned evctx_slot_stable(struct evctx *c, uint32_t slot) { return 0; }
+const struct fd_ver *evctx_fd_plain(struct evctx *c, uint64_t *until) { return NULL; }
+
 void evctx_move(struct evctx *c, uint32_t idx)
 {
 	const uint8_t *blk = c->b->data + c->b->ev[idx].off;
 
 	c->idx = idx;
+	c->rec = &c->b->ev[idx];
 	c->num = c->b->num_base + idx;
 	c->ord = c->b->first_ord + idx;
 	c->ev = (struct event){ .ts = load_u64(blk + event_block_hdr_off(load_u32(blk))), .type = c->b->ev[idx].type, .cpu = 3 };
