@@ -162,22 +162,6 @@ def adds_up(tmp):
     return "%d performed, %d events lost" % (done, lost)
 
 
-def migration(tmp):
-    """Threads that change cpu after every call: each write shows the name of the file it writes."""
-    rounds = str(int(os.environ.get("BURIN_LIVE_HOPS", "3000")))
-    p = capture(tmp + "/t.scap", WORK, "hop", tmp, "8", rounds, options=["-s", "200", "-r", "65536"])
-    assert " dropped 0 " in p.stderr, p.stderr[:200]
-    n = 0
-    for line in burin_lines(tmp + "/t.scap", "-v", "-p", "%fd.name\t%evt.arg.data", "evt.type=write and "
-                            "evt.dir=< and proc.name=live_workload and evt.failed=false").splitlines():
-        name, data = line.split("\t")
-        if data.startswith("/"):
-            assert name == data, "%s was written to %s" % (data, name)
-            n += 1
-    assert n == 8 * int(rounds) * 3, "%d writes" % n
-    return "%d writes, %d events" % (n, number(r"sent (\d+)", p.stderr))
-
-
 def sysdig_opens(tmp):
     """0.29.3 opens what was captured and prints the same lines."""
     if not shutil.which("sysdig"):
@@ -474,7 +458,7 @@ def podman(tmp):
 
 
 TESTS = {"strace_" + n: strace_test(n) for n in PROGRAMS}
-TESTS.update(exact=exact, calls_32=calls_32, aarch64=aarch64, adds_up=adds_up, paced=paced, migration=migration, sysdig_opens=sysdig_opens,
+TESTS.update(exact=exact, calls_32=calls_32, aarch64=aarch64, adds_up=adds_up, paced=paced, sysdig_opens=sysdig_opens,
              live_prints=live_prints, only_pid=only_pid, pushed_down=pushed_down, selections=selections, sampled=sampled,
              ticks=ticks,
              refusals=refusals, container_ids=container_ids, podman=podman)
