@@ -1,6 +1,8 @@
 /* bench_live FILE [REPEATS]: what the live adapter costs, in nanoseconds of cpu time per event,
- * with the events of a trace dealt out to 1, 2, 8, 64 rings. "drain" is done by all workers at
- * once, one ring each; "order" is the step that one at a time does. Medians over the repeats. */
+ * with the events of a trace dealt out to 1, 2, 8, 64 rings. "drain" and "order" are done by all
+ * workers at once, one ring or one batch each; "cut" is the step that one at a time does. Medians
+ * over the repeats. */
+#include <inttypes.h>
 #include <time.h>
 
 #include "../tests/stress/rings_make.h"
@@ -16,7 +18,8 @@ struct bench {
 	struct chunks pool;
 	struct epoch epoch;
 	struct batch b;
-	double drain_ns, order_ns;
+	uint64_t nbatches;
+	double drain_ns, cut_ns, order_ns;
 };
 
 /* Of this thread, so that other programs do not count. */
@@ -46,7 +49,7 @@ static uint64_t turn(struct bench *k, uint64_t now, bool all)
 {
 	static const struct watcher nobody;
 	uint64_t n = 0;
-	double t0 = cpu_ns(), t1;
+	double t0 = cpu_ns(), t1, t2;
 
 	for (unsigned i = 0; i < k->nrings; i++)
 		if (lane_look(&k->lanes[i], now))
@@ -54,15 +57,20 @@ static uint64_t turn(struct bench *k, uint64_t now, bool all)
 	t1 = cpu_ns();
 	k->drain_ns += t1 - t0;
 	epoch_close(&k->epoch, k->nrings, all);
-	while (!epoch_empty(&k->epoch)) {
-		k->b.nblk = 0;
+	while (!k->epoch.empty) {
 		k->b.len = 0;
-		if (epoch_fill(&k->epoch, &k->b, BATCH_BYTES))
+		if (epoch_cut(&k->epoch, &k->b))
+			made_die("out of memory");
+		t2 = cpu_ns();
+		k->cut_ns += t2 - t1;
+		if (epoch_order(&k->pool, &k->b))
 			made_die("out of memory");
 		n += k->b.nblk;
+		k->nbatches++;
 		epoch_release(&k->pool, &k->b);
+		t1 = cpu_ns();
+		k->order_ns += t1 - t2;
 	}
-	k->order_ns += cpu_ns() - t1;
 	return n;
 }
 
@@ -70,7 +78,8 @@ static void run(struct bench *k)
 {
 	uint64_t n = 0;
 
-	k->drain_ns = k->order_ns = 0;
+	k->drain_ns = k->cut_ns = k->order_ns = 0;
+	k->nbatches = 0;
 	for (uint32_t i = 0; n < k->trace.n;) {
 		i = fill(k, i);
 		n += turn(k, load_u64(k->trace.events + k->trace.off[i - 1] + 10), i == k->trace.n);
@@ -89,13 +98,13 @@ static int by_size(const void *a, const void *b)
 static void bench_rings(const char *path, unsigned nrings, int repeats)
 {
 	static struct bench k;
-	double drain[MAX_REPEATS], order[MAX_REPEATS];
+	double drain[MAX_REPEATS], cut[MAX_REPEATS], order[MAX_REPEATS];
 
 	k.nrings = nrings;
 	made_trace_read(&k.trace, path, nrings, 1);
-	if (chunks_init(&k.pool, nrings * LANE_CHUNKS + 64) ||
-	    epoch_init(&k.epoch, k.lanes, nrings, &k.pool))
+	if (chunks_init(&k.pool, nrings * LANE_CHUNKS + 64))
 		made_die("out of memory");
+	epoch_init(&k.epoch, k.lanes, &k.pool, BATCH_BYTES);
 	batch_init(&k.b);
 	for (unsigned i = 0; i < nrings; i++) {
 		if (made_ring_open(&k.rings[i], (uint16_t)i, RING_BYTES))
@@ -108,11 +117,14 @@ static void bench_rings(const char *path, unsigned nrings, int repeats)
 			k.rings[i].r.bound = k.lanes[i].bound = 0;
 		run(&k);
 		drain[r] = k.drain_ns / k.trace.n;
+		cut[r] = k.cut_ns / k.trace.n;
 		order[r] = k.order_ns / k.trace.n;
 	}
 	qsort(drain, (size_t)repeats, sizeof(double), by_size);
+	qsort(cut, (size_t)repeats, sizeof(double), by_size);
 	qsort(order, (size_t)repeats, sizeof(double), by_size);
-	printf("%5u %10u %8.1f %8.1f\n", nrings, k.trace.n, drain[repeats / 2], order[repeats / 2]);
+	printf("%5u %10u %10" PRIu64 " %8.1f %8.1f %8.1f\n", nrings, k.trace.n, k.nbatches,
+	       drain[repeats / 2], cut[repeats / 2], order[repeats / 2]);
 	for (unsigned i = 0; i < nrings; i++) {
 		lane_fini(&k.lanes[i], &k.pool);
 		ring_close(&k.rings[i].r);
@@ -129,7 +141,7 @@ int main(int argc, char **argv)
 
 	if (argc < 2 || repeats < 1 || repeats > MAX_REPEATS)
 		made_die("usage: bench_live FILE [REPEATS]");
-	printf("rings     events    drain    order   (ns per event)\n");
+	printf("rings     events    batches    drain      cut    order   (ns per event)\n");
 	for (unsigned n = 1; n <= MAX_RINGS; n *= n < 2 ? 2 : n < 8 ? 4 : 8)
 		bench_rings(argv[1], n, repeats);
 	return 0;

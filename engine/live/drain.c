@@ -21,7 +21,7 @@ enum phase {
 	NAPPING,  /* until due_ns */
 	LOOKING,  /* somebody looks */
 	DRAINING, /* lanes are LANE_TODO or LANE_BUSY */
-	CLOSED,	  /* the epoch is being listed: OWNED_BY(reader turn) */
+	CLOSED,	  /* the epoch is being cut into batches: OWNED_BY(reader turn) */
 };
 
 struct drain {
@@ -76,7 +76,8 @@ int drain_new(struct drain **out, const struct drain_opts *o)
 	inject_init(&d->inject);
 	d->max_lanes = max;
 	d->lanes = calloc(max, sizeof(*d->lanes));
-	if (!d->lanes || epoch_init(&d->epoch, d->lanes, max, &d->pool) ||
+	epoch_init(&d->epoch, d->lanes, &d->pool, o->batch_bytes);
+	if (!d->lanes ||
 	    chunks_init(&d->pool, max * (LANE_CHUNKS + CHUNKS_PER_RING) + CHUNKS_IN_FLIGHT)) {
 		drain_free(d);
 		return -ENOMEM;
@@ -160,7 +161,7 @@ static void close_epoch(struct drain *d)
 	for (uint32_t i = 1; i < d->nlanes; i++)
 		d->over = d->over && !ring_fill(d->lanes[i].ring);
 	epoch_close(&d->epoch, d->nlanes, d->over);
-	if (epoch_empty(&d->epoch) && !d->over)
+	if (d->epoch.empty && !d->over)
 		begin_nap(d);
 	else
 		set_phase(d, CLOSED);
@@ -258,17 +259,23 @@ static void wait_for_events(struct drain *d)
 
 int drain_read(struct drain *d, struct batch *b)
 {
-	int rc;
+	int rc = 0;
 
 	wait_for_events(d);
 	b->kind = BATCH_EVENTS;
-	rc = epoch_fill(&d->epoch, b, d->o.batch_bytes);
-	if (epoch_empty(&d->epoch)) {
+	if (!d->epoch.empty)
+		rc = epoch_cut(&d->epoch, b);
+	if (d->epoch.empty) {
 		b->last = d->over;
 		if (!d->over)
 			begin_nap(d);
 	}
 	return rc;
+}
+
+int drain_order(struct drain *d, struct batch *b)
+{
+	return epoch_order(&d->pool, b);
 }
 
 void drain_release(struct drain *d, struct batch *b)

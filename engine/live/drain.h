@@ -1,8 +1,8 @@
 /* The turns of a capture: who drains which ring, and when an epoch is closed.
  *
- *     nap ──► look ──► drain each ring ──► close ──► list batches ──┐
- *      ▲     (one)     (any workers)       (one)     (reader turn)  │
- *      └────────────────────────────────────────────────────────────┘
+ *     nap ──► look ──► drain each ring ──► close ──► cut into batches ──┐ ──► order each batch
+ *      ▲     (one)     (any workers)       (one)     (reader turn)      │     (any workers)
+ *      └────────────────────────────────────────────────────────────────┘
  *
  * A look reads the clock, then sees which rings have anything; events of the capture itself are
  * made then. Rings without anything need nobody. The others are drained at the same time, each by
@@ -11,8 +11,8 @@
  * The epoch is everything before the watermark, usually the time of the look: what else was drained
  * waits for the next turn.
  *
- * Bounded memory: a lane holds LANE_CHUNKS at most, and no turn begins before the last epoch has
- * been listed. When the analysis falls behind, records stay in the rings, and when those are full
+ * Bounded memory: a lane holds LANE_CHUNKS at most, and no turn begins before the last epoch is in
+ * batches. When the analysis falls behind, records stay in the rings, and when those are full
  * the kernel counts what it has to drop.
  *
  * The functions marked "lock held" are called under one lock of the caller's, which hands a lane
@@ -59,9 +59,11 @@ bool drain_ready(const struct drain *d);
  * held. */
 uint64_t drain_wait_ns(const struct drain *d);
 
-/* Fills b's run with the next events in order; waits for them when drain_ready does not hold.
- * b->last when there are none any more. One thread at a time. -ENOMEM. */
+/* Gives b the next events; waits for them when drain_ready does not hold. b->last when there are
+ * none any more. One thread at a time. -ENOMEM. */
 int drain_read(struct drain *d, struct batch *b);
+/* Afterwards, once: lists its blocks in order. Any thread. -ENOMEM. */
+int drain_order(struct drain *d, struct batch *b);
 /* Any thread, also during all of the above. */
 void drain_release(struct drain *d, struct batch *b);
 

@@ -352,6 +352,11 @@ int live_read(struct live *l, struct batch *b, struct err *e)
 	return rc ? err_set(e, rc, ERR_NO_POS, "out of memory") : 0;
 }
 
+int live_order(struct live *l, struct batch *b)
+{
+	return b->kind == BATCH_EVENTS ? drain_order(l->drain, b) : 0;
+}
+
 void live_release(struct live *l, struct batch *b)
 {
 	if (b->data == (const uint8_t *)l->meta.p) {
@@ -369,6 +374,11 @@ void live_release(struct live *l, struct batch *b)
 static int source_do_read(void *ctx, struct batch *b, struct err *e)
 {
 	return live_read(ctx, b, e);
+}
+
+static int source_do_order(void *ctx, struct batch *b)
+{
+	return live_order(ctx, b);
 }
 
 static void source_do_release(void *ctx, struct batch *b)
@@ -420,6 +430,7 @@ int live_source(struct live *l, struct source **out, struct err *e)
 {
 	static const struct source_ops ops = {
 		.read = source_do_read,
+		.order = source_do_order,
 		.release = source_do_release,
 		.stop = source_do_stop,
 		.close = source_do_close,

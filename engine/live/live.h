@@ -52,6 +52,8 @@ void live_close(struct live *l); /* NULL is fine; a command that still runs goes
 /* As source_read: waits until there are events (or the end). The capture ends with the command, or
  * when it is stopped. */
 int live_read(struct live *l, struct batch *b, struct err *e);
+/* As source_order. Any thread. */
+int live_order(struct live *l, struct batch *b);
 void live_release(struct live *l, struct batch *b);
 void live_stop(struct live *l);
 

@@ -22,6 +22,11 @@ int live_read(struct live *l, struct batch *b, struct err *e)
 {
 	return -ENOTSUP;
 }
+int live_order(struct live *l, struct batch *b)
+{
+	return 0;
+}
+
 void live_release(struct live *l, struct batch *b) {}
 void live_stop(struct live *l) {}
 int live_source(struct live *l, struct source **out, struct err *e)

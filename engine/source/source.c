@@ -328,6 +328,11 @@ int source_rewind(struct source *s, uint64_t off, struct err *e)
 	return 0;
 }
 
+int source_order(struct source *s, struct batch *b)
+{
+	return s->ops && s->ops->order ? s->ops->order(s->ops_ctx, b) : 0;
+}
+
 void source_release(struct source *s, struct batch *b)
 {
 	if (s->ops) {

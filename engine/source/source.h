@@ -45,6 +45,7 @@ int source_open_memory(struct source **out, const void *p, size_t n, const struc
  * source_stop itself. The whole of it belongs to the source: source_close calls close. */
 struct source_ops {
 	int (*read)(void *ctx, struct batch *b, struct err *e);
+	int (*order)(void *ctx, struct batch *b); /* NULL: read does it */
 	void (*release)(void *ctx, struct batch *b);
 	void (*stop)(void *ctx); /* async-signal-safe */
 	void (*close)(void *ctx);
@@ -64,6 +65,11 @@ void source_close(struct source *s); /* NULL is fine; batches may outlive the so
  * From a pipe it hands over what has arrived after a short pause in the data, so that a slow live
  * stream is not held back until a batch is full. */
 int source_read(struct source *s, struct batch *b, struct err *e);
+/* Lists the blocks of a batch just read, once, before anybody looks at them. A file's are listed by source_read
+ * already; a live capture's have to be brought into order, which any threads can do for several batches at a
+ * time. -ENOMEM. */
+int source_order(struct source *s, struct batch *b);
+
 /* Reading ahead, for several threads that share a lock of theirs: stretches of a plain file, rings of a live
  * capture. Optional: whatever was not fetched, source_read reads itself.
  *   source_fetch_claim  (lock held) the next stretch to fetch by this worker, or -1; urgent: only if it should not

@@ -237,17 +237,11 @@ static void do_apply(struct pipeline *p, struct slot *s)
 	p->applying = false;
 }
 
-/* The source will have work by itself, and whoever waited for that does something else now. */
-static bool nobody_keeps_time(struct pipeline *p)
-{
-	return !p->timing && !p->read_done && source_wait_ns(p->src) != UINT64_MAX;
-}
-
 /* Runs a task; called and returns with the lock held. */
 static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq)
 {
 	struct pipeline *p = w->p;
-	bool end, wake = p->waiting && (work_left(p) || nobody_keeps_time(p));
+	bool end, wake = p->waiting && work_left(p);
 
 	pthread_mutex_unlock(&p->lock);
 	if (wake)

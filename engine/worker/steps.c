@@ -19,7 +19,7 @@ void step_read(struct pipeline *p, struct slot *s, uint64_t seq)
 		s->b.err = e;
 	}
 	s->gone.n = 0;
-	if (p->o->suppress && suppress_batch(p->o->suppress, &s->b, &s->gone) < 0) {
+	if (p->o->suppress && (source_order(p->src, &s->b) < 0 || suppress_batch(p->o->suppress, &s->b, &s->gone) < 0)) {
 		s->b.last = true;
 		s->b.nblk = 0;
 		err_set(&s->b.err, -12, ERR_NO_POS, "out of memory while taking out processes");
@@ -48,6 +48,10 @@ void step_digest(struct pipeline *p, struct slot *s)
 	if (scout_scans(p)) {
 		if (digest_scan_run(&p->scout.scan, &s->b) < 0)
 			slot_fail_memory(s, "reading events");
+		return;
+	}
+	if (!p->o->suppress && source_order(p->src, &s->b) < 0) {
+		slot_fail_memory(s, "ordering events");
 		return;
 	}
 	if (s->b.kind != BATCH_EVENTS || s->b.nblk == 0)

@@ -52,6 +52,7 @@ static int copy(FILE *out, struct err *e)
 	batch_init(&b);
 	do {
 		rc = live_read(capture, &b, e);
+		rc = rc ? rc : live_order(capture, &b);
 		if (!rc && !put(out, &b))
 			rc = err_errno(e, "can't write");
 		if (!rc)

@@ -119,6 +119,11 @@ static int do_read(void *ctx, struct batch *b, struct err *e)
 	return 0;
 }
 
+static int do_order(void *ctx, struct batch *b)
+{
+	return b->kind == BATCH_EVENTS ? drain_order(drain, b) : 0;
+}
+
 static void do_release(void *ctx, struct batch *b)
 {
 	drain_release(drain, b);
@@ -156,8 +161,19 @@ static bool do_claimable(void *ctx)
 	return drain_claimable(drain);
 }
 
-static const struct source_ops ops = {do_read,	do_release, do_nothing, do_nothing, do_claim,
-				      do_fetch, do_fetched, do_ready,	do_wait_ns, do_claimable};
+static const struct source_ops ops = {
+	.read = do_read,
+	.order = do_order,
+	.release = do_release,
+	.stop = do_nothing,
+	.close = do_nothing,
+	.claim = do_claim,
+	.fetch = do_fetch,
+	.fetched = do_fetched,
+	.ready = do_ready,
+	.wait_ns = do_wait_ns,
+	.claimable = do_claimable,
+};
 
 /* ---- runs ------------------------------------------------------------------------------------ */
 
