@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import xml.dom.minidom
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import burin  # noqa: E402
@@ -123,6 +124,44 @@ def part_generator(folder):
     burin.report(0 <= size - (1 << 20) < 400, "gen_size", str(size))
 
 
+def tool(name, *args):
+    return subprocess.run([os.path.join(burin.ROOT, "bench", name), *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+
+
+def part_tools(folder):
+    """bench/run, compare and the micro-benchmarks do their work on a tiny trace; what they measured is not looked at."""
+    build, result, picture = os.path.dirname(burin.CACHE), os.path.join(folder, "r.json"), os.path.join(folder, "r.svg")
+    if burin.have_peer():
+        r = tool("run", "--burin", burin.BURIN, "--make", "web", "300k", "--tmp", folder, "--runs", "1", "--rows", "type,print,gzip_members",
+                 "--no-extras", "--json", result, "--plot", picture)
+        found = json.load(open(result)) if r.returncode == 0 else {"rows": {}}
+        burin.report(list(found["rows"]) == ["type", "print", "gzip_members"], "run", r.stdout.decode()[-200:] if not found["rows"] else "")
+        burin.report(r.returncode == 0 and len(xml.dom.minidom.parse(picture).getElementsByTagName("rect")) > 6, "run_plot")
+        burin.report(tool("compare", result, result).returncode == 0, "compare_same")
+        slow = os.path.join(folder, "slow.json")
+        for key in ("ratio", "cpu_ratio", "spread", "cpu_spread"):
+            found["rows"]["print"][key] = [[x / 2 for x in v] if isinstance(v, list) else v / 2 for v in found["rows"]["print"][key]]
+        json.dump(found, open(slow, "w"))
+        r = tool("compare", result, slow)
+        slower = [line.split()[0] for line in r.stdout.decode().splitlines() if line.endswith("SLOWER")]
+        burin.report(r.returncode == 1 and set(slower) == {"print"}, "compare_slower", " ".join(slower))
+    else:
+        burin.skip("run", "sysdig 0.29.3 is not installed")
+    stages = os.path.join(build, "bench/bench_stages")
+    if os.path.exists(stages):
+        path = os.path.join(folder, "t.scap")
+        make("web", path, "--events", "5000")
+        r = subprocess.run([stages, path, "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        seen = re.findall(r"(?m)^(\w+)[^:\n]*: .* (\d+)$", r.stdout.decode())
+        groups = {g for g, n in seen if int(n) > 0}
+        burin.report(r.returncode == 0 and groups >= {"walk", "digest", "apply", "bind", "filter", "field", "format", "aggregate", "compress"},
+                     "stages", " ".join(sorted(groups)))
+    else:
+        burin.skip("stages", "valgrind's header is not installed")
+    r = subprocess.run([os.path.join(build, "bench/bench_scale"), "--workers", "3,40", "--slow", "1", "--batches", "3"], stdout=subprocess.PIPE)
+    burin.report(r.returncode == 0 and len(re.findall(rb"(?m)^ +(?:3|40) +\d", r.stdout)) == 2, "scale")
+
+
 def main():
     trace = burin.trace("old", "net")
     rows = part_counts(trace)
@@ -131,6 +170,7 @@ def main():
     part_errors(trace)
     with tempfile.TemporaryDirectory() as folder:
         part_generator(folder)
+        part_tools(folder)
     burin.finish()
 
 
