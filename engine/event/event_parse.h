@@ -41,14 +41,18 @@ enum { EVENT_V2_MIN_BLOCK = 10 + EVENT_HDR_V2 + 4 };
  * in it and gives the number of parameters. False when anything is odd: then event_parse says what it is. */
 static ALWAYS_INLINE bool event_check_v2(const uint8_t *h, uint32_t n, uint32_t *np)
 {
-	uint32_t len = load_u32(h + 16), count = load_u32(h + EVENT_HDR_V1);
-	uint32_t body = len - EVENT_HDR_V2; /* huge when len is too small */
+	static const uint64_t first[5] = {0, 0xffff, 0xffffffff, 0xffffffffffff, UINT64_MAX};
+	uint32_t count = load_u32(h + EVENT_HDR_V1);
+	uint32_t body = load_u32(h + 16) - EVENT_HDR_V2; /* huge when the length is too small */
+	uint64_t total;
 
-	if (UNLIKELY(len > n - 14 || body > len || count > body / 2))
+	if (UNLIKELY(body > n - EVENT_V2_MIN_BLOCK || count > body / 2))
 		return false;
 	/* Behind the event the block has at least its 4-byte trailer. */
-	uint64_t total = lens_sum(h + EVENT_HDR_V2, count, false, body + 4);
-
+	if (LIKELY(count <= 4 && body >= 4))
+		total = lens_sum4(load_u64(h + EVENT_HDR_V2) & first[count]);
+	else
+		total = lens_sum(h + EVENT_HDR_V2, count, false, body + 4);
 	*np = count;
 	return LIKELY(total <= body - 2 * count);
 }

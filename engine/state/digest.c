@@ -259,12 +259,13 @@ static int32_t exit_set_fd(struct tslot *s, struct ev_rec *r, int32_t fd)
 }
 
 /* Exits that do more with descriptors than to keep what the enter left. */
-static ALWAYS_INLINE int32_t exit_fd(struct digest *g, const struct peek *k, const struct digest_type *t,
-		       struct tslot *s, struct ev_rec *r, int32_t before)
+static ALWAYS_INLINE int32_t exit_fd(struct digest *g, const struct peek *k,
+				     const struct digest_type *t, struct tslot *s, struct ev_rec *r,
+				     int32_t before, const bool slow)
 {
 	unsigned i = (unsigned)t->fd_param;
 
-	if (t->flags & DG_FCNTL) {
+	if (slow && (t->flags & DG_FCNTL)) {
 		if (fcntl_dups(fcntl_cmd(g, k, r)))
 			return succeeded(k) ? exit_set_fd(s, r, peek_fd(k, 0)) : before;
 	} else if (t->flags & DG_CREATES) {
@@ -289,7 +290,7 @@ static ALWAYS_INLINE int32_t exit_fd(struct digest *g, const struct peek *k, con
 
 static ALWAYS_INLINE void digest_exit(struct digest *g, const struct peek *k,
 				      const struct digest_type *t, struct tslot *s,
-				      struct ev_rec *r, uint32_t idx)
+				      struct ev_rec *r, uint32_t idx, const bool slow)
 {
 	r->pair = s->pair;
 	r->fd = s->last_fd;
@@ -298,11 +299,12 @@ static ALWAYS_INLINE void digest_exit(struct digest *g, const struct peek *k,
 	r->flags |= (s->exit_type == k->type ? ER_PAIRED : 0) | (s->last_exit ? ER_LATER : 0);
 	s->last_exit = idx + 1;
 	if (t->flags & (DG_FCNTL | DG_CREATES | DG_SETS_FD | DG_OWN_FD))
-		r->fd = exit_fd(g, k, t, s, r, r->fd);
+		r->fd = exit_fd(g, k, t, s, r, r->fd, slow);
 }
 
 static ALWAYS_INLINE void digest_in_slot(struct digest *g, const struct peek *k,
-					 const struct digest_type *t, struct ev_rec *r, uint32_t idx)
+					 const struct digest_type *t, struct ev_rec *r,
+					 uint32_t idx, const bool slow)
 {
 	struct tslot *s = &g->b->slots[r->slot];
 
@@ -312,7 +314,7 @@ static ALWAYS_INLINE void digest_in_slot(struct digest *g, const struct peek *k,
 		s->last_exit = 0;
 		r->fd = slot_set_fd(s, t->flags & DG_USES_FD ? peek_fd(k, 0) : EV_FD_NONE);
 	} else {
-		digest_exit(g, k, t, s, r, idx);
+		digest_exit(g, k, t, s, r, idx, slow);
 	}
 	if ((t->flags & DG_TOUCH) && UNLIKELY(!s->touched)) {
 		s->touched = true;
@@ -320,45 +322,17 @@ static ALWAYS_INLINE void digest_in_slot(struct digest *g, const struct peek *k,
 	}
 }
 
-/* Events without a thread, and those with which one begins or ends. */
-static NO_INLINE void digest_special(struct digest *g, const struct peek *k,
-				     const struct digest_type *t, struct ev_rec *r, uint32_t idx)
+static ALWAYS_INLINE uint32_t slot_of(struct digest *g, int64_t tid, uint32_t idx)
 {
-	int64_t tid = load_i64(k->h + 8);
+	uint32_t slot = g->memo[(uint64_t)tid % MEMO_SLOTS].slot;
 
-	if (!(t->flags & DG_THREAD))
-		return;
-	r->slot = slot_find(g, tid, idx, false);
-	if ((t->flags & DG_CLONE) && clone_child(k))
-		r->slot = slot_find(g, tid, idx, true);
-	if (r->slot == NO_SLOT)
-		return;
-	digest_in_slot(g, k, t, r, idx);
-	if (t->flags & DG_PROCEXIT) {
-		g->b->slots[r->slot].ends = true;
-		g->memo[(uint64_t)tid % MEMO_SLOTS].slot = NO_SLOT;
-	}
-}
-
-static ALWAYS_INLINE void digest_pair(struct digest *g, const struct peek *k,
-				      const struct digest_type *t, struct ev_rec *r, uint32_t idx)
-{
-	int64_t tid = load_i64(k->h + 8);
-
-	if (UNLIKELY(t->flags & DG_SPECIAL)) {
-		digest_special(g, k, t, r, idx);
-		return;
-	}
-	r->slot = g->memo[(uint64_t)tid % MEMO_SLOTS].slot;
-	if (UNLIKELY(g->memo[(uint64_t)tid % MEMO_SLOTS].tid != tid || r->slot == NO_SLOT))
-		r->slot = slot_find(g, tid, idx, false);
-	if (UNLIKELY(r->slot == NO_SLOT))
-		return;
-	digest_in_slot(g, k, t, r, idx);
+	if (LIKELY(g->memo[(uint64_t)tid % MEMO_SLOTS].tid == tid && slot != NO_SLOT))
+		return slot;
+	return slot_find(g, tid, idx, false);
 }
 
 static ALWAYS_INLINE bool digest_row(struct digest *g, const struct peek *k,
-				     const struct digest_type *t, const struct ev_rec *r)
+				     const struct digest_type *t, const struct ev_rec *r, const bool slow)
 {
 	const uint8_t *p;
 	uint32_t len;
@@ -370,7 +344,7 @@ static ALWAYS_INLINE bool digest_row(struct digest *g, const struct peek *k,
 	if ((t->flags & DG_ROW_ADDR) && peek_param(k, (unsigned)t->addr_param, &p, &len) &&
 	    len == 0)
 		return k->type == EV_SOCKET_RECVMSG_X && peek_param(k, 4, &p, &len) && len;
-	if (UNLIKELY(t->flags & DG_FCNTL)) {
+	if (slow && (t->flags & DG_FCNTL)) {
 		int64_t cmd = fcntl_cmd(g, k, r);
 
 		return (cmd < 0 && r->pair == PAIR_CARRY) || fcntl_dups(cmd) ||
@@ -422,53 +396,127 @@ static int digest_alloc(struct batch *b, bool rows)
 	return 0;
 }
 
-/* pairs: the demand wants slots and rows. A copy of the loop for each, so that neither tests for
- * the other. */
-static ALWAYS_INLINE void digest_loop(struct digest *g, const bool pairs)
+/* Slot, pair and row of an event in its general form. */
+static void digest_pair(struct digest *g, const struct peek *k, const struct digest_type *t,
+			struct ev_rec *r, uint32_t idx)
 {
-	struct batch *b = g->b;
-	const uint8_t *data = b->data;
+	int64_t tid = load_i64(k->h + 8);
+
+	if (t->flags & DG_THREAD)
+		r->slot = slot_of(g, tid, idx);
+	if ((t->flags & DG_CLONE) && clone_child(k))
+		r->slot = slot_find(g, tid, idx, true);
+	if (r->slot != NO_SLOT)
+		digest_in_slot(g, k, t, r, idx, true);
+	if ((t->flags & DG_PROCEXIT) && r->slot != NO_SLOT) {
+		g->b->slots[r->slot].ends = true;
+		g->memo[(uint64_t)tid % MEMO_SLOTS].slot = NO_SLOT;
+	}
+	if ((t->flags & DG_ROW) && digest_row(g, k, t, r, true))
+		r->flags |= ER_ROW;
+}
+
+/* Any event: 1 = it has got the record idx, 0 = it takes no number, -1 = the trace ends before it. */
+static ALWAYS_INLINE int digest_event(struct digest *g, uint32_t off, uint32_t idx, const bool pairs)
+{
 	const struct digest_pred *pred = &g->plan->pred;
-	uint32_t nblk = b->nblk, idx = 0, nselected = 0, nrows = 0;
+	struct batch *b = g->b;
+	const struct digest_type *t;
+	struct ev_rec *r = &b->ev[idx];
 	const char *why;
 	struct event e;
 	struct peek k;
+	int rc = peek_block(g, &k, &e, b->data + off, &why);
 
-	for (uint32_t i = 0; i < nblk; i++) {
-		uint32_t off = b->blk[i];
-		int rc = peek_block(g, &k, &e, data + off, &why);
-
-		if (UNLIKELY(rc != EVENT_OK)) {
-			if (rc == EVENT_UNKNOWN)
-				continue;
-			digest_bad(b, off, why);
-			break;
-		}
-		const struct digest_type *t = &g->plan->type[k.type];
-		struct ev_rec *r = &b->ev[idx];
-
-		*r = (struct ev_rec){.off = off, .type = k.type, .slot = NO_SLOT, .fd = EV_FD_NONE};
-		if (UNLIKELY(k.hidden))
-			r->flags = ER_HIDDEN;
-		if (UNLIKELY(t->flags & DG_CONTAINER) && !digest_container(b, peek_view(&k, &e), r))
-			break;
-		if ((t->flags & DG_SELECT) &&
-		    (!pred->fn || pred->fn(pred->ctx, peek_view(&k, &e)))) {
-			r->flags |= ER_SELECTED;
-			nselected++;
-		}
-		if (pairs) {
-			digest_pair(g, &k, t, r, idx);
-			if ((t->flags & DG_ROW) && digest_row(g, &k, t, r))
-				r->flags |= ER_ROW;
-			if (r->flags & (ER_ROW | ER_TOUCH))
-				b->rows[nrows++] = idx;
-		}
-		idx++;
+	if (UNLIKELY(rc == EVENT_UNKNOWN))
+		return 0;
+	if (UNLIKELY(rc != EVENT_OK)) {
+		digest_bad(b, off, why);
+		return -1;
 	}
-	if (idx) {
-		b->first_ts = rec_ts(b, &b->ev[0]);
-		b->last_ts = rec_ts(b, &b->ev[idx - 1]);
+	t = &g->plan->type[k.type];
+	*r = (struct ev_rec){.off = off, .type = k.type, .slot = NO_SLOT, .fd = EV_FD_NONE};
+	if (UNLIKELY(k.hidden))
+		r->flags = ER_HIDDEN;
+	if (UNLIKELY(t->flags & DG_CONTAINER) && !digest_container(b, peek_view(&k, &e), r))
+		return -1;
+	if ((t->flags & DG_SELECT) && (!pred->fn || pred->fn(pred->ctx, peek_view(&k, &e))))
+		r->flags |= ER_SELECTED;
+	if (pairs)
+		digest_pair(g, &k, t, r, idx);
+	return 1;
+}
+
+static NO_INLINE int digest_any(struct digest *g, uint32_t off, uint32_t idx)
+{
+	return digest_event(g, off, idx, true);
+}
+
+static NO_INLINE bool digest_selects(const struct digest_pred *pred, const uint8_t *p)
+{
+	struct event e;
+
+	event_view(&e, p);
+	return pred->fn(pred->ctx, &e);
+}
+
+/* The many: an ordinary block, an event of a thread. False: digest_any has to look at it. What the loop asks for is
+ * in its variables: stores to the batch could change whatever is behind a pointer, for all that the compiler knows. */
+static ALWAYS_INLINE bool digest_short(struct digest *g, const struct digest_type *types, unsigned codes,
+				       const struct digest_pred *pred, const uint8_t *p, uint32_t idx,
+				       struct ev_rec *out)
+{
+	uint32_t n = load_u32(p + 4);
+	struct peek k = {.h = p + 10, .type = load_u16(p + 30)};
+	struct digest_type t;
+	struct ev_rec r;
+
+	if (UNLIKELY(load_u32(p) != BLK_EV_V2 || n < EVENT_V2_MIN_BLOCK || k.type >= codes))
+		return false;
+	t = types[k.type];
+	if (UNLIKELY((t.flags & DG_SLOW) || !event_check_v2(k.h, n, &k.np)))
+		return false;
+	k.lens = k.h + EVENT_HDR_V2;
+	k.data = k.lens + 2 * (size_t)k.np;
+	r.off = (uint32_t)(p - g->b->data);
+	r.type = k.type;
+	r.flags = t.flags & DG_SELECT ? ER_SELECTED : 0;
+	if (UNLIKELY(pred) && r.flags && !digest_selects(pred, p))
+		r.flags = 0;
+	r.slot = slot_of(g, load_i64(k.h + 8), idx);
+	if (UNLIKELY(r.slot == NO_SLOT))
+		return false; /* and there it fails for lack of memory */
+	digest_in_slot(g, &k, &t, &r, idx, false);
+	if ((t.flags & DG_ROW) && digest_row(g, &k, &t, &r, false))
+		r.flags |= ER_ROW;
+	*out = r;
+	return true;
+}
+
+static NO_INLINE void digest_state(struct digest *g)
+{
+	const struct digest_pred *pred = g->plan->pred.fn ? &g->plan->pred : NULL;
+	const struct digest_type *types = g->plan->type;
+	const unsigned codes = g->plan->codes;
+	struct batch *b = g->b;
+	const uint32_t *blk = b->blk, *end = blk + b->nblk;
+	const uint8_t *data = b->data;
+	struct ev_rec *ev = b->ev;
+	uint32_t *rows = b->rows, idx = 0, nselected = 0, nrows = 0;
+
+	for (; blk < end; blk++) {
+		if (UNLIKELY(!digest_short(g, types, codes, pred, data + *blk, idx, &ev[idx]))) {
+			int rc = digest_any(g, *blk, idx);
+
+			if (rc < 0)
+				break;
+			if (!rc)
+				continue;
+		}
+		nselected += (ev[idx].flags & ER_SELECTED) / ER_SELECTED;
+		if (ev[idx].flags & (ER_ROW | ER_TOUCH))
+			rows[nrows++] = idx;
+		idx++;
 	}
 	b->nev = idx;
 	b->nselected = nselected;
@@ -477,12 +525,21 @@ static ALWAYS_INLINE void digest_loop(struct digest *g, const bool pairs)
 
 static NO_INLINE void digest_plain(struct digest *g)
 {
-	digest_loop(g, false);
-}
+	struct batch *b = g->b;
+	uint32_t idx = 0, nselected = 0;
 
-static NO_INLINE void digest_state(struct digest *g)
-{
-	digest_loop(g, true);
+	for (uint32_t i = 0; i < b->nblk; i++) {
+		int rc = digest_event(g, b->blk[i], idx, false);
+
+		if (UNLIKELY(rc < 0))
+			break;
+		if (UNLIKELY(!rc))
+			continue;
+		nselected += (b->ev[idx].flags & ER_SELECTED) / ER_SELECTED;
+		idx++;
+	}
+	b->nev = idx;
+	b->nselected = nselected;
 }
 
 int digest_run_plan(struct batch *b, const struct digest_plan *p)
@@ -503,6 +560,10 @@ int digest_run_plan(struct batch *b, const struct digest_plan *p)
 		digest_state(&g);
 	else
 		digest_plain(&g);
+	if (b->nev) {
+		b->first_ts = rec_ts(b, &b->ev[0]);
+		b->last_ts = rec_ts(b, &b->ev[b->nev - 1]);
+	}
 	return g.nomem ? -ENOMEM : 0;
 }
 

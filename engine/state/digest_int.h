@@ -25,6 +25,8 @@ enum digest_flags {
 	DG_LARGE = 1 << 16,	/* 32-bit lengths */
 	/* Goes another way than the many: it has no thread, or begins or ends one. */
 	DG_SPECIAL = 1 << 17,
+	/* Not for the short way through the loop. */
+	DG_SLOW = DG_SPECIAL | DG_CONTAINER | DG_LARGE | DG_FCNTL,
 };
 
 struct digest_type {

@@ -239,6 +239,9 @@ static void analyse(struct shots *s, struct evctx *c, const struct batch *b)
 		die("out of memory");
 	for (uint32_t i = 0; i < b->nev; i++) {
 		evctx_move(c, i);
+		/* Depends on the cut of the batches: it may be asked at any time, that is all. */
+		if (b->ev[i].slot != UINT32_MAX)
+			evctx_slot_stable(c, b->ev[i].slot);
 		shoot(s, c);
 	}
 }
