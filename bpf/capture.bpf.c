@@ -4,11 +4,6 @@
 #include "task.bpf.h"
 
 enum { TS_COMPAT = 2, PF_EXITING = 4, NR_NONE = CAP_MAX_NR - 1 };
-#if defined(__TARGET_ARCH_arm64)
-enum { NR_RT_SIGRETURN = 139 };
-#else
-enum { NR_RT_SIGRETURN = 15 };
-#endif
 
 /* ---- which tasks ----------------------------------------------------------------------------- */
 
@@ -241,20 +236,33 @@ INLINE uint32_t which_call(struct pt_regs *regs, long id, bool compat, bool leav
 {
 	/* sigreturn restores the registers of the interrupted call, number included. */
 	if (leave && id == -1)
-		return NR_RT_SIGRETURN;
+		return CAP_NR_SIGRETURN;
 	if (compat)
 		return call_32(regs, id);
 	return (unsigned long)id < NR_NONE ? id : NR_NONE;
 }
 
+/* Calls that nobody asked for end here: before anything is asked of the kernel. */
+INLINE bool asked_for(long id, bool leave)
+{
+	uint64_t nr = (unsigned long)id < NR_NONE ? id : NR_NONE;
+
+	return nr_on[index_of(nr, CAP_MAX_NR)] >> leave & 1;
+}
+
 INLINE int on_call(struct pt_regs *regs, long id, long ret, bool leave)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	bool compat = is_compat(task);
-	uint32_t i = which_call(regs, id, compat, leave), cpu;
-	uint8_t on;
+	struct task_struct *task;
 	struct work *w;
+	uint32_t i, cpu;
+	bool compat;
+	uint8_t on;
 
+	if (!asked_for(id, leave))
+		return 0;
+	task = bpf_get_current_task_btf();
+	compat = is_compat(task);
+	i = which_call(regs, id, compat, leave);
 	on = call_on[index_of(i, CAP_MAX_CALLS)] >> leave;
 	if (!(on & 1))
 		return 0;
@@ -313,15 +321,20 @@ int BPF_PROG(task_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-/* A new program, which gives the task its name. */
+/* A new program, which gives the task its name. The capture may begin here: its enter event did
+ * that already (in_tree), unless nobody asked for it. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(task_exec, struct task_struct *task)
 {
+	bool right = config.push & CAP_BY_COMM && named(task);
 	uint32_t none = 0, *state;
 
-	state = bpf_task_storage_get(&tasks, task, &none, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (state)
-		*state = (*state & ~CAP_TASK_NAMED) | (named(task) ? CAP_TASK_NAMED : 0);
+	state = bpf_task_storage_get(&tasks, task, right ? &none : NULL,
+				     right ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	if (!state)
+		return 0;
+	in_tree(task, true);
+	*state = (*state & ~CAP_TASK_NAMED) | (right ? CAP_TASK_NAMED : 0);
 	return 0;
 }
 

@@ -45,6 +45,12 @@ enum {
 	CAP_SHORT = 80,	       /* payload bytes of the short way */
 };
 
+#if defined(__TARGET_ARCH_arm64) || defined(__aarch64__)
+enum { CAP_NR_SIGRETURN = 139 };
+#else
+enum { CAP_NR_SIGRETURN = 15 };
+#endif
+
 enum { CAP_THEN_END, CAP_THEN_IN, CAP_THEN_OUT, CAP_THEN_MORE };
 
 /* Where one parameter comes from. */
@@ -62,7 +68,7 @@ struct cap_event {
 	uint8_t filler; /* CAP_FILL_*; 0 = the table below */
 	/* Made when the programs are loaded, for the short way through the table: so many
 	 * parameters from the first on are arguments as they are, and behind them comes nothing, or
-	 * the bytes the call moves, or something else. */
+	 * the bytes the call moves and more such arguments, or something else. */
 	uint8_t nplain;
 	uint8_t then; /* CAP_THEN_* */
 	uint16_t lens[CAP_MAX_PLAIN];

@@ -353,19 +353,17 @@ __noinline uint32_t fill_table(uint32_t cpu, uint32_t leave, uint32_t off, uint3
 	return off;
 }
 
-/* The parameters that are arguments as they are: the short way, which most events of busy programs
- * take. Numbers are stored as 8 bytes: the bytes behind are overwritten by what follows. */
-INLINE uint32_t fill_plain(struct work *w, const struct cap_event *ev)
+/* Parameters from..to - 1, which are arguments as they are: the short way, which most events of
+ * busy programs take. Numbers are stored as 8 bytes: the bytes behind are overwritten by what
+ * follows. */
+INLINE uint32_t fill_plain(struct work *w, const struct cap_event *ev, uint32_t off, uint32_t from,
+			   uint32_t to)
 {
-	uint32_t off = CAP_HEADER + 2 * (ev->n & 31);
-
-	*(uint64_t *)(w->buf + CAP_HEADER) = *(const uint64_t *)&ev->lens[0];
-	*(uint64_t *)(w->buf + CAP_HEADER + 8) = *(const uint64_t *)&ev->lens[4];
-	for (uint32_t i = 0; i < CAP_MAX_PLAIN; i++) {
-		const struct cap_op *d = &ev->op[i];
+	for (uint32_t i = 0; i < CAP_MAX_PLAIN; i++, from++) {
+		const struct cap_op *d = &ev->op[from & (CAP_MAX_PLAIN - 1)];
 		uint64_t v;
 
-		if (i >= ev->nplain)
+		if (from >= to)
 			break;
 		v = w->args[d->a[0] & 7];
 		if (d->op == CAP_OP_SARG)
@@ -398,7 +396,7 @@ INLINE uint32_t put_moved(struct work *w, uint32_t off, const struct cap_op *d, 
 
 	if (ret < 0)
 		n = in ? w->args[d->a[1] & 7] : 0;
-	if (!n)
+	if (!n || !config.snaplen)
 		return 0;
 	len = payload_limit(off, n);
 	return len <= CAP_SHORT ? put_short(w, off, p, len) : put_user(w, off, p, len);
@@ -407,15 +405,18 @@ INLINE uint32_t put_moved(struct work *w, uint32_t off, const struct cap_op *d, 
 /* Fills the event of call w->nr. Returns its length, 0 = it cannot be. */
 INLINE uint32_t fill_event(struct work *w, uint32_t cpu, const struct cap_event *ev, bool leave)
 {
-	uint32_t off = fill_plain(w, ev), i = ev->nplain, len;
+	uint32_t off = CAP_HEADER + 2 * (ev->n & 31), i = ev->nplain, len;
 
+	*(uint64_t *)(w->buf + CAP_HEADER) = *(const uint64_t *)&ev->lens[0];
+	*(uint64_t *)(w->buf + CAP_HEADER + 8) = *(const uint64_t *)&ev->lens[4];
+	off = fill_plain(w, ev, off, 0, i);
 	if (ev->then == CAP_THEN_END)
 		return off;
 	if (ev->then == CAP_THEN_MORE)
 		return fill_table(cpu, leave, off, i);
-	len = put_moved(w, off, &ev->op[i & 7], ev->then == CAP_THEN_IN);
-	*(uint16_t *)(w->buf + CAP_HEADER + 2 * (i & 7)) = len;
-	return off + len;
+	len = put_moved(w, off, &ev->op[i & (CAP_MAX_PLAIN - 1)], ev->then == CAP_THEN_IN);
+	*(uint16_t *)(w->buf + CAP_HEADER + 2 * (i & (CAP_MAX_PLAIN - 1))) = len;
+	return ev->n == i + 1 ? off + len : fill_plain(w, ev, off + len, i + 1, ev->n);
 }
 
 #endif

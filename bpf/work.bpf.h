@@ -88,6 +88,7 @@ struct cap_choice_map choice_maps[CAP_CHOICE_MAPS];
 /* What user space switches while the programs run: which calls are sent (bits 2, 3: also of
  * processes not in config.pids; bit 0 enter, bit 1 exit), and which other events by type. */
 uint8_t call_on[CAP_MAX_CALLS];
+uint8_t nr_on[CAP_MAX_NR]; /* by number: whatever it means to programs of either kind */
 uint8_t type_on[CAP_MAX_TYPES];
 
 uint32_t new_marks; /* tasks that mark_tasks has added */

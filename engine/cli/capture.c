@@ -3,12 +3,58 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/session.h"
 
 static void add_bit(uint64_t *set, unsigned i)
 {
 	set[i / 64] |= (uint64_t)1 << i % 64;
+}
+
+static bool has_bit(const uint64_t *set, unsigned i)
+{
+	return set[i / 64] >> i % 64 & 1;
+}
+
+/* Non-zero for a field that may look at the enter event of an exit, or at the parameters themselves. */
+static int wants_enter(void *ctx, const struct field_ref *r)
+{
+	static const char *const fine[] = {
+		"proc.",     "thread.",	    "user.",	     "group.",	    "container.", "k8s.",     "fd.",
+		"evt.num",   "evt.time",    "evt.datetime",  "evt.rawtime", "evt.reltime", "evt.cpu", "evt.type",
+		"evt.dir",   "evt.category", "evt.res",	     "evt.rawres",  "evt.failed", "evt.io_dir",
+		"evt.hostname"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(fine); i++)
+		if (!strncmp(r->info->name, fine[i], strlen(fine[i])))
+			return 0;
+	return 1;
+}
+
+/* Whether exits that nobody wants the enters of may come without: nothing is written (a trace has the
+ * versions of events that 0.29.3 reads), and no consumer looks at the pair. */
+static bool may_be_alone(const struct session *s)
+{
+	return !s->writer && !s->o->write_file && !s->chisels && !s->suppress && !s->o->ro.compat029 && s->filter &&
+	       !s->o->displayflt && s->format && !filter_looks_back(s->filter) &&
+	       !filter_each_field(s->filter, wants_enter, NULL) && !format_each_field(s->format, wants_enter, NULL);
+}
+
+/* Takes the enters out of the selection. Only where both readers of the exit find its descriptor the same way. */
+static void select_alone(const struct session *s, struct probe_select *sel)
+{
+	enum { FD_FLAGS = EF_CREATES_FD | EF_USES_FD | EF_DESTROYS_FD };
+
+	for (unsigned t = 1; t < EV_CODE_COUNT; t += 2) {
+		const struct event_info *i = &event_table[t];
+
+		if (!i->is_exit || !has_bit(s->demand.types, t) || has_bit(s->demand.types, t - 1) ||
+		    has_bit(sel->tables, t) || has_bit(sel->tables, t - 1) || (i->flags ^ i->flags_029) & FD_FLAGS)
+			continue;
+		add_bit(sel->alone, t);
+		sel->types[(t - 1) / 64] &= ~((uint64_t)1 << (t - 1) % 64);
+	}
 }
 
 void capture_select(const struct session *s, struct probe_select *sel)
@@ -25,6 +71,10 @@ void capture_select(const struct session *s, struct probe_select *sel)
 	/* an exit that is selected needs its enter */
 	for (unsigned w = 0; s->demand.bits & DEMAND_PAIRS && w < ARRAY_SIZE(sel->generic[0]); w++)
 		sel->generic[0][w] |= sel->generic[1][w];
+	if (may_be_alone(s)) {
+		select_alone(s, sel);
+		sel->no_payload = true;
+	}
 	sel->sample = s->o->sample;
 	if (!f)
 		return;
@@ -76,7 +126,7 @@ static void explain_processes(const struct session *s)
 void capture_explain(const struct session *s)
 {
 	struct probe_select sel;
-	unsigned types = 0, calls = 0;
+	unsigned types = 0, calls = 0, alone = 0;
 
 	capture_select(s, &sel);
 	for (unsigned t = 0; t < EV_CODE_COUNT; t++)
@@ -87,6 +137,12 @@ void capture_explain(const struct session *s)
 	if (sel.types[0] & 3)
 		printf(", generic ones of %u system calls", calls);
 	printf("\n");
+	for (unsigned t = 0; t < EV_CODE_COUNT; t++)
+		alone += has_bit(sel.alone, t);
+	if (alone)
+		printf("  exits alone: %u types\n", alone);
+	if (sel.no_payload)
+		printf("  no bytes of what calls move\n");
 	explain_selection(&sel);
 	explain_processes(s);
 }

@@ -48,6 +48,11 @@ static int on_libbpf_text(enum libbpf_print_level level, const char *fmt, va_lis
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
+static bool bit(const uint64_t *set, unsigned i)
+{
+	return set[i / 64] >> i % 64 & 1;
+}
+
 static void make_generic(struct cap_event *ev, bool leave, bool all_params)
 {
 	ev->type = (uint16_t)(EV_GENERIC_E + leave);
@@ -55,23 +60,31 @@ static void make_generic(struct cap_event *ev, bool leave, bool all_params)
 	ev->n = leave && !all_params ? 1 : 2;
 }
 
+static bool is_plain(const struct cap_op *d)
+{
+	return d->op <= CAP_OP_SARG && !d->map;
+}
+
 /* See struct cap_event: the short way through its table. */
 static void find_short_way(struct cap_event *ev)
 {
-	const struct cap_op *d = ev->op;
+	unsigned i = 0;
 
-	while (ev->nplain < ev->n && ev->nplain < CAP_MAX_PLAIN && d->op <= CAP_OP_SARG &&
-	       !d->map) {
-		ev->lens[ev->nplain++] = d->size;
-		d++;
+	while (i < ev->n && i < CAP_MAX_PLAIN && is_plain(&ev->op[i])) {
+		ev->lens[i] = ev->op[i].size;
+		i++;
 	}
-	ev->then = CAP_THEN_MORE;
-	if (ev->nplain == ev->n)
-		ev->then = CAP_THEN_END;
-	else if (ev->nplain + 1 == ev->n && ev->nplain < CAP_MAX_PLAIN && d->op == CAP_OP_IN)
-		ev->then = CAP_THEN_IN;
-	else if (ev->nplain + 1 == ev->n && ev->nplain < CAP_MAX_PLAIN && d->op == CAP_OP_OUT)
-		ev->then = CAP_THEN_OUT;
+	ev->nplain = (uint8_t)i;
+	ev->then = i == ev->n ? CAP_THEN_END : CAP_THEN_MORE;
+	if (i == ev->n || ev->n > CAP_MAX_PLAIN ||
+	    (ev->op[i].op != CAP_OP_IN && ev->op[i].op != CAP_OP_OUT))
+		return;
+	for (unsigned k = i + 1; k < ev->n; k++) {
+		if (!is_plain(&ev->op[k]))
+			return;
+		ev->lens[k] = ev->op[k].size;
+	}
+	ev->then = ev->op[i].op == CAP_OP_IN ? CAP_THEN_IN : CAP_THEN_OUT;
 }
 
 static void prepare_event(struct cap_event *ev, bool leave, const struct probe_opts *o)
@@ -79,7 +92,9 @@ static void prepare_event(struct cap_event *ev, bool leave, const struct probe_o
 	if (ev->filler == CAP_FILL_GENERIC) {
 		make_generic(ev, leave, o->all_params);
 	} else if (!ev->filler) {
-		ev->n = o->all_params ? ev->n : ev->n029;
+		if (ev->type < EV_CODE_COUNT && !o->all_params &&
+		    !(o->select && bit(o->select->alone, ev->type)))
+			ev->n = ev->n029;
 		find_short_way(ev);
 	}
 }
@@ -101,11 +116,6 @@ static void prepare_call(struct cap_call *c, const struct probe_opts *o)
 	prepare_event(&c->exit, true, o);
 }
 
-static bool bit(const uint64_t *set, unsigned i)
-{
-	return set[i / 64] >> i % 64 & 1;
-}
-
 /* 1 sent, 5 sent of every process. */
 static uint8_t call_bits(const struct probe_select *s, const struct cap_call *c, bool leave)
 {
@@ -118,6 +128,16 @@ static uint8_t call_bits(const struct probe_select *s, const struct cap_call *c,
 	if (ev->type > EV_GENERIC_X)
 		return (uint8_t)(bit(s->types, ev->type) | bit(s->tables, ev->type) << 2);
 	return bit(s->types, EV_GENERIC_E + leave) && bit(s->generic[leave], c->sc);
+}
+
+/* What is sent of a number of 32-bit programs. */
+static uint8_t on_of_32(const struct capture__bss *bss, unsigned nr)
+{
+	uint8_t on = bss->call_on[cap_calls_32[nr]];
+
+	for (unsigned i = 0; cap_calls_32[nr] == cap_nr_socketcall && i < CAP_MAX_SOCKETCALL; i++)
+		on |= bss->call_on[cap_socketcalls[i]];
+	return on;
 }
 
 static void fill_tables(struct capture__bss *bss, const struct probe_opts *o)
@@ -135,8 +155,21 @@ static void fill_tables(struct capture__bss *bss, const struct probe_opts *o)
 		bss->call_on[i] = (uint8_t)(call_bits(o->select, &calls[i], false) |
 					    call_bits(o->select, &calls[i], true) << 1);
 	}
+	for (unsigned nr = 0; nr < CAP_MAX_NR; nr++)
+		bss->nr_on[nr] = bss->call_on[nr] | on_of_32(bss, nr);
+	/* numbers that are out of range; -1 is sigreturn */
+	bss->nr_on[CAP_MAX_NR - 1] |= bss->call_on[CAP_NR_SIGRETURN];
 	for (unsigned t = 0; t < EV_CODE_COUNT; t++)
 		bss->type_on[t] = !o->select || bit(o->select->types, t);
+}
+
+static bool any_enter(const struct probe_select *s)
+{
+	uint64_t any = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(s->types); i++)
+		any |= s->types[i] & 0x5555555555555555;
+	return any;
 }
 
 static void push_down(struct cap_config *c, const struct probe_select *s)
@@ -168,7 +201,7 @@ static void fill_config(struct probe *p, const struct probe_opts *o)
 	struct cap_config *c = (struct cap_config *)&p->skel->rodata->config;
 
 	c->epoch_offset = o->epoch_offset;
-	c->snaplen = o->snaplen;
+	c->snaplen = o->select && o->select->no_payload ? 0 : o->snaplen;
 	c->all_params = o->all_params;
 	c->follow = o->follow;
 	c->by_tree = o->by_tree;
@@ -177,9 +210,11 @@ static void fill_config(struct probe *p, const struct probe_opts *o)
 	bpf_program__set_autoload(p->skel->progs.fault_user, o->page_faults);
 	bpf_program__set_autoload(p->skel->progs.fault_kernel, o->page_faults);
 	p->marks = o->by_tree || c->push & CAP_BY_COMM;
+	if (o->select && !any_enter(o->select))
+		bpf_program__set_autoload(p->skel->progs.call_enter, false);
 	bpf_program__set_autoload(p->skel->progs.task_fork, p->marks);
 	bpf_program__set_autoload(p->skel->progs.mark_tasks, p->marks);
-	bpf_program__set_autoload(p->skel->progs.task_exec, c->push & CAP_BY_COMM);
+	bpf_program__set_autoload(p->skel->progs.task_exec, p->marks);
 	bpf_program__set_autoload(p->skel->progs.list_tasks, !o->by_tree);
 	p->by_tree = o->by_tree;
 	/* made when it is needed, and only then */

@@ -15,12 +15,14 @@ struct probe;
 struct probe_select {
 	uint64_t types[8];	 /* by event code */
 	uint64_t tables[8];	 /* of them: change the tables */
+	uint64_t alone[8];	 /* of them: exits without their enters, so with all parameters */
 	uint64_t generic[2][16]; /* enter, exit: by system call code (enum ppm_sc), if the generic
 				    type is wanted */
 	uint32_t pids[16], uids[16]; /* processes; user ids */
 	unsigned npids, nuids;	     /* 0 = of all */
 	char comm[16];		     /* name of the thread; "" = any */
 	char container[128]; /* its id; "" = any. Only if the kernel can tell: see cgroup.h */
+	bool no_payload;     /* nobody looks at what calls move: no bytes of it */
 	unsigned sample;     /* the first part of every second: one sample-th; 0, 1 = all */
 };
 

@@ -249,6 +249,16 @@ uint32_t format_demand_for(const struct format *f, const struct demand *d)
 	return f->demand | (f->params_demand & field_params_demand(d));
 }
 
+int format_each_field(const struct format *f, int (*fn)(void *ctx, const struct field_ref *r), void *ctx)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < f->nsteps && !rc; i++)
+		if (f->steps[i].ref.info)
+			rc = fn(ctx, &f->steps[i].ref);
+	return rc;
+}
+
 bool format_looks_back(const struct format *f, const struct render_opts *ro)
 {
 	return f->looks_back || (f->has_outputtime && ro->time_type == 'D' && !ro->json);

@@ -22,6 +22,8 @@ void format_free(struct format *f);
 uint32_t format_demand(const struct format *f); /* enum demand_bits */
 /* The same for events of the types of d alone: what evt.info and evt.args need depends on them. */
 uint32_t format_demand_for(const struct format *f, const struct demand *d);
+/* Calls fn for each field the format names until it returns non-zero, which is the result. */
+int format_each_field(const struct format *f, int (*fn)(void *ctx, const struct field_ref *r), void *ctx);
 /* Must run in order, behind release: it prints distances (evt.deltatime, or evt.outputtime with -t
  * D). */
 bool format_looks_back(const struct format *f, const struct render_opts *ro);

@@ -269,6 +269,28 @@ def selections(tmp):
     return "%d filters" % len(filters)
 
 
+def few_types(tmp):
+    """A filter of calls that change no table: written, shown, and without the enters that nobody looks at."""
+    work = ["perl", "-e", "open F, '<', '/etc/passwd'; sysread F, $x, 9 for 1..70; getppid() for 1..50; rmdir '/none'"]
+    trace, all_ = tmp + "/t.scap", tmp + "/all.scap"
+    for f, n in {"evt.type=getppid": 100, "evt.type=getppid and evt.dir=<": 50, "evt.type=rmdir": 2}.items():
+        p = run([BURIN, "-w", trace, f, "--", *work])
+        got = burin_lines(trace, f).count("\n") if p.returncode == 0 else p.stderr
+        assert got == n, "%s: %s in the file, not %d" % (f, got, n)
+    run([BURIN, "-w", all_, "--", *work])
+    said = ""
+    for f in ("evt.type=read and evt.dir=< and fd.name=/etc/passwd", "evt.type=getppid and evt.dir=<",
+              "evt.dir=< and evt.type in (read, rmdir, fstat, ioctl, lseek) and not fd.num in (0, 1, 2)"):
+        what = ["-p", "*%proc.name %fd.name %fd.type %evt.type %evt.res %evt.failed", f]
+        alone, replayed = run([BURIN, "-v", *what, "--", *work]), burin_lines(all_, *what)
+        assert alone.stdout == replayed and alone.stdout.count("\n") >= 50, "%s: %d lines, %d in the trace" % (
+            f, alone.stdout.count("\n"), replayed.count("\n"))
+        assert "exits alone" in run([BURIN, "--explain", *what]).stdout
+        assert "exits alone" not in run([BURIN, "--explain", f]).stdout
+        said += "%d " % number(r"(\d+) bytes", alone.stderr)
+    return said + "bytes"
+
+
 def sampled(tmp):
     """--sample=4: a quarter of the calls, all that changes the tables."""
     work = ["perl", "-e", "use Time::HiRes 'time'; $e = time + 2; while (time < $e) { getppid() for 1..50; $n += 50;"
@@ -459,7 +481,7 @@ def podman(tmp):
 
 TESTS = {"strace_" + n: strace_test(n) for n in PROGRAMS}
 TESTS.update(exact=exact, calls_32=calls_32, aarch64=aarch64, adds_up=adds_up, paced=paced, sysdig_opens=sysdig_opens,
-             live_prints=live_prints, only_pid=only_pid, pushed_down=pushed_down, selections=selections, sampled=sampled,
+             live_prints=live_prints, only_pid=only_pid, pushed_down=pushed_down, selections=selections, few_types=few_types, sampled=sampled,
              ticks=ticks,
              refusals=refusals, container_ids=container_ids, podman=podman)
 
