@@ -1,6 +1,7 @@
 #include "live/drain.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -177,9 +178,27 @@ static int take(struct drain *d, uint32_t lane)
 	return (int)lane;
 }
 
+/* Lane of the ring of the cpu this thread runs on, which has its records in its caches; 0 = none
+ * that waits. */
+static uint32_t lane_here(const struct drain *d)
+{
+	int cpu = sched_getcpu();
+	uint32_t i = (uint32_t)cpu + 1;
+
+	/* Lanes are in the order of the cpus: a cpu offline before it moves this one to the left.
+	 */
+	if (cpu < 0)
+		return 0;
+	for (i = MIN(i, d->nlanes - 1); i > 0 && d->lanes[i].ring->cpu >= cpu; i--)
+		if (d->lanes[i].ring->cpu == cpu)
+			return d->lanes[i].state == LANE_TODO ? i : 0;
+	return 0;
+}
+
 int drain_claim(struct drain *d, unsigned worker, bool urgent)
 {
 	enum phase p = phase_of(d);
+	uint32_t here;
 
 	if (p == NAPPING && mono_ns() >= d->due_ns) {
 		set_phase(d, LOOKING);
@@ -187,6 +206,9 @@ int drain_claim(struct drain *d, unsigned worker, bool urgent)
 	}
 	if (p != DRAINING || !d->ntodo)
 		return -1;
+	here = lane_here(d);
+	if (here)
+		return take(d, here);
 	for (uint32_t i = worker + 1; i < d->nlanes; i += d->o.workers)
 		if (d->lanes[i].state == LANE_TODO)
 			return take(d, i);

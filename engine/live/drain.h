@@ -6,8 +6,12 @@
  *
  * A look reads the clock, then sees which rings have anything; events of the capture itself are
  * made then. Rings without anything need nobody. The others are drained at the same time, each by
- * one worker: by the one it belongs to (ring i to worker i modulo their number) or, when that one
- * is busy or not running, by any that has nothing better to do, or that comes by later than LAG_NS.
+ * one worker: by one that runs on the ring's cpu, by the one it belongs to (ring i to worker i
+ * modulo their number) or, when those are busy or not running, by any that has nothing better to
+ * do, or that comes by later than LAG_NS. Workers are not tied to cpus: one tied to a cpu that is
+ * busy with what is captured gets to its ring late (measured: rings fuller, nothing gained), and
+ * the others would wait for the piece of work it holds.
+ *
  * The epoch is everything before the watermark, usually the time of the look: what else was drained
  * waits for the next turn.
  *

@@ -33,6 +33,10 @@ void inject_event(struct inject *q, uint64_t ts, int64_t tid, uint16_t type, uns
 	for (unsigned i = 0; i < n; i++)
 		bytes += lens[i];
 	len += bytes;
+	if (len > INJECT_MAX) {
+		q->failed = true;
+		return;
+	}
 	q->last_ts = MAX(q->last_ts, ts);
 	buf_put(&q->queue, &len, 4);
 	put_header(&q->queue, q->last_ts, tid, len, type, n);

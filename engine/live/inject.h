@@ -20,14 +20,17 @@ struct inject {
 	struct buf queue; /* records, each behind its u32 length */
 	size_t pos;	  /* of the first one not taken */
 	uint64_t last_ts; /* stamps rise */
-	bool failed;	  /* no memory: an event is missing */
+	bool failed;	  /* an event is missing: no memory, or it was too long */
 };
 
 void inject_init(struct inject *q);
 void inject_fini(struct inject *q);
 
+/* The longest event: it fits into a chunk (chunks.h). */
+enum { INJECT_MAX = 250 << 10 };
+
 /* One event of the table's type with n parameters, whose bytes are in data one behind the other.
- * ts: ns since the epoch; an older one is raised. */
+ * ts: ns since the epoch; an older one is raised. One longer than INJECT_MAX is left out. */
 void inject_event(struct inject *q, uint64_t ts, int64_t tid, uint16_t type, unsigned n,
 		  const uint32_t *lens, const void *data);
 void inject_procinfo(struct inject *q, uint64_t ts, uint32_t tid, uint64_t user, uint64_t system);

@@ -7,6 +7,9 @@ enum {
 	RELEASE_EVERY = 64 << 10, /* the kernel gets room back while a long stretch is drained */
 };
 
+_Static_assert(INJECT_MAX + FRAME + 16 + sizeof(struct mark) <= CHUNK_BYTES,
+	       "fits into an empty chunk");
+
 void lane_init(struct lane *l, struct ring *ring)
 {
 	*l = (struct lane){.ring = ring};

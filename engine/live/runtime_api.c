@@ -21,15 +21,16 @@ static size_t on_data(char *p, size_t size, size_t n, void *ctx)
 	return buf_failed(b) ? 0 : size * n;
 }
 
-/* Loaded when a container runtime is asked for the first time: it brings 25 libraries with it, and to load them takes
- * more than half of the start of a program that mostly reads files. One thread at a time, as the rest of this file. */
+/* Loaded when a container runtime is asked for the first time: it brings 25 libraries with it, and
+ * to load them takes more than half of the start of a program that mostly reads files. One thread
+ * at a time, as the rest of this file. */
 static const struct http {
 	__typeof__(curl_easy_init) *init;
 	__typeof__(curl_easy_setopt) *setopt;
 	__typeof__(curl_easy_perform) *perform;
 	__typeof__(curl_easy_getinfo) *getinfo;
 	__typeof__(curl_easy_cleanup) *cleanup;
-} *http_load(void)
+} * http_load(void)
 {
 	static const char *const names[] = {"libcurl.so.4", "libcurl-gnutls.so.4"};
 	static struct http h;
