@@ -1,4 +1,5 @@
-"""A result of bench/run as a picture (SVG): for each row a bar per number of workers, the target as a line across it.
+"""Results as pictures (SVG). Of bench/run: for each row a bar per number of workers, the target as a line across it. Of
+bench/scaling: events per second over cores, a line per kind of work, and dots where the scheduler was run.
 
 usage: bench/plot.py RESULT.json > RESULT.svg"""
 import html
@@ -47,6 +48,43 @@ def svg(result):
                 out.append('<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="#c0392b" stroke-width="2"/>' % (w, w, y - 1, y + BAR))
             y += BAR
         y += GAP
+    return "\n".join(out + ["</svg>", ""])
+
+
+def scaling_svg(costs, cores):
+    width, height, left, right, bottom = 760, 420, 60, 170, 380
+    most = max(v for c in costs.values() for v in c["model"].values()) * 1.2
+    least = min(v for c in costs.values() for v in c["model"].values()) / 1.2
+
+    def x(n):
+        return left + (width - left - right) * math.log(n / cores[0]) / math.log(cores[-1] / cores[0])
+
+    def y(v):
+        return bottom - (bottom - 40) * math.log(v / least) / math.log(most / least)
+
+    out = ['<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">' % (width, height),
+           '<rect width="100%" height="100%" fill="#ffffff"/>',
+           '<text x="10" y="20" font-size="14">Millions of events per second over cores: model (lines), scheduler over sleeping steps (dots)</text>']
+    for n in cores:
+        out.append('<line x1="%.1f" x2="%.1f" y1="40" y2="%d" stroke="#eeeeee"/><text x="%.1f" y="%d" text-anchor="middle">%d</text>' % (
+            x(n), x(n), bottom, x(n), bottom + 18, n))
+    for tick in [d * 10 ** e for e in range(4) for d in (1, 2, 5)]:
+        if least <= tick <= most:
+            out.append('<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#dddddd"/><text x="%d" y="%.1f" text-anchor="end">%d</text>' % (
+                left, width - right, y(tick), y(tick), left - 6, y(tick) + 4, tick))
+    palette = ["#173348", "#2f5d7c", "#7aa6c2", "#c0392b", "#d98c5f", "#7d6608", "#4a7a4c"]
+    ends = []
+    for k, (name, c) in enumerate(costs.items()):
+        colour = palette[k % len(palette)]
+        points = " ".join("%.1f,%.1f" % (x(n), y(c["model"][n])) for n in cores)
+        out.append('<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>' % (points, colour))
+        out += ['<circle cx="%.1f" cy="%.1f" r="3.5" fill="%s"/>' % (x(n), y(v), colour) for n, v in c["checked"].items() if v > least]
+        ends.append([y(c["model"][cores[-1]]), name, colour])
+    last = -100
+    for at, name, colour in sorted(ends):
+        at = max(at, last + 14)
+        last = at
+        out.append('<text x="%d" y="%.1f" fill="%s">%s</text>' % (width - right + 8, at + 4, colour, html.escape(name)))
     return "\n".join(out + ["</svg>", ""])
 
 
