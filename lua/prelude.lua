@@ -81,6 +81,13 @@ end
 
 string.gfind = string.gmatch
 
+-- The main program is no coroutine.
+local running = coroutine.running
+function coroutine.running()
+	local co, main = running()
+	return not main and co or nil
+end
+
 -- A function's environment is its upvalue _ENV in 5.4.
 local function env_index(f)
 	for i = 1, 255 do
@@ -114,7 +121,13 @@ function getfenv(f)
 end
 
 function setfenv(f, env)
+	if type(env) ~= "table" then
+		error("bad argument #2 to 'setfenv' (table expected, got " .. type(env) .. ")", 2)
+	end
 	local fn = level_function(f)
+	if fn and debug.getinfo(fn, "S").what == "C" then
+		error("'setfenv' cannot change environment of given object", 2)
+	end
 	local i = fn and env_index(fn)
 	if i then
 		debug.upvaluejoin(fn, i, function()
@@ -147,8 +160,16 @@ package.loaders = package.searchers
 
 -- bit: 32-bit operations with signed results, as in LuaJIT.
 local function to32(x)
-	x = math.tointeger(x) or math.floor(x % 2 ^ 32)
-	x = x & 0xffffffff
+	local i = math.tointeger(x)
+	if not i then
+		x = x % 2 ^ 32
+		i = math.floor(x)
+		local rest = x - i -- to the nearest, halves to even
+		if rest > 0.5 or rest == 0.5 and i % 2 == 1 then
+			i = i + 1
+		end
+	end
+	x = i & 0xffffffff
 	return x >= 0x80000000 and x - 0x100000000 or x
 end
 

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,6 +67,24 @@ static int s_set_snaplen(lua_State *L)
 	return 0;
 }
 
+/* Workers read the options once there are events: those then stay, and the ordered side has its own. */
+static void use_buffer_mode(struct lstate *ls, uint8_t mode)
+{
+	struct chisels *cs = ls->c->cs;
+
+	if (ls->phase <= LP_START) {
+		cs->host->ro->buffer_mode = mode;
+		return;
+	}
+	cs->late_ro = *cs->host->ro;
+	cs->late_ro.buffer_mode = mode;
+	cs->ro_late = true;
+	if (ls->ev.env) {
+		ls->ev.env->ro = &cs->late_ro;
+		ls->ev.nvals = 0;
+	}
+}
+
 static int s_set_output_format(lua_State *L)
 {
 	static const struct { const char *name; int mode; } formats[] = {
@@ -77,13 +96,13 @@ static int s_set_output_format(lua_State *L)
 	const char *name = check_text(L, "set_output_format", 1);
 
 	/* The first choice stands, be it the command line's or a script's. */
-	if (ro->buffer_mode != BUF_DOTTED || ro->json)
+	if (ro->buffer_mode != BUF_DOTTED || ro->json || ls->c->cs->ro_late)
 		return 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(formats); i++) {
 		if (strcmp(name, formats[i].name))
 			continue;
-		if (formats[i].mode >= 0 && main_state(L) && ls->phase <= LP_START)
-			ro->buffer_mode = (uint8_t)formats[i].mode;
+		if (formats[i].mode >= 0 && main_state(L))
+			use_buffer_mode(ls, (uint8_t)formats[i].mode);
 		return 0;
 	}
 	return luaL_error(L, "invalid set_output_format value in chisel %s: %s", ls->c->name, name);
@@ -266,6 +285,8 @@ static uint64_t ts_arg(lua_State *L, const char *fn, int arg)
 		return (uint64_t)lua_tointeger(L, arg);
 	if (lua_type(L, arg) == LUA_TNUMBER) {
 		lua_Number n = lua_tonumber(L, arg);
+		if (n != floor(n))
+			bad_arg(L, fn, arg, "a decimal number");
 		return n >= -9e18 && n < 1.8e19 ? (n < 0 ? (uint64_t)(int64_t)n : (uint64_t)n) : 0;
 	}
 	const char *s = check_text(L, fn, arg);
@@ -306,7 +327,8 @@ static int s_udp_setpeername(lua_State *L)
 		return bad_arg(L, "udp_setpeername", 2, "a port");
 	lua_Number port = lua_tonumber(L, 2);
 	if (inet_pton(AF_INET, ip, &to.sin_addr) != 1)
-		return luaL_error(L, "inet_pton error occurred: %s is not an IPv4 address", ip);
+		return luaL_error(L, "%s: sysdig.udp_setpeername: argument 1: inet_pton error occurred: %s is not an IPv4 address",
+				  lstate_of(L)->c->name, ip);
 	if (!(port >= 0 && port <= 65535))
 		return bad_arg(L, "udp_setpeername", 2, "a port from 0 to 65535");
 	to.sin_port = htons((uint16_t)port);

@@ -396,6 +396,27 @@ static uint64_t count_childs(const struct listing *l)
 	return l->t->tid == l->v->pid ? state_nthreads_at(l->t, l->ord) : 0;
 }
 
+/* The bits that sysdig keeps up itself: threads of the process list count as renamed, one that is ending as closed. */
+static uint32_t thread_flags(const struct listing *l)
+{
+	uint32_t flags = l->v->flags;
+
+	if (!l->t->birth && !l->v->placeholder)
+		flags |= PPM_CL_NAME_CHANGED;
+	if (atomic_load_explicit(&l->t->death, memory_order_relaxed) == l->ord + 1) /* ours to see: ord is applied */
+		flags |= PPM_CL_CLOSED;
+	return flags;
+}
+
+/* The environment is the process's. */
+static const struct rstr *thread_env(const struct listing *l)
+{
+	struct thread *m = l->v->pid == l->t->tid ? NULL : state_thread_at(l->root, l->v->pid, l->ord);
+	const struct thread_ver *v = m ? thread_ver_at(m, l->ord) : NULL;
+
+	return v ? v->env : l->v->env;
+}
+
 /* Into the table on top of the stack. */
 static void set_details(struct listing *l)
 {
@@ -408,7 +429,7 @@ static void set_details(struct listing *l)
 	set_u32(L, "ptid", (uint64_t)v->ptid);
 	set_text(L, "comm", v->comm->s, v->comm->len);
 	set_text(L, "exe", v->exe->s, v->exe->len);
-	set_u32(L, "flags", v->flags);
+	set_u32(L, "flags", thread_flags(l));
 	set_u32(L, "fdlimit", v->fdlimit);
 	set_u32(L, "uid", v->uid);
 	set_u32(L, "gid", v->gid);
@@ -424,7 +445,7 @@ static void set_details(struct listing *l)
 	lua_pushstring(L, u ? u->name : "<NA>");
 	lua_setfield(L, -2, "username");
 	set_list(L, "args", v->args);
-	set_list(L, "env", v->env);
+	set_list(L, "env", thread_env(l));
 }
 
 static void add_thread(struct listing *l, struct thread *t)

@@ -102,7 +102,8 @@ void watchdog_count(struct lstate *ls); /* a further callback: its instructions 
 uint64_t clock_ns(void);
 
 /* libraries opened in every state; MAY_RAISE */
-void compat_open(lua_State *L);	 /* compat51.c: string.format, tostring, table.* of 5.1 */
+void compat_open(lua_State *L);	 /* compat51_lib.c: what 5.4 made strict, as in 5.1 */
+void format_open(lua_State *L);	 /* compat51.c: string.format, tostring; by compat_open */
 void order_open(lua_State *L);	 /* order.c: pairs, next, table.sort without randomness */
 void stdio_open(lua_State *L);	 /* stdio.c: print, io.write, os.exit ... through the engine */
 void prelude_open(lua_State *L); /* prelude.c: the Lua parts, embedded */
@@ -115,6 +116,8 @@ void chisel_free_aggs(struct chisel *c);
 
 /* compat51.c: number as Lua 5.1 writes it; out holds 64 bytes; returns the length */
 size_t num_text(char *out, lua_Number v);
+/* Argument arg as LuaJIT's %d takes a number: toward zero; what does not fit becomes the smallest integer. */
+MAY_RAISE long long check_int51(lua_State *L, int arg);
 /* As luaL_tolstring, with num_text for floats. */
 MAY_RAISE const char *tolstring51(lua_State *L, int idx, size_t *len);
 
@@ -247,6 +250,10 @@ struct chisels {
 	char *req_filter, *req_run_app;
 	uint32_t req_snaplen;
 	int req_fatfile;
+	/* sysdig.set_output_format after the first event: from there on what workers rendered ahead is rendered again.
+	 * OWNED_BY(release) */
+	struct render_opts late_ro;
+	bool ro_late;
 	int udp_fd;
 	int exit_code;
 	struct buf traceback;

@@ -1,5 +1,6 @@
-/* The face of Lua 5.1 that sysdig's scripts expect, on Lua 5.4: how numbers become text, and library
- * functions that 5.4 made strict. What is not hot is in lua/prelude.lua. Spec: lua51-on-54.md section 4. */
+/* The face of Lua 5.1 that sysdig's scripts expect, on Lua 5.4: how numbers become text. The rest of it: compat51_lib.c
+ * and, what is not hot, lua/prelude.lua. Spec: lua51-on-54.md section 4. */
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,8 @@ static double nudge_digits(double v, int digits)
 
 size_t num_text(char *out, lua_Number v)
 {
+	if (isnan(v)) /* 5.1 shows no sign of it */
+		return (size_t)snprintf(out, 64, "nan");
 	if (v == floor(v) && fabs(v) < 1e14)
 		return (size_t)snprintf(out, 64, "%.0f", v);
 	return (size_t)snprintf(out, 64, "%.14g", nudge_digits(v, 14));
@@ -128,7 +131,7 @@ static const char *parse_spec(lua_State *L, const char *p, const char *end, stru
 }
 
 /* As LuaJIT converts a number for %d: toward zero; what does not fit becomes the smallest 64-bit integer. */
-static long long check_int51(lua_State *L, int arg)
+long long check_int51(lua_State *L, int arg)
 {
 	if (lua_isinteger(L, arg))
 		return lua_tointeger(L, arg);
@@ -158,6 +161,8 @@ static double round51(const struct spec *s, double d)
 {
 	int prec = s->precision < 0 ? 6 : s->precision;
 
+	if (isnan(d))
+		return fabs(d);
 	switch (s->letter) {
 	case 'f':
 	case 'F':
@@ -180,10 +185,10 @@ static void add_quoted(lua_State *L, luaL_Buffer *b, int arg)
 		if (s[i] == '"' || s[i] == '\\' || s[i] == '\n') {
 			luaL_addchar(b, '\\');
 			luaL_addchar(b, s[i]);
-		} else if (s[i] == '\r') {
-			luaL_addstring(b, "\\r");
-		} else if (s[i] == '\0') {
-			luaL_addstring(b, "\\000");
+		} else if (iscntrl((unsigned char)s[i])) {
+			bool digit = i + 1 < n && isdigit((unsigned char)s[i + 1]);
+			char *p = luaL_prepbuffsize(b, 8);
+			luaL_addsize(b, (size_t)snprintf(p, 8, digit ? "\\%03d" : "\\%d", (unsigned char)s[i]));
 		} else {
 			luaL_addchar(b, s[i]);
 		}
@@ -322,224 +327,11 @@ static int l_format(lua_State *L)
 	return 1;
 }
 
-/* ---- table ------------------------------------------------------------------------------------------ */
-
-static int l_insert(lua_State *L)
+void format_open(lua_State *L)
 {
-	luaL_checktype(L, 1, LUA_TTABLE);
-	lua_Integer n = luaL_len(L, 1), pos = n + 1;
-
-	switch (lua_gettop(L)) {
-	case 2:
-		break;
-	case 3:
-		pos = check_int51(L, 2);
-		if (n - pos > 100000000)
-			return luaL_argerror(L, 2, "position too far below the list");
-		for (lua_Integer i = n + 1; i > pos; i--) {
-			lua_geti(L, 1, i - 1);
-			lua_seti(L, 1, i);
-		}
-		break;
-	default:
-		return luaL_error(L, "wrong number of arguments to 'insert'");
-	}
-	lua_seti(L, 1, pos);
-	return 0;
-}
-
-static int l_remove(lua_State *L)
-{
-	luaL_checktype(L, 1, LUA_TTABLE);
-	lua_Integer n = luaL_len(L, 1), pos = lua_isnoneornil(L, 2) ? n : check_int51(L, 2);
-
-	if (pos < 1 || pos > n) {
-		lua_pushnil(L);
-		return 1;
-	}
-	lua_geti(L, 1, pos);
-	for (; pos < n; pos++) {
-		lua_geti(L, 1, pos + 1);
-		lua_seti(L, 1, pos);
-	}
-	lua_pushnil(L);
-	lua_seti(L, 1, pos);
-	return 1;
-}
-
-static int l_concat(lua_State *L)
-{
-	size_t seplen, n;
-	luaL_Buffer b;
-
-	luaL_checktype(L, 1, LUA_TTABLE);
-	const char *sep = luaL_optlstring(L, 2, "", &seplen);
-	lua_Integer i = lua_isnoneornil(L, 3) ? 1 : check_int51(L, 3);
-	lua_Integer last = lua_isnoneornil(L, 4) ? luaL_len(L, 1) : check_int51(L, 4);
-	luaL_buffinit(L, &b);
-	for (; i <= last; i++) {
-		if (lua_geti(L, 1, i) != LUA_TSTRING && lua_type(L, -1) != LUA_TNUMBER)
-			return luaL_error(L, "invalid value (%s) at index %d in table for 'concat'",
-					  luaL_typename(L, -1), (int)i);
-		if (lua_type(L, -1) == LUA_TNUMBER) {
-			tolstring51(L, -1, &n);
-			lua_remove(L, -2);
-		}
-		luaL_addvalue(&b);
-		if (i != last)
-			luaL_addlstring(&b, sep, seplen);
-	}
-	luaL_pushresult(&b);
-	return 1;
-}
-
-/* ---- functions of 5.4 that refuse fractions ----------------------------------------------------------- */
-
-/* Calls upvalue 1 with its number arguments truncated where they are fractions. */
-static int l_truncating(lua_State *L)
-{
-	int n = lua_gettop(L);
-
-	for (int i = 1; i <= n; i++) {
-		if (lua_type(L, i) != LUA_TNUMBER || lua_isinteger(L, i))
-			continue;
-		lua_Number d = lua_tonumber(L, i);
-		if (d == floor(d) && fabs(d) < 9e18)
-			continue;
-		lua_pushinteger(L, isnan(d) ? 0 : d >= 9e18 ? INT64_MAX : d <= -9e18 ? INT64_MIN : (lua_Integer)d);
-		lua_replace(L, i);
-	}
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	lua_call(L, n, LUA_MULTRET);
-	return lua_gettop(L);
-}
-
-static void truncate_args(lua_State *L, const char *lib, const char *fn)
-{
-	lua_getglobal(L, lib);
-	lua_getfield(L, -1, fn);
-	lua_pushcclosure(L, l_truncating, 1);
-	lua_setfield(L, -2, fn);
-	lua_pop(L, 1);
-}
-
-/* ---- coroutines and metatables -------------------------------------------------------------------------- */
-
-/* Upvalue 1: the library's coroutine.resume. Notes which coroutine runs, for the time limit. */
-static int l_resume(lua_State *L)
-{
-	struct lstate *ls = lstate_of(L);
-	lua_State *before = ls->current, *co = lua_tothread(L, 1);
-	int n = lua_gettop(L);
-
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	if (co)
-		ls->current = co;
-	int status = lua_pcall(L, n, LUA_MULTRET, 0); /* it raises for wrong arguments only */
-	ls->current = before;
-	return status ? lua_error(L) : lua_gettop(L);
-}
-
-/* Upvalues: resume, the coroutine. */
-static int wrapped(lua_State *L)
-{
-	int n = lua_gettop(L);
-
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	lua_pushvalue(L, lua_upvalueindex(2));
-	lua_insert(L, 2);
-	lua_call(L, n + 1, LUA_MULTRET);
-	if (!lua_toboolean(L, 1)) {
-		lua_settop(L, 2);
-		return lua_error(L);
-	}
-	lua_remove(L, 1);
-	return lua_gettop(L);
-}
-
-/* Upvalue 1: resume. */
-static int l_wrap(lua_State *L)
-{
-	luaL_checktype(L, 1, LUA_TFUNCTION);
-	lua_State *co = lua_newthread(L);
-	lua_pushvalue(L, 1);
-	lua_xmove(L, co, 1);
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, -2);
-	lua_pushcclosure(L, wrapped, 2);
-	return 1;
-}
-
-/* Upvalue 1: the library's setmetatable. 5.1 has no finalizers for tables; 5.4 would run them with hooks off, out of reach of
- * the time limit. */
-static int l_setmetatable(lua_State *L)
-{
-	bool hide = lua_istable(L, 2);
-
-	lua_settop(L, 2);
-	if (hide) {
-		lua_pushliteral(L, "__gc");
-		lua_rawget(L, 2); /* at 3 */
-		lua_pushliteral(L, "__gc");
-		lua_pushnil(L);
-		lua_rawset(L, 2);
-	}
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_pushvalue(L, 1);
-	lua_pushvalue(L, 2);
-	int status = lua_pcall(L, 2, 1, 0);
-	if (hide && !lua_isnil(L, 3)) {
-		lua_pushliteral(L, "__gc");
-		lua_pushvalue(L, 3);
-		lua_rawset(L, 2);
-	}
-	return status ? lua_error(L) : 1;
-}
-
-static void open_coroutines(lua_State *L)
-{
-	lua_getglobal(L, "coroutine");
-	lua_getfield(L, -1, "resume");
-	lua_pushcclosure(L, l_resume, 1);
-	lua_pushvalue(L, -1);
-	lua_setfield(L, -3, "resume");
-	lua_pushcclosure(L, l_wrap, 1);
-	lua_setfield(L, -2, "wrap");
-	lua_pop(L, 1);
-	lua_getglobal(L, "setmetatable");
-	lua_pushcclosure(L, l_setmetatable, 1);
-	lua_setglobal(L, "setmetatable");
-	lua_getglobal(L, "debug");
-	lua_getfield(L, -1, "setmetatable");
-	lua_pushcclosure(L, l_setmetatable, 1);
-	lua_setfield(L, -2, "setmetatable");
-	lua_pop(L, 1);
-}
-
-void compat_open(lua_State *L)
-{
-	static const struct { const char *lib, *fn; } truncated[] = {
-		{ "string", "sub" }, { "string", "rep" }, { "string", "char" }, { "string", "byte" },
-		{ "math", "random" },
-	};
-	static const luaL_Reg table_fns[] = {
-		{ "insert", l_insert }, { "remove", l_remove }, { "concat", l_concat }, { NULL, NULL },
-	};
-
 	lua_register(L, "tostring", l_tostring);
 	lua_getglobal(L, "string");
 	lua_pushcfunction(L, l_format);
 	lua_setfield(L, -2, "format");
-	lua_getglobal(L, "table");
-	luaL_setfuncs(L, table_fns, 0);
-	lua_pop(L, 2);
-	open_coroutines(L);
-	for (unsigned i = 0; i < ARRAY_SIZE(truncated); i++)
-		truncate_args(L, truncated[i].lib, truncated[i].fn);
-	/* Runs must repeat: 5.1 starts its generator from a fixed seed too. */
-	if (luaL_dostring(L, "math.randomseed(1)"))
-		lua_error(L);
+	lua_pop(L, 1);
 }

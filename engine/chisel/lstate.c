@@ -86,6 +86,8 @@ static int open_libraries(lua_State *L)
 	prelude_open(L);
 	lua_pushlightuserdata(L, ls->c);
 	lua_setglobal(L, "sichisel");
+	lua_pushlightuserdata(L, ls);
+	lua_setglobal(L, "sievt");
 	return 0;
 }
 

@@ -34,7 +34,7 @@ static uint64_t event_ts(const struct batch *b, uint32_t idx)
 static void set_event(struct walk *w, struct lstate *ls, uint32_t idx, const struct chisel_entry *e, unsigned nvals)
 {
 	ls->ev = (struct cur_event){ .env = w->env, .b = w->b, .idx = idx };
-	if (e && e->vals) {
+	if (e && e->vals && !w->cs->ro_late) {
 		ls->ev.vals = e->vals;
 		ls->ev.nvals = nvals;
 	}
@@ -116,8 +116,15 @@ static void put_line(struct walk *w, struct chisel *c, const struct chisel_entry
 {
 	struct chisel_part *cp = &w->p->p[c->index];
 
-	if (e->has_line)
+	if (!e->has_line)
+		return;
+	if (LIKELY(!w->cs->ro_late || c->in_workers || c->late)) {
 		buf_put(w->out, cp->text.p + e->text_off, e->text_len);
+	} else if (w->env->c->b == w->b || !evctx_begin(w->env->c, w->b)) {
+		arena_reset(w->env->scratch);
+		evctx_move(w->env->c, e->idx);
+		format_event(c->format, w->env, w->out);
+	}
 }
 
 /* A row of callbacks in one protected call. */
@@ -146,11 +153,11 @@ static int call_events(lua_State *L)
 		if (lua_rawget(L, 3) != LUA_TFUNCTION)
 			luaL_error(L, "on_event is gone");
 		lua_call(L, 0, 1);
+		if (UNLIKELY(ls->end_capture || ls->exited)) /* as in sysdig, then there is no line either */
+			break;
 		if (lua_toboolean(L, -1))
 			put_line(k->w, k->c, k->e);
 		lua_settop(L, 3);
-		if (UNLIKELY(ls->end_capture || ls->exited))
-			break;
 	}
 	return 0;
 }
@@ -448,9 +455,8 @@ static void note_read(struct chisels *cs, const struct batch *b, uint32_t end)
 {
 	if (!end)
 		return;
-	if (!cs->any_event)
-		cs->first_ts = event_ts(b, 0);
 	cs->any_event = true;
+	cs->first_ts = b->origin_ts;
 	cs->last_ts = event_ts(b, end - 1);
 	cs->raw_off = b->raw_off;
 	cs->root = b->root;
@@ -462,14 +468,20 @@ int chisels_release(struct chisels *cs, struct chisels_part **pp, struct field_e
 {
 	struct walk w = { .cs = cs, .p = *pp, .env = env, .b = b, .out = out, .e = e, .end = end };
 	struct cursor *cur = calloc(cs->n + 1, sizeof(*cur));
+	const struct render_opts *ro = env->ro;
 	uint32_t at = end;
 	unsigned who = 0;
 
 	ASSERT(end <= b->nev);
+	if (UNLIKELY(cs->ro_late))
+		env->ro = &cs->late_ro;
 	(*pp)->w = cs->host->workers; /* what is evaluated here uses the release turn's own states */
-	if (!cs->any_event && end)
-		cs->first_ts = cs->last_ts = event_ts(b, 0);
-	cs->any_event |= end > 0;
+	if (end) {
+		if (!cs->any_event)
+			cs->last_ts = event_ts(b, 0);
+		cs->first_ts = b->origin_ts;
+		cs->any_event = true;
+	}
 	int r = cur ? check_memory(&w) : err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
 	for (unsigned i = 0; i < cs->n && !r; i++)
 		start_cursor(&w, cs->c[i], &cur[i]);
@@ -488,5 +500,6 @@ int chisels_release(struct chisels *cs, struct chisels_part **pp, struct field_e
 		r = k;
 	free(cur);
 	chisels_discard(pp);
+	env->ro = ro; /* the caller's, who may print with it */
 	return r;
 }

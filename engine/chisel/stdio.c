@@ -63,7 +63,7 @@ static void check_writable(lua_State *L, int from)
 			luaL_argerror(L, i, lua_pushfstring(L, "string expected, got %s", luaL_typename(L, i)));
 }
 
-/* Upvalue 1: the library's own file:write. */
+/* Upvalue 1: the library's own file:write. True, as in 5.1, where 5.4 has the file. */
 static int f_write(lua_State *L)
 {
 	int n = lua_gettop(L);
@@ -72,7 +72,7 @@ static int f_write(lua_State *L)
 		check_writable(L, 2);
 		for (int i = 2; i <= n; i++)
 			add_text(L, lstate_of(L)->out, i);
-		lua_settop(L, 1);
+		lua_pushboolean(L, 1);
 		return 1;
 	}
 	for (int i = 2; i <= n; i++) {
@@ -84,6 +84,10 @@ static int f_write(lua_State *L)
 	lua_pushvalue(L, lua_upvalueindex(1));
 	lua_insert(L, 1);
 	lua_call(L, n, LUA_MULTRET);
+	if (lua_type(L, 1) == LUA_TUSERDATA) {
+		lua_pushboolean(L, 1);
+		return 1;
+	}
 	return lua_gettop(L);
 }
 
@@ -142,6 +146,15 @@ static int l_open(lua_State *L)
 		lua_pushliteral(L, "files are written by the main state only");
 		return 2;
 	}
+	if (!*mode || !strchr("rwa", *mode)) { /* 5.4 raises; so it does for letters behind, which 5.1 passes over */
+		lua_pushnil(L);
+		lua_pushfstring(L, "%s: Invalid argument", luaL_checkstring(L, 1));
+		lua_pushinteger(L, EINVAL);
+		return 3;
+	}
+	lua_settop(L, 1);
+	lua_pushfstring(L, "%c%s%s", *mode, strchr(mode, '+') ? "+" : "", strchr(mode, 'b') ? "b" : "");
+	n = 2;
 	lua_pushvalue(L, lua_upvalueindex(1));
 	lua_insert(L, 1);
 	lua_call(L, n, LUA_MULTRET);
@@ -161,7 +174,28 @@ static int l_main_only(lua_State *L)
 	return lua_gettop(L);
 }
 
-/* os.date with a conversion C does not know prints the format as it is. */
+/* The format at 1 with the conversions that 5.4 refuses printed as they are: their % doubled. Pushes it. */
+static void push_date_format(lua_State *L)
+{
+	static const char valid[] = "aAbBcCdDeFgGhHIjmMnprRStTuUVwWxXyYzZ%";
+	const char *s = luaL_checkstring(L, 1);
+	luaL_Buffer b;
+
+	luaL_buffinit(L, &b);
+	for (; *s; s++) {
+		if (*s == '%') {
+			size_t mod = (s[1] == 'E' || s[1] == 'O') && s[2] ? 1 : 0;
+			if (!s[1 + mod] || !strchr(valid, s[1 + mod]) || (mod && !strchr("cCdeHImMSuUVwWxXyY", s[1 + mod])))
+				luaL_addchar(&b, '%');
+			else if (s[1] == '%')
+				luaL_addchar(&b, *s++);
+		}
+		luaL_addchar(&b, *s);
+	}
+	luaL_pushresult(&b);
+}
+
+/* Upvalue 1: the library's os.date, which refuses fractions of seconds and conversions it does not know. */
 static int l_date(lua_State *L)
 {
 	int n = lua_gettop(L);
@@ -170,13 +204,11 @@ static int l_date(lua_State *L)
 		lua_pushinteger(L, (lua_Integer)lua_tonumber(L, 2));
 		lua_replace(L, 2);
 	}
-	lua_pushvalue(L, lua_upvalueindex(1));
-	for (int i = 1; i <= n; i++)
-		lua_pushvalue(L, i);
-	if (lua_pcall(L, n, 1, 0) == LUA_OK)
-		return 1;
-	lua_settop(L, 1);
-	return 1;
+	if (n >= 1 && lua_type(L, 1) == LUA_TSTRING) {
+		push_date_format(L);
+		lua_replace(L, 1);
+	}
+	return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
 static void wrap(lua_State *L, const char *lib, const char *fn, lua_CFunction f, bool name)

@@ -58,7 +58,7 @@ static void push_rendered(lua_State *L, const struct value *v)
 	struct lstate *ls = lstate_of(L);
 
 	buf_reset(&ls->text);
-	render_buffer(&ls->text, (const uint8_t *)v->s, v->len, ls->c->cs->host->ro);
+	render_buffer(&ls->text, (const uint8_t *)v->s, v->len, ls->ev.env ? ls->ev.env->ro : ls->c->cs->host->ro);
 	if (buf_failed(&ls->text))
 		luaL_error(L, "out of memory");
 	lua_pushlstring(L, ls->text.p ? ls->text.p : "", ls->text.len);

@@ -100,6 +100,8 @@ void get_evt_category(const struct field_ref *r, struct field_env *env, struct v
 
 	if (base == EC_IO_READ || base == EC_IO_WRITE || base == EC_IO_OTHER)
 		set_str(v, io_category(evctx_fd(env->c)));
+	else if (base == EC_INTERNAL && is_029(env)) /* it has no name there */
+		set_str(v, event_category_name(EC_UNKNOWN));
 	else
 		set_str(v, event_category_name(base));
 }

@@ -170,9 +170,12 @@ void get_fd_l4proto(const struct field_ref *r, struct field_env *env, struct val
 	};
 	const struct fd_ver *f = event_fd(env);
 
-	if (f && fd_is_inet(f) && f->l4proto <= L4_RAW &&
-	    (has_role(f) || is_server_kind(f) || f->l4proto == L4_RAW))
+	if (!f)
+		return;
+	if (fd_is_inet(f) && f->l4proto <= L4_RAW && (has_role(f) || is_server_kind(f) || f->l4proto == L4_RAW))
 		set_str(v, names[f->l4proto]);
+	else
+		set_str(v, "<NA>"); /* a value, as in every reader: other than any protocol, and a key of its own */
 }
 
 void get_fd_sockfamily(const struct field_ref *r, struct field_env *env, struct value *v)

@@ -172,6 +172,23 @@ static int apply_meta(struct state *st, struct batch *b, struct err *e)
 	return 0;
 }
 
+/* The clock starts at the first event that does not tell of a container: a capture begins with those, with times of its own
+ * start-up. Without any other they have no origin but their own first. */
+static void find_origin(struct numbering *n, const struct batch *b)
+{
+	uint32_t i = 0;
+	uint16_t type;
+
+	do {
+		const uint8_t *blk = b->data + b->ev[i].off;
+		const uint8_t *hdr = blk + event_block_hdr_off(load_u32(blk));
+
+		n->origin_ts = load_u64(hdr);
+		type = b->ev[i].type;
+	} while ((type == EV_CONTAINER_JSON_E || type == EV_CONTAINER_JSON_2_E) && ++i < b->nev);
+	n->have_origin = i < b->nev;
+}
+
 static void apply_number(struct state *st, struct batch *b)
 {
 	struct numbering *n = &st->numbering;
@@ -181,10 +198,8 @@ static void apply_number(struct state *st, struct batch *b)
 	b->num_base = n->num;
 	st->next_ord += b->nev;
 	n->num += b->nev;
-	if (!n->have_origin && b->nev) {
-		n->origin_ts = b->first_ts;
-		n->have_origin = true;
-	}
+	if (!n->have_origin && b->nev)
+		find_origin(n, b);
 	if (UNLIKELY(n->leading) && b->kind == BATCH_EVENTS)
 		n->leading = container_hide_leading(b);
 	b->origin_ts = n->origin_ts;

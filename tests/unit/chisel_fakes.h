@@ -150,6 +150,7 @@ int evctx_init(struct evctx *c, const struct demand *d) { return 0; }
 void evctx_fini(struct evctx *c) {}
 const struct thread_ver *thread_ver_at(const struct thread *t, uint64_t ord) { return NULL; }
 const struct thread_vol *thread_vol_at(const struct thread *t, uint64_t ord) { return NULL; }
+struct thread *state_thread_at(const struct state_root *r, int64_t tid, uint64_t ord) { return NULL; }
 int state_threads_each(const struct state_root *r, uint64_t ord, int (*fn)(void *ctx, struct thread *t), void *ctx)
 {
 	return 0;
