@@ -450,7 +450,7 @@ static void populate_containers(struct gen *g)
 		for (unsigned k = 0; k < 64; k++)
 			box_ids[i][k] = "0123456789abcdef"[below(g, 16)];
 		snprintf(box_cgroups[i], sizeof(box_cgroups[i]),
-			 "cpu=/docker/%s%cmemory=/docker/%s", box_ids[i], 0, box_ids[i]);
+			 "cpu=/docker/%.64s%cmemory=/docker/%.64s", box_ids[i], 0, box_ids[i]);
 		for (int64_t k = 0; k < 4; k++) {
 			struct task *t = serve(g, steps[(i + k) % 4], comms[(i + k) % 4], NULL);
 
