@@ -6,15 +6,17 @@
 
 enum { NS_PER_HUNDREDTH = 10000000 };
 
-void clock_init(struct clock *c, uint64_t now_ns, bool want_cpu)
+void clock_init(struct clock *c, uint64_t now_ns, bool want_cpu, bool want_users)
 {
 	*c = (struct clock){.second = now_ns / 1000000000, .want_cpu = want_cpu};
+	users_init(&c->users, want_users);
 }
 
 void clock_fini(struct clock *c)
 {
 	free(c->told);
 	free(c->now);
+	users_fini(&c->users);
 }
 
 static void on_time(void *ctx, const struct cap_cpu_time *t)
@@ -106,6 +108,7 @@ void clock_turn(struct clock *c, struct probe *p, struct inject *q, uint64_t now
 	if (second == c->second)
 		return;
 	c->second = second;
+	users_look(&c->users, q, second * 1000000000 - 1);
 	if (c->want_cpu)
 		n = tell_times(c, p, q, second * 1000000000 - 1);
 	if (!n)

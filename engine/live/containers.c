@@ -298,6 +298,7 @@ void containers_see(struct containers *c, const char *cgroups, size_t len)
 	if (!container_match(&m, cgroups, len, false) || !whole_id(&m, cgroups, len, key.id))
 		return;
 	key.type = m.type;
+	runtime_pod_uid(cgroups, len, key.pod);
 	request(c, &key);
 }
 

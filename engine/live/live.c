@@ -261,6 +261,11 @@ static int start(struct live *l, const struct live_opts *o, struct err *e)
 	return rc;
 }
 
+static bool is_sent(const struct live_opts *o, unsigned type)
+{
+	return !o->select || o->select->types[type / 64] >> type % 64 & 1;
+}
+
 int live_open(struct live **out, const struct live_opts *o, struct err *e)
 {
 	struct live *l = calloc(1, sizeof(*l));
@@ -273,8 +278,8 @@ int live_open(struct live **out, const struct live_opts *o, struct err *e)
 	pthread_mutex_init(&l->see_lock, NULL);
 	l->epoch_offset = measure_offset();
 	buf_init(&l->meta);
-	clock_init(&l->clock, now_ns(l),
-		   !o->select || o->select->types[EV_PROCINFO_E / 64] >> EV_PROCINFO_E % 64 & 1);
+	clock_init(&l->clock, now_ns(l), is_sent(o, EV_PROCINFO_E),
+		   is_sent(o, EV_USER_ADDED_E) && !o->compat_029);
 	l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rc = l->wake < 0 ? err_errno(e, "can't make an eventfd") : start(l, o, e);
 	if (rc) {

@@ -86,7 +86,44 @@ static json_t *lookup_podman(const struct runtime_key *k, const char *root)
 	return ask(k, root, rootless, CT_PODMAN);
 }
 
-json_t *runtime_lookup(const struct runtime_key *k, const char *root)
+bool runtime_pod_uid(const char *path, size_t len, char out[37])
+{
+	static const char digits[] = "0123456789abcdef-_";
+	const char *end = path + len, *p = memmem(path, len, "kubepods", 8);
+
+	while (p && (p = memmem(p, (size_t)(end - p), "pod", 3))) {
+		size_t n = 0;
+
+		p += 3;
+		while (p + n < end && n < 37 && p[n] && strchr(digits, p[n]))
+			n++;
+		/* pods from files have a hash in place of the uid */
+		if (n != 36 && n != 32)
+			continue;
+		for (size_t i = 0; i < n; i++)
+			out[i] = p[i] == '_' ? '-' : p[i];
+		out[n] = 0;
+		return true;
+	}
+	return false;
+}
+
+/* The path tells the pod even where the runtime does not. */
+static void add_pod(json_t *c, const struct runtime_key *k)
+{
+	json_t *labels = json_object_get(c, "labels");
+
+	if (!c || !k->pod[0])
+		return;
+	if (!json_is_object(labels)) {
+		labels = json_object();
+		json_object_set_new(c, "labels", labels);
+	}
+	if (!json_object_get(labels, "io.kubernetes.pod.uid"))
+		json_object_set_new(labels, "io.kubernetes.pod.uid", json_string(k->pod));
+}
+
+static json_t *lookup(const struct runtime_key *k, const char *root)
 {
 	json_t *c = NULL;
 
@@ -104,4 +141,12 @@ json_t *runtime_lookup(const struct runtime_key *k, const char *root)
 		break;
 	}
 	return c ? c : runtime_read_disk(k, root);
+}
+
+json_t *runtime_lookup(const struct runtime_key *k, const char *root)
+{
+	json_t *c = lookup(k, root);
+
+	add_pod(c, k);
+	return c;
 }

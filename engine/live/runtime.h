@@ -4,6 +4,7 @@
 #define BURIN_LIVE_RUNTIME_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Where a container was seen. */
@@ -11,7 +12,12 @@ struct runtime_key {
 	char id[65];   /* all 64 digits, or the name (lxc) */
 	uint16_t type; /* enum container_type, as the cgroups say */
 	int64_t uid;   /* rootless: owner; -1 = none */
+	char pod[37];  /* kubernetes: uid of the pod, as its path has it; "" = none */
 };
+
+/* The uid of the pod in a cgroup path ("kubepods...podUID"; the systemd driver writes '-' as '_').
+ * False: none. */
+bool runtime_pod_uid(const char *path, size_t len, char out[37]);
 
 /* The value of the member "container", owned by the caller; NULL: no runtime knows it. root: prefix
  * of all paths ("" = none). */

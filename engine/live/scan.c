@@ -17,6 +17,7 @@
 #include "capture.h"
 #include "source/metaenc.h"
 #include "live/scan_int.h"
+#include "live/users.h"
 
 static struct text text_of(const char *s)
 {
@@ -94,7 +95,7 @@ static void interfaces(struct buf *out)
 /* The local files only: a name service on the network could hold the start up. */
 static void users(struct buf *out)
 {
-	FILE *f = fopen("/etc/passwd", "re");
+	FILE *f = users_file("passwd");
 	size_t begin = metaenc_begin(out, META_USERS);
 	struct passwd *pw;
 	struct group *gr;
@@ -110,7 +111,7 @@ static void users(struct buf *out)
 	}
 	if (f)
 		fclose(f);
-	f = fopen("/etc/group", "re");
+	f = users_file("group");
 	while (f && (gr = fgetgrent(f))) {
 		struct meta_user u = {
 			.is_group = true, .gid = gr->gr_gid, .name = text_of(gr->gr_name)};

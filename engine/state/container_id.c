@@ -98,7 +98,8 @@ static bool match_cri(struct span path, bool compat029, struct container_match *
 
 static bool match_lxc(struct span path, bool compat029, struct container_match *m)
 {
-	return match_name_after(path, "/lxc/", m) || match_name_after(path, "/lxc.payload/", m);
+	return match_name_after(path, "/lxc/", m) || match_name_after(path, "/lxc.payload/", m) ||
+	       (!compat029 && match_name_after(path, "/lxc.payload.", m));
 }
 
 static bool match_libvirt(struct span path, bool compat029, struct container_match *m)
@@ -159,7 +160,9 @@ static bool match_nspawn(struct span path, bool compat029, struct container_matc
 	if (compat029 || find_in(path, "/machine-qemu"))
 		return false;
 	if (!match_between(path, "/machine.slice/systemd-nspawn@", ".service", m) &&
-	    !match_between(path, "/machine.slice/machine-", ".scope", m))
+	    !match_between(path, "/machine.slice/systemd-nspawn@", ".service/payload", m) &&
+	    !match_between(path, "/machine.slice/machine-", ".scope", m) &&
+	    !match_between(path, "/machine.slice/machine-", ".scope/payload", m))
 		return false;
 	unescape(m);
 	return true;

@@ -412,23 +412,22 @@ def container_ids(tmp):
                         "io.kubernetes.pod.name": "pod-y", "io.kubernetes.cri-o.Labels": '{"team": "blue"}'}})
     write_json(root + "/var/lib/containers/storage/overlay-containers/containers.json", [
         {"id": ids["podman"], "names": ["pod-man"], "image": "77" * 32, "metadata": '{"image-name": "img/p:4"}'}])
-    paths = {"docker": "docker-%s.scope", "containerd": "cri-containerd-%s.scope", "crio": "crio-%s.scope",
+    pod = "kubepods-burstable-pod12345678_90ab_cdef_1234_567890abcdef.slice/"
+    paths = {"docker": "docker-%s.scope", "containerd": pod + "cri-containerd-%s.scope", "crio": "crio-%s.scope",
              "podman": "libpod-%s.scope"}
     top = cgroup_parent()
     try:
         script = ""
         for kind, path in paths.items():
-            os.mkdir("%s/%s" % (top, path % ids[kind]))
+            os.makedirs("%s/%s" % (top, path % ids[kind]))
             script += "(sh -c 'echo $$ > %s/%s/cgroup.procs; exec sleep 0.7'); sleep 0.1;" % (top, path % ids[kind])
             script += "(sh -c 'echo $$ > %s/%s/cgroup.procs; exec true');" % (top, path % ids[kind])
         env = dict(os.environ, BURIN_HOST_ROOT=root)
         p = run([CAPTURE, tmp + "/t.scap", "sh", "-c", script + "sleep 0.2"], env=env)
         assert " dropped 0 " in p.stderr, p.stderr
     finally:
-        for path in os.listdir(top):
-            if os.path.isdir(top + "/" + path):
-                os.rmdir(top + "/" + path)
-        os.rmdir(top)
+        for folder, _, _ in os.walk(top, topdown=False):
+            os.rmdir(folder)
         server.shutdown()
         server.server_close()
     got = burin_lines(tmp + "/t.scap", "-p", "%container.id|%container.type|%container.name|%container.image|"
@@ -443,9 +442,32 @@ def container_ids(tmp):
     more = burin_lines(tmp + "/t.scap", "-p", "%container.privileged|%container.image.digest|%container.image.id|"
                        "%container.healthcheck", "container.name=web-1 and evt.type=procexit and proc.name=true")
     assert more.startswith("true|sha256:feed|5a5a5a5a5a5a|/bin/sh -c curl"), more
-    pods = burin_lines(tmp + "/t.scap", "-p", "%k8s.pod.name", "container.name=api and evt.type=procexit and "
+    pods = burin_lines(tmp + "/t.scap", "-p", "%k8s.pod.name %k8s.pod.uid", "container.name=api and evt.type=procexit and "
                        "proc.name=true")
-    assert pods == "pod-x\n", pods
+    assert pods == "pod-x 12345678-90ab-cdef-1234-567890abcdef\n", pods
+    lines = burin_lines(tmp + "/t.scap", "-pc", "container.name=db and evt.type=procexit and proc.name=true")
+    assert " db (%s) " % ids["crio"][:12] in lines, lines
+    table = burin_lines(tmp + "/t.scap", "-c", "lscontainers", "proc.name=true and container.name=pod-man")
+    for name, kind in (("web-1", "docker"), ("api", "containerd"), ("db", "cri-o"), ("pod-man", "podman")):
+        assert name in table and ids[kind.replace("cri-o", "crio")][:12] in table, table
+    return None
+
+
+def users(tmp):
+    """A user that is made during a capture has a name, live and in the file."""
+    os.makedirs(tmp + "/etc")
+    for name, text in (("passwd", "root:x:0:0:root:/root:/bin/sh\nold:x:7:7::/:/bin/sh\n"), ("group", "root:x:0:\nold:x:7:\n")):
+        with open(tmp + "/etc/" + name, "w") as f:
+            f.write(text)
+    work = ("sleep 0.3; cd %s/etc; sed -i /old/d group; echo 'fresh:x:4711:4711::/home/fresh:/bin/sh' >> passwd; sleep 1.5;"
+            " setpriv --reuid=4711 --clear-groups true") % tmp
+    p = run([BURIN, "-w", tmp + "/t.scap", "-s", "80", "--", "sh", "-c", work], env=dict(os.environ, BURIN_HOST_ROOT=tmp))
+    assert p.returncode == 0, p.stderr
+    got = burin_lines(tmp + "/t.scap", "-D", "-p", "%evt.type %evt.args", "evt.type in (useradded, groupdeleted, userdeleted, groupadded)")
+    assert "useradded uid=4711 gid=4711 name=fresh home=/home/fresh shell=/bin/sh" in got, got
+    assert "groupdeleted gid=7 name=old" in got and got.count("\n") == 2, got
+    names = burin_lines(tmp + "/t.scap", "-p", "%user.name", "proc.name=true and evt.type=procexit")
+    assert names == "fresh\n", names
     return None
 
 
@@ -482,7 +504,7 @@ def podman(tmp):
 TESTS = {"strace_" + n: strace_test(n) for n in PROGRAMS}
 TESTS.update(exact=exact, calls_32=calls_32, aarch64=aarch64, adds_up=adds_up, paced=paced, sysdig_opens=sysdig_opens,
              live_prints=live_prints, only_pid=only_pid, pushed_down=pushed_down, selections=selections, few_types=few_types, sampled=sampled,
-             ticks=ticks,
+             ticks=ticks, users=users,
              refusals=refusals, container_ids=container_ids, podman=podman)
 
 
