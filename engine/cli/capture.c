@@ -75,6 +75,7 @@ void capture_select(const struct session *s, struct probe_select *sel)
 		select_alone(s, sel);
 		sel->no_payload = true;
 	}
+	sel->no_payload |= s->o->no_payload;
 	sel->sample = s->o->sample;
 	if (!f)
 		return;

@@ -181,6 +181,7 @@ static int set_number(const struct opt *d, const char *arg, struct cli_options *
 		return 0;
 	case OPT_SNAPLEN:
 		o->snaplen = v;
+		o->no_payload = !v;
 		return 0;
 	case OPT_RING_SIZE:
 		if (v < 4096 || v > (1u << 30))

@@ -29,6 +29,7 @@ struct cli_options {
 	unsigned npids;
 	bool follow;
 	size_t ring_bytes;		 /* 0 = default */
+	bool no_payload;		 /* -s 0 */
 	unsigned sample;		 /* part of every second that is captured; 0 = all */
 	const char *chisel_info;	 /* -i, --check-chisel: name */
 	bool force_ordered;		 /* --check-chisel: scripts run in order, in one state */

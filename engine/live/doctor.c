@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -20,6 +21,22 @@ struct check {
 	const char *name;
 	void (*run)(struct finding *f);
 };
+
+/* The kernel's files; tests put others in their place. */
+static const char *system_file(char *out, size_t cap, const char *path)
+{
+	const char *root = getenv("BURIN_SYS_ROOT");
+
+	snprintf(out, cap, "%s%s", root ? root : "", path);
+	return out;
+}
+
+static FILE *system_open(const char *path)
+{
+	char full[512];
+
+	return fopen(system_file(full, sizeof(full), path), "re");
+}
 
 static bool kernel_at_least(unsigned major, unsigned minor)
 {
@@ -46,7 +63,9 @@ static void check_kernel(struct finding *f)
 
 static void check_btf(struct finding *f)
 {
-	f->ok = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+	char path[512];
+
+	f->ok = access(system_file(path, sizeof(path), "/sys/kernel/btf/vmlinux"), R_OK) == 0;
 	snprintf(f->text, sizeof(f->text), "%s",
 		 f->ok ? "/sys/kernel/btf/vmlinux"
 		       : "this kernel has no type information (/sys/kernel/btf/vmlinux): one built "
@@ -83,7 +102,7 @@ static void check_caps(struct finding *f)
 static void check_lockdown(struct finding *f)
 {
 	char text[128] = "none";
-	FILE *file = fopen("/sys/kernel/security/lockdown", "re");
+	FILE *file = system_open("/sys/kernel/security/lockdown");
 
 	if (file) {
 		if (!fgets(text, sizeof(text), file))
@@ -113,7 +132,7 @@ static void check_memory(struct finding *f)
 
 static void check_jit(struct finding *f)
 {
-	FILE *file = fopen("/proc/sys/net/core/bpf_jit_enable", "re");
+	FILE *file = system_open("/proc/sys/net/core/bpf_jit_enable");
 	int c = file ? fgetc(file) : '1';
 
 	if (file)
@@ -178,4 +197,12 @@ int doctor_explain(struct err *e, int code, const char *said)
 			       "live capture: the kernel refuses the programs: %s", said);
 	return err_set(e, code, ERR_NO_POS, "live capture: can't load the programs: %s (%s)", said,
 		       strerror(-code));
+}
+
+int doctor_refuse(struct err *e)
+{
+	struct finding f = {0};
+
+	check_lockdown(&f);
+	return f.ok ? 0 : err_set(e, -EPERM, ERR_NO_POS, "live capture: lockdown: %s", f.text);
 }

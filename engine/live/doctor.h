@@ -15,4 +15,8 @@ bool doctor_report(struct buf *out);
  * returns code. */
 int doctor_explain(struct err *e, int code, const char *said);
 
+/* What makes trying useless: a kernel that lets no program read its memory. 0, or negative with *e.
+ */
+int doctor_refuse(struct err *e);
+
 #endif

@@ -320,6 +320,9 @@ static int load(struct probe *p, const struct probe_opts *o, struct err *e)
 	LIBBPF_OPTS(bpf_test_run_opts, run);
 	int rc;
 
+	rc = doctor_refuse(e);
+	if (rc)
+		return rc;
 	libbpf_set_print(on_libbpf_text);
 	p->skel = capture__open();
 	if (!p->skel)

@@ -332,11 +332,90 @@ def refusals(tmp):
     p = run(["unshare", "-m", "sh", "-c", "mount -t tmpfs none /sys/kernel/btf && exec %s -- true" % BURIN])
     if "mount:" not in p.stderr:
         assert p.returncode == 1 and "no type information" in p.stderr and p.stderr.count("\n") == 1, p.stderr
+    # what the machine does not have: a locked-down kernel, one without a compiler, an old one
+    for name, text in (("security/lockdown", "none integrity [confidentiality]\n"), ("btf/vmlinux", "")):
+        os.makedirs(os.path.dirname(tmp + "/sys/kernel/" + name))
+        with open(tmp + "/sys/kernel/" + name, "w") as f:
+            f.write(text)
+    os.makedirs(tmp + "/proc/sys/net/core")
+    with open(tmp + "/proc/sys/net/core/bpf_jit_enable", "w") as f:
+        f.write("0\n")
+    false = dict(os.environ, BURIN_SYS_ROOT=tmp)
+    p = run([BURIN, "--", "true"], env=false)
+    assert p.returncode == 1 and "the kernel is locked down" in p.stderr and p.stderr.count("\n") == 1, p.stderr
+    p = run([BURIN, "--doctor"], env=false)
+    assert "no   lockdown: none integrity [confidentiality]" in p.stdout and "bpf_jit_enable=1" in p.stdout, p.stdout
+    p = run(["setarch", "--uname-2.6", *nobody, "--inh-caps=-all", "--bounding-set=-all", weak, "--", "true"])
+    assert p.returncode == 1 and "too old for live capture" in p.stderr and p.stderr.count("\n") == 1, p.stderr
     p = run([BURIN, "--doctor"])
     assert p.returncode == 0 and p.stdout.count("\n") == 7 and "\nno " not in p.stdout, p.stdout
     p = run(["setarch", "--uname-2.6", BURIN, "--doctor"])
     assert "too old for live capture" in p.stdout, p.stdout
     return None
+
+
+def capabilities(tmp):
+    """After set-up the capture keeps no more than it needs."""
+    p = subprocess.Popen([BURIN, "-q", "--", "sleep", "2"], stderr=subprocess.PIPE)
+    try:
+        time.sleep(1)
+        with open("/proc/%d/status" % p.pid) as f:
+            kept = int(re.search(r"CapEff:\s*([0-9a-f]+)", f.read()).group(1), 16)
+    finally:
+        p.wait()
+    need = {0: "chown", 1: "dac_override", 2: "dac_read_search", 3: "fowner", 5: "kill", 38: "perfmon", 39: "bpf"}
+    extra = [i for i in range(64) if kept >> i & 1 and i not in need]
+    assert not extra, "capabilities %s are left" % extra
+    return None
+
+
+def replay_only(tmp):
+    """A build without live capture has all that the rest of the program calls of it."""
+    nm = shutil.which("nm")
+    if not nm:
+        raise LookupError("nm is not installed")
+
+    def symbols(args, kinds):
+        return {l.split()[-1] for l in run([nm, *args]).stdout.splitlines() if len(l.split()) > 1 and l.split()[-2] in kinds}
+    p = run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-I" + ROOT + "/engine", "-I%s/gen" % BUILD, "-c", ROOT + "/engine/live/none.c",
+             "-o", tmp + "/none.o"])
+    assert p.returncode == 0, p.stderr[-300:]
+    live = symbols(["-g", BUILD + "/engine/live/libburin_live.a"], "TDBR")
+    used = set()
+    for folder in ("worker", "cli", "chisel"):
+        for path, _, names in os.walk("%s/engine/%s" % (BUILD, folder)):
+            for name in names:
+                if name.endswith((".a", ".o")):
+                    used |= symbols(["-g", path + "/" + name], "U")
+    missing = (used & live) - symbols(["-g", tmp + "/none.o"], "TDBR")
+    assert used & live and not missing, "missing: %s" % ", ".join(sorted(missing))
+    return "%d functions" % len(used & live)
+
+
+def snap_length(tmp):
+    """Payloads follow -s: none, the 80 bytes of the short way, up to what an event can hold."""
+    perl = "open F, '+>', '%s/f'; syswrite F, 'w' x 70000; sysseek F, 0, 0; sysread F, $x, 70000" % tmp
+    for snap, most in (("0", 0), ("80", 80), ("81", 81), ("4096", 4096), ("65535", 64000)):
+        run([BURIN, "-s", snap, "-w", tmp + "/t.scap", "--", "perl", "-e", perl])
+        got = burin_lines(tmp + "/t.scap", "-v", "-p", "*%evt.type %evt.arg.data",
+                          "fd.name=%s/f and evt.dir=< and evt.type in (read, write)" % tmp)
+        sizes = [l.split()[1].count("w") for l in got.splitlines()]
+        assert len(sizes) == 2, got[:200]
+        for n in sizes:
+            assert n == most or most == 64000 and most < n < 65536, "-s %s: %d bytes" % (snap, n)
+    return None
+
+
+def faults(tmp):
+    """Page faults, if asked for, with the address that was touched; switches between threads."""
+    perl = "$x = 'x' x 8000000; print STDERR length $x"
+    p = run([BURIN, "--page-faults", "-p", "%evt.type %evt.args", "evt.type in (page_fault, switch)", "--", "perl", "-e", perl])
+    n = len(re.findall(r"page_fault addr=\S+ ip=\S+ error=\S*USER_FAULT\S*", p.stdout))
+    assert n >= 1000, "%d page faults; %s" % (n, p.stdout[:200])
+    assert re.search(r"switch next=-?\d+\S* pgft_maj=\d+ pgft_min=\d+ vm_size=\d+ vm_rss=\d+", p.stdout), p.stdout[-200:]
+    p = run([BURIN, "-p", "%evt.type", "evt.type=page_fault", "--", "perl", "-e", perl])
+    assert not p.stdout, p.stdout[:100]
+    return "%d page faults" % n
 
 
 # ---- containers -----------------------------------------------------------------------------------------
@@ -505,6 +584,7 @@ TESTS = {"strace_" + n: strace_test(n) for n in PROGRAMS}
 TESTS.update(exact=exact, calls_32=calls_32, aarch64=aarch64, adds_up=adds_up, paced=paced, sysdig_opens=sysdig_opens,
              live_prints=live_prints, only_pid=only_pid, pushed_down=pushed_down, selections=selections, few_types=few_types, sampled=sampled,
              ticks=ticks, users=users,
+             capabilities=capabilities, replay_only=replay_only, snap_length=snap_length, faults=faults,
              refusals=refusals, container_ids=container_ids, podman=podman)
 
 
