@@ -116,6 +116,26 @@ def calls_32(tmp):
     return c.stdout.strip()
 
 
+def every_number(tmp):
+    """Every system call has its enter and its exit event, under its name and with its result."""
+    sys.path.insert(0, ROOT + "/tests/live")
+    import strace_compare as sc
+    for options in ((), ("-c",)):
+        p = capture(tmp + "/t.scap", WORK, "numbers", tmp + "/log", options=options)
+        assert p.returncode == 0 and " dropped 0 " in p.stderr, p.stderr
+        defs = sc.read_defs(ROOT)
+        want = [l.split() for l in open(tmp + "/log")]
+        seen = sc.scap_threads(tmp + "/t.scap", defs)[int(want[0][0])]
+        want = [[defs[1].get(int(nr), "?"), int(res)] for _, nr, res in want]
+        # before the first of them, read, the program makes calls of its own
+        starts = [i for i in range(len(seen)) if not any(sc.differs(w, g) for w, g in zip(want[:40], seen[i:i + 40]))]
+        assert len(starts) == 1, "found %d times" % len(starts)
+        for w, g in zip(want, seen[starts[0]:]):
+            assert not sc.differs(w, g), "did %s, captured %s" % (w, g)
+        results = sum(g[1] not in (None, "open") for g in seen[starts[0]:starts[0] + len(want)])
+    return "%d calls, %d results" % (len(want), results)
+
+
 def aarch64(tmp):
     """The programs and their table compile for the machine that no test here has."""
     clang = shutil.which("clang")
@@ -581,7 +601,7 @@ def podman(tmp):
 
 
 TESTS = {"strace_" + n: strace_test(n) for n in PROGRAMS}
-TESTS.update(exact=exact, calls_32=calls_32, aarch64=aarch64, adds_up=adds_up, paced=paced, sysdig_opens=sysdig_opens,
+TESTS.update(exact=exact, calls_32=calls_32, every_number=every_number, aarch64=aarch64, adds_up=adds_up, paced=paced, sysdig_opens=sysdig_opens,
              live_prints=live_prints, only_pid=only_pid, pushed_down=pushed_down, selections=selections, few_types=few_types, sampled=sampled,
              ticks=ticks, users=users,
              capabilities=capabilities, replay_only=replay_only, snap_length=snap_length, faults=faults,

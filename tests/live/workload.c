@@ -4,14 +4,16 @@
  *     workload exact DIR LOG THREADS ROUNDS  every kind of call, see round_* below
  *     workload 32 DIR LOG THREADS ROUNDS     as a 32-bit program makes them; exit code 4: not here
  *     workload hop DIR THREADS ROUNDS        opens, writes, closes; another cpu after each call
- *     workload count CALLS THREADS           getuid only, as fast as possible
- *     workload pace RATE SECONDS THREADS     getuid at RATE calls per second in all
- *     workload leaf CODE                     what "exact" executes: ends with CODE
+ *     workload numbers LOG                   every system call number once, with arguments that are
+ * all -1 workload count CALLS THREADS           getuid only, as fast as possible workload pace RATE
+ * SECONDS THREADS     getuid at RATE calls per second in all workload leaf CODE what "exact"
+ * executes: ends with CODE
  *
  * exact, 32: LOG gets one line per scripted call, in order per thread, tab separated:
  *     TID TYPE RESULT FD_NAME KEY=VALUE...
  * TYPE and keys as sysdig names them; FD_NAME "-" = not checked. Odd threads are pinned.
  * hop: every file's content is its own path, so that each write event can be checked by itself.
+ * numbers: LOG gets "TID NUMBER RESULT" per call.
  * count, pace: print "performed N". */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,6 +22,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -474,6 +477,41 @@ static void *count_thread(void *arg)
 	return NULL;
 }
 
+/* What would end or stop the process, make another one, or reach beyond it. */
+static bool harmful(long nr)
+{
+	static const short list[] = {
+#ifdef SYS_fork
+		SYS_fork, SYS_vfork,	  SYS_pause,
+#endif
+		SYS_exit, SYS_exit_group, SYS_rt_sigreturn, SYS_vhangup, SYS_sync, 335,
+		336, /* uretprobe, uprobe */
+		511, /* the table's place for what has no name */
+	};
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++)
+		if (list[i] == nr)
+			return true;
+	return false;
+}
+
+static void make_numbers(void)
+{
+	enum { LAST = 512 };
+	static long res[LAST];
+
+	for (long nr = 0; nr < LAST; nr++) {
+		if (harmful(nr))
+			continue;
+		res[nr] = syscall(nr, -1L, -1L, -1L, -1L, -1L, -1L);
+		if (res[nr] == -1)
+			res[nr] = -errno;
+	}
+	for (long nr = 0; nr < LAST; nr++)
+		if (!harmful(nr))
+			fprintf(log_file, "%d\t%ld\t%ld\n", gettid_now(), nr, res[nr]);
+}
+
 static long pace_rate; /* calls per second and thread */
 static double pace_seconds;
 
@@ -540,6 +578,11 @@ int main(int argc, char **argv)
 		rounds = atoi(argv[5]);
 		self = realpath("/proc/self/exe", NULL);
 		run_threads(mode[0] == '3' ? thread_32 : exact_thread);
+		return fclose(log_file) != 0;
+	}
+	if (!strcmp(mode, "numbers") && argc == 3) {
+		log_file = fopen(argv[2], "we");
+		make_numbers();
 		return fclose(log_file) != 0;
 	}
 	if (!strcmp(mode, "hop") && argc == 5) {
