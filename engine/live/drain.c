@@ -123,13 +123,15 @@ static void adapt(struct drain *d)
 		d->nap_ns = MIN(d->nap_ns * 3 / 2, (uint64_t)NAP_MAX_NS);
 }
 
-static void begin_nap(struct drain *d)
+/* Rings that have more than there was room for are looked at again at once, unless nothing got any
+ * further: then batches have to be released first, or a program has to finish its record. */
+static void begin_nap(struct drain *d, bool moved)
 {
 	uint64_t ns = d->nap_ns;
 
 	for (uint32_t i = 0; i < d->nlanes; i++)
 		if (d->lanes[i].cut)
-			ns = 0;
+			ns = moved ? 0 : NAP_MIN_NS;
 	d->due_ns = mono_ns() + ns;
 	set_phase(d, NAPPING);
 }
@@ -163,7 +165,7 @@ static void close_epoch(struct drain *d)
 		d->over = d->over && !ring_fill(d->lanes[i].ring);
 	epoch_close(&d->epoch, d->nlanes, d->over);
 	if (d->epoch.empty && !d->over)
-		begin_nap(d);
+		begin_nap(d, false);
 	else
 		set_phase(d, CLOSED);
 }
@@ -290,7 +292,7 @@ int drain_read(struct drain *d, struct batch *b)
 	if (d->epoch.empty) {
 		b->last = d->over;
 		if (!d->over)
-			begin_nap(d);
+			begin_nap(d, true);
 	}
 	return rc;
 }

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from suite import BURIN, CAPTURE, WORK, burin_lines, capture, main, number, run
+from suite import BUILD, BURIN, WORK, burin_lines, capture, main, number, run
 
 
 def born_before(tmp):
@@ -117,5 +117,14 @@ def migration(tmp):
     return ", ".join(said)
 
 
+def recorded(tmp):
+    """The rings of a capture, played to the live adapter again with producers that dawdle: the same lines."""
+    p = run([BURIN, "-q", "-w", tmp + "/t.scap", "--", WORK, "hop", tmp, "6", "150"])
+    assert p.returncode == 0 and "lost" not in p.stderr, p.stderr
+    p = run([BUILD + "/engine/worker/stress_live_replay", tmp + "/t.scap", "4"])
+    assert p.returncode == 0 and ": the same" in p.stdout, p.stdout + p.stderr
+    return p.stdout.replace("\n", " ").strip()
+
+
 if __name__ == "__main__":
-    main({t.__name__: t for t in (born_before, cpu_comes, told_drops, prompt, migration)}, [])
+    main({t.__name__: t for t in (born_before, cpu_comes, told_drops, prompt, migration, recorded)}, [])
