@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -23,9 +24,9 @@ enum {
 	FD_FILE = 16
 };
 
-ssize_t proc_read(const char *path, char *buf, size_t cap)
+static ssize_t read_at(int dir, const char *path, char *buf, size_t cap)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
 	size_t n = 0;
 
 	if (fd < 0)
@@ -44,9 +45,14 @@ ssize_t proc_read(const char *path, char *buf, size_t cap)
 	return (ssize_t)n;
 }
 
+ssize_t proc_read(const char *path, char *buf, size_t cap)
+{
+	return read_at(AT_FDCWD, path, buf, cap);
+}
+
 /* All texts of one thread entry, kept until it is encoded. */
 struct thread_texts {
-	char dir[64];
+	int dir; /* /proc/PID/task/TID: opened once, the kernel takes long to find it */
 	char status[TEXT_CAP], stat[1024], comm[64], cmdline[TEXT_CAP], env[TEXT_CAP],
 		cgroup[TEXT_CAP];
 	char exe[1024], cwd[1025], root[1024], small[256], limits[TEXT_CAP];
@@ -55,19 +61,13 @@ struct thread_texts {
 
 static ssize_t read_of(struct thread_texts *x, const char *name, char *to, size_t cap)
 {
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", x->dir, name);
-	return proc_read(path, to, cap);
+	return read_at(x->dir, name, to, cap);
 }
 
 static struct text link_of(struct thread_texts *x, const char *name, char *to, size_t cap)
 {
-	char path[128];
-	ssize_t n;
+	ssize_t n = readlinkat(x->dir, name, to, cap - 1);
 
-	snprintf(path, sizeof(path), "%s/%s", x->dir, name);
-	n = readlink(path, to, cap - 1);
 	/* Not allowed, or a kernel thread: no text, but the entry stays. */
 	return n > 0 ? (struct text){to, (uint32_t)n} : (struct text){"", 0};
 }
@@ -128,11 +128,27 @@ static void parse_stat(const struct thread_texts *x, struct meta_thread *t)
 	t->pfmajor = majflt;
 }
 
-static uint64_t fd_limit(const struct thread_texts *x)
+static uint64_t fd_limit(struct thread_texts *x, pid_t pid)
 {
-	const char *p = strstr(x->limits, "Max open files");
+	struct rlimit r;
+	const char *p;
 
+	if (!prlimit(pid, RLIMIT_NOFILE, NULL, &r))
+		return r.rlim_cur;
+	read_of(x, "limits", x->limits, sizeof(x->limits));
+	p = strstr(x->limits, "Max open files");
 	return p ? strtoull(p + strlen("Max open files"), NULL, 10) : 0;
+}
+
+/* The name in parentheses, which may hold anything. */
+static struct text comm_of(struct thread_texts *x)
+{
+	const char *a = strchr(x->stat, '('), *b = strrchr(x->stat, ')');
+	size_t n = a && b > a ? (size_t)(b - a - 1) : 0;
+
+	n = MIN(n, sizeof(x->comm) - 1);
+	memcpy(x->comm, a ? a + 1 : "", n);
+	return (struct text){x->comm, (uint32_t)n};
 }
 
 /* One "hierarchy:controllers:path" line of /proc/PID/cgroup -> "controller=path" texts. */
@@ -191,17 +207,14 @@ static void parse_cmdline(struct thread_texts *x, ssize_t n, struct meta_thread 
 		t->args = (struct text){x->cmdline + first + 1, (uint32_t)((size_t)n - first - 1)};
 }
 
-static bool fill_thread(struct thread_texts *x, struct meta_thread *t)
+static bool fill_thread(struct thread_texts *x, struct meta_thread *t, pid_t pid)
 {
 	ssize_t n;
 
 	if (read_of(x, "status", x->status, sizeof(x->status)) <= 0 ||
 	    read_of(x, "stat", x->stat, sizeof(x->stat)) <= 0)
 		return false;
-	n = read_of(x, "comm", x->comm, sizeof(x->comm));
-	if (n <= 0)
-		return false;
-	t->comm = (struct text){x->comm, (uint32_t)n - 1};
+	t->comm = comm_of(x);
 	parse_stat(x, t);
 	parse_cmdline(x, read_of(x, "cmdline", x->cmdline, sizeof(x->cmdline)), t);
 	n = read_of(x, "environ", x->env, sizeof(x->env));
@@ -212,8 +225,7 @@ static bool fill_thread(struct thread_texts *x, struct meta_thread *t)
 	t->exepath = link_of(x, "exe", x->exe, sizeof(x->exe));
 	t->cwd = link_of(x, "cwd", x->cwd, sizeof(x->cwd) - 1);
 	t->root = link_of(x, "root", x->root, sizeof(x->root));
-	read_of(x, "limits", x->limits, sizeof(x->limits));
-	t->fdlimit = fd_limit(x);
+	t->fdlimit = fd_limit(x, pid);
 	t->loginuid = UINT32_MAX;
 	if (read_of(x, "loginuid", x->small, sizeof(x->small)) > 0)
 		t->loginuid = (uint32_t)strtoul(x->small, NULL, 10);
@@ -242,16 +254,18 @@ static void fill_numbers(const struct thread_texts *x, struct meta_thread *t, pi
 
 bool proc_thread(struct buf *threads, pid_t pid, pid_t tid, struct containers *containers)
 {
-	struct thread_texts *x = calloc(1, sizeof(*x));
+	struct thread_texts *x = malloc(sizeof(*x)); /* 24 kB: what is not read is not cleared */
 	struct meta_thread t = {0};
 	char path[128];
 	bool ok;
 
 	if (!x)
 		return false;
+	x->status[0] = x->stat[0] = x->cmdline[0] = x->env[0] = x->cgroup[0] = x->limits[0] = 0;
 	buf_init(&x->cgroups);
-	snprintf(x->dir, sizeof(x->dir), "/proc/%d/task/%d", (int)pid, (int)tid);
-	ok = fill_thread(x, &t);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", (int)pid, (int)tid);
+	x->dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	ok = x->dir >= 0 && fill_thread(x, &t, pid);
 	if (ok) {
 		fill_numbers(x, &t, pid, tid);
 		snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
@@ -261,6 +275,8 @@ bool proc_thread(struct buf *threads, pid_t pid, pid_t tid, struct containers *c
 		if (containers && t.cgroups.len)
 			containers_see(containers, t.cgroups.p, t.cgroups.len);
 	}
+	if (x->dir >= 0)
+		close(x->dir);
 	buf_fini(&x->cgroups);
 	free(x);
 	return ok;
