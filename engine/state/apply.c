@@ -174,19 +174,23 @@ static int apply_meta(struct state *st, struct batch *b, struct err *e)
 
 /* The clock starts at the first event that does not tell of a container: a capture begins with those, with times of its own
  * start-up. Without any other they have no origin but their own first. */
-static void find_origin(struct numbering *n, const struct batch *b)
+static void find_origin(struct numbering *n, const struct batch *b, bool compat029)
 {
-	uint32_t i = 0;
-	uint16_t type;
+	unsigned codes = compat029 ? EV_CODE_COUNT_029 : EV_CODE_COUNT;
+	uint32_t seen = 0;
 
-	do {
-		const uint8_t *blk = b->data + b->ev[i].off;
+	/* By blocks: a sparse batch has no records of ordinary events. */
+	for (uint32_t i = 0; i < b->nblk && seen < b->nev && !n->have_origin; i++) {
+		const uint8_t *blk = b->data + b->blk[i];
 		const uint8_t *hdr = blk + event_block_hdr_off(load_u32(blk));
+		uint16_t type = load_u16(hdr + 20);
 
+		if (type >= codes) /* no event of ours */
+			continue;
+		seen++;
 		n->origin_ts = load_u64(hdr);
-		type = b->ev[i].type;
-	} while ((type == EV_CONTAINER_JSON_E || type == EV_CONTAINER_JSON_2_E) && ++i < b->nev);
-	n->have_origin = i < b->nev;
+		n->have_origin = type != EV_CONTAINER_JSON_E && type != EV_CONTAINER_JSON_2_E;
+	}
 }
 
 static void apply_number(struct state *st, struct batch *b)
@@ -199,7 +203,7 @@ static void apply_number(struct state *st, struct batch *b)
 	st->next_ord += b->nev;
 	n->num += b->nev;
 	if (!n->have_origin && b->nev)
-		find_origin(n, b);
+		find_origin(n, b, st->d->compat029);
 	if (UNLIKELY(n->leading) && b->kind == BATCH_EVENTS)
 		n->leading = container_hide_leading(b);
 	b->origin_ts = n->origin_ts;
