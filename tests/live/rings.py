@@ -28,8 +28,8 @@ def born_before(tmp):
 
 def cpu_comes(tmp):
     """A cpu that comes online during the capture gets a ring; what it did before counts as lost."""
-    if len(os.sched_getaffinity(0)) < 2:
-        raise LookupError("one cpu")
+    if not {0, 1} <= os.sched_getaffinity(0):
+        raise LookupError("no cpus 0 and 1")
     online = tmp + "/online"
     with open(online, "w") as f:
         f.write("0\n")
@@ -108,7 +108,7 @@ def check_hops(path, folder, threads, rounds):
 def migration(tmp):
     """Threads that change cpu after every call: no descriptor without its name or with a wrong one, nothing lost, with any
     number of workers. BURIN_LIVE_HOPS: rounds of the long form, 45000 make 10 million events."""
-    said, rounds = [], int(os.environ.get("BURIN_LIVE_HOPS", "800"))
+    said, rounds = [], int(os.environ.get("BURIN_LIVE_HOPS", "500"))
     for workers in ("1", "2", "5"):
         p = run([BURIN, "-v", "-q", "--workers=" + workers, "-w", tmp + "/t.scap", "--", WORK, "hop", tmp, "8", str(rounds)])
         assert p.returncode == 0 and "\nDriver Drops:0\n" in p.stderr, p.stderr[-300:]
