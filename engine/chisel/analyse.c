@@ -21,21 +21,34 @@ static bool grow_u32(uint32_t **v, uint32_t n, uint32_t *cap)
 	return true;
 }
 
-static struct chisel_entry *add_entry(struct chisel_part *cp, uint32_t idx)
+static NO_INLINE bool grow_entries(struct chisel_part *cp)
 {
-	if (cp->n == cp->cap) {
-		uint32_t cap = cp->cap ? cp->cap * 2 : 64;
-		struct chisel_entry *e = realloc(cp->e, cap * sizeof(*e));
-		if (!e) {
-			cp->no_memory = true;
-			return NULL;
-		}
+	uint32_t cap = cp->cap ? cp->cap * 2 : 64;
+	struct chisel_entry *e = realloc(cp->e, cap * sizeof(*e));
+
+	if (e)
 		cp->e = e;
-		cp->cap = cap;
+	if (e && cp->npre) {
+		struct value *v = realloc(cp->vals, (size_t)cap * cp->npre * sizeof(*v));
+
+		if (v)
+			cp->vals = v;
+		else
+			e = NULL;
 	}
+	if (e)
+		cp->cap = cap;
+	else
+		cp->no_memory = true;
+	return e != NULL;
+}
+
+static ALWAYS_INLINE struct chisel_entry *add_entry(struct chisel_part *cp, uint32_t idx)
+{
+	if (UNLIKELY(cp->n == cp->cap) && !grow_entries(cp))
+		return NULL;
 	struct chisel_entry *e = &cp->e[cp->n++];
-	memset(e, 0, sizeof(*e));
-	e->idx = idx;
+	*e = (struct chisel_entry){ .idx = idx };
 	return e;
 }
 
@@ -225,25 +238,16 @@ static void leave_entry(struct chisels_part *p, unsigned ci, struct field_env *e
 	struct chisel *c = p->cs->c[ci];
 	struct chisel_part *cp = &p->p[ci];
 	struct chisel_entry *e = add_entry(cp, env->c->idx);
-	bool late = c->late;
 
 	if (!e)
 		return;
-	if (c->has_on_event && cp->nvals) {
-		e->vals = arena_alloc(&cp->mem, cp->nvals * sizeof(*e->vals));
-		if (!e->vals) {
-			cp->no_memory = true;
-			return;
-		}
+	if (cp->npre) {
+		struct value *v = &cp->vals[(size_t)(cp->n - 1) * cp->npre];
 		struct arena *scratch = env->scratch;
+
 		env->scratch = &cp->mem;
-		for (unsigned i = 0; i < cp->nvals; i++) {
-			/* relaxed: a late look costs time, never a different value */
-			if (!late && atomic_load_explicit(&c->fields[i].rare, memory_order_relaxed))
-				e->vals[i].type = VALUE_WAITS;
-			else
-				field_get(&c->fields[i].ref, env, &e->vals[i]);
-		}
+		for (unsigned i = 0; i < cp->npre; i++)
+			field_get(&c->fields[cp->pre[i]].ref, env, &v[i]);
 		env->scratch = scratch;
 	}
 	if (c->format) {
@@ -303,6 +307,11 @@ void chisel_see(struct chisels_part *p, unsigned ci, struct field_env *env, uint
 		return;
 	if (p->p[ci].err)
 		return;
+	if (!c->naggs && !c->in_workers && !c->format && !p->p[ci].npre) { /* nothing to be found out here */
+		if (c->has_on_event)
+			add_entry(&p->p[ci], idx);
+		return;
+	}
 	field_env_move(env, idx);
 	if (c->sealed)
 		enter_segment(p, ci, idx);
@@ -316,6 +325,27 @@ void chisel_see(struct chisels_part *p, unsigned ci, struct field_env *env, uint
 
 /* ---- a batch ---------------------------------------------------------------------------------------------------- */
 
+/* Which fields are extracted in advance: see chisel_field.rare. What looks back is, at its one turn. */
+static void choose_fields(const struct chisel *c, struct chisel_part *cp)
+{
+	uint16_t *at = arena_alloc(&cp->mem, 2 * c->nfields * sizeof(*at) + 1);
+
+	if (!at)
+		return; /* mem.failed tells */
+	cp->nvals = c->nfields;
+	cp->place = at;
+	cp->pre = at + c->nfields;
+	for (unsigned i = 0; i < c->nfields; i++) {
+		/* relaxed: a late look costs time, never a different value */
+		if (!c->late && atomic_load_explicit(&c->fields[i].rare, memory_order_relaxed)) {
+			cp->place[i] = VALUE_WAITS;
+			continue;
+		}
+		cp->pre[cp->npre] = (uint16_t)i;
+		cp->place[i] = (uint16_t)cp->npre++;
+	}
+}
+
 static void part_init(struct chisels *cs, struct chisels_part *p, unsigned i)
 {
 	struct chisel_part *cp = &p->p[i];
@@ -323,7 +353,8 @@ static void part_init(struct chisels *cs, struct chisels_part *p, unsigned i)
 
 	arena_init(&cp->mem);
 	buf_init(&cp->text);
-	cp->nvals = c->nfields;
+	if (c->has_on_event && !c->in_workers)
+		choose_fields(c, cp);
 	if (c->interval_ns || c->precise_ns)
 		find_bounds(c, cp, p->b);
 }
@@ -401,7 +432,7 @@ size_t chisels_part_bytes(const struct chisels_part *p)
 	for (unsigned i = 0; i < p->cs->n; i++) {
 		const struct chisel_part *cp = &p->p[i];
 
-		n += cp->mem.used_bytes + cp->text.cap + cp->cap * sizeof(*cp->e) + cp->bound_cap * sizeof(*cp->bound);
+		n += cp->mem.used_bytes + cp->text.cap + cp->cap * (sizeof(*cp->e) + cp->npre * sizeof(*cp->vals)) + cp->bound_cap * sizeof(*cp->bound);
 	}
 	return n;
 }
@@ -424,6 +455,7 @@ void chisels_discard(struct chisels_part **pp)
 		buf_fini(&cp->traceback);
 		free(cp->agg);
 		free(cp->e);
+		free(cp->vals);
 		free(cp->bound);
 		buf_fini(&cp->text);
 		arena_fini(&cp->mem);

@@ -20,9 +20,9 @@ static struct evctx *current(lua_State *L, struct lstate *ls, const char *fn)
 	return ev->env->c;
 }
 
-static int e_field(lua_State *L)
+/* The ways of evt.field that are not an extracted value. */
+static NO_INLINE int field_slowly(lua_State *L, struct lstate *ls)
 {
-	struct lstate *ls = lstate_of(L);
 	struct chisel *c = ls->c;
 	struct value v;
 	int i = chisel_handle(L, 1, c);
@@ -34,12 +34,6 @@ static int e_field(lua_State *L)
 		lua_pushnil(L);
 		return 1;
 	}
-	if (ls->w == MAIN_STATE)
-		c->fields[i].used++;
-	if (LIKELY((unsigned)i < ls->ev.nvals && ls->ev.vals[i].type != VALUE_WAITS)) {
-		push_value(L, &c->fields[i], &ls->ev.vals[i]);
-		return 1;
-	}
 	if (ls->ev.last) {
 		lua_pushnil(L);
 		return 1;
@@ -48,6 +42,26 @@ static int e_field(lua_State *L)
 	field_get(&c->fields[i].ref, ls->ev.env, &v);
 	push_value(L, &c->fields[i], &v);
 	return 1;
+}
+
+static int e_field(lua_State *L)
+{
+	struct lstate *ls = lstate_of(L);
+	/* A handle is a light userdata below nvals; no full one is at such an address. */
+	uintptr_t i = (uintptr_t)lua_touserdata(L, 1) - 1;
+	struct chisel_field *fields = ls->c->fields;
+
+	if (ls->w == MAIN_STATE && i < ls->c->nfields)
+		fields[i].used++;
+	if (LIKELY(i < ls->ev.nvals)) {
+		unsigned at = ls->ev.place ? ls->ev.place[i] : (unsigned)i;
+
+		if (LIKELY(at != VALUE_WAITS)) {
+			push_value(L, &fields[i], &ls->ev.vals[at]);
+			return 1;
+		}
+	}
+	return field_slowly(L, ls);
 }
 
 static int e_get_num(lua_State *L)

@@ -261,7 +261,11 @@ static int s_get_firstevent_ts(lua_State *L)
 
 static int s_get_lastevent_ts(lua_State *L)
 {
-	return push_u64(L, lstate_of(L)->c->cs->last_ts);
+	const struct lstate *ls = lstate_of(L);
+	const struct batch *b = ls->ev.b;
+	const uint8_t *blk = b ? b->data + b->ev[ls->ev.idx].off : NULL;
+
+	return push_u64(L, b ? load_u64(blk + event_block_hdr_off(load_u32(blk))) : ls->c->cs->last_ts);
 }
 
 static uint32_t cut32(lua_State *L, const char *fn, int arg)

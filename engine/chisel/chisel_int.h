@@ -32,7 +32,8 @@ struct cur_event {
 	struct field_env *env; /* NULL: no event yet */
 	const struct batch *b; /* release: env->c may have to be moved to (b, idx) first */
 	uint32_t idx;
-	const struct value *vals; /* extracted fields, nvals of them; NULL = extract on demand */
+	const struct value *vals; /* extracted fields; those of nvals fields have a place among them */
+	const uint16_t *place;	  /* of each field, VALUE_WAITS: extract on demand; NULL: field i is vals[i] */
 	unsigned nvals;
 	bool moved;		  /* env->c stands on (b, idx) */
 	const struct last_event *last; /* on_capture_end: copies of the last event */
@@ -157,7 +158,7 @@ struct chisel_agg {
 	struct agg **part;	/* per worker, when accumulating */
 };
 
-enum { VALUE_WAITS = 0xff }; /* value.type: not extracted yet */
+enum { VALUE_WAITS = UINT16_MAX };
 enum { FIELD_LOOK_EVENTS = 4096 };
 
 struct merge_plan; /* partial.c */
@@ -302,12 +303,11 @@ static inline void *field_handle(unsigned i)
 struct chisel_entry { /* an event that a chisel wants to see at release */
 	uint32_t idx;
 	uint32_t text_off, text_len; /* rendered by the worker: formatter line or per-event output */
-	struct value *vals;	     /* nfields */
 	bool has_line;		     /* the formatter has a line for it */
 };
 struct chisel_part { /* of one chisel */
 	struct chisel_entry *e;
-	uint32_t n, cap;
+	uint32_t n, cap; /* of e, and of vals */
 	struct buf text;
 	struct arena mem;
 	uint32_t *bound; /* indices of events that open another interval slot than the event before them */
@@ -318,7 +318,11 @@ struct chisel_part { /* of one chisel */
 	struct agg **agg;      /* sealed: [segment * naggs + i] */
 	uint32_t seg;	       /* segment of the event under way */
 	bool dirty;	       /* the worker's state has something for it */
-	unsigned nvals;	       /* fields extracted into entries: those requested when the batch began */
+	/* Fields extracted in advance, for on_event in order: npre values for each entry. place: of the nvals fields
+	 * requested when the batch began, VALUE_WAITS for those left out. pre: the field of each place. */
+	struct value *vals;
+	uint16_t *place, *pre;
+	unsigned nvals, npre;
 	struct buf *sealed;    /* parts of the script's globals, nbound + 1 */
 	int err;	       /* a script failed in the worker at event err_idx */
 	uint32_t err_idx;

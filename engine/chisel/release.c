@@ -31,13 +31,9 @@ static uint64_t event_ts(const struct batch *b, uint32_t idx)
 	return load_u64(blk + event_block_hdr_off(load_u32(blk)));
 }
 
-static void set_event(struct walk *w, struct lstate *ls, uint32_t idx, const struct chisel_entry *e, unsigned nvals)
+static void set_event(struct walk *w, struct lstate *ls, uint32_t idx)
 {
 	ls->ev = (struct cur_event){ .env = w->env, .b = w->b, .idx = idx };
-	if (e && e->vals && !w->cs->ro_late) {
-		ls->ev.vals = e->vals;
-		ls->ev.nvals = nvals;
-	}
 	ls->out = w->out;
 	w->cs->last_ts = event_ts(w->b, idx);
 }
@@ -79,7 +75,7 @@ static int call_interval(struct walk *w, struct chisel *c, uint32_t idx, uint64_
 	ls->phase = LP_INTERVAL;
 	if (!lstate_push_global(ls, "on_interval"))
 		return err_set(w->e, ERR_LUA, ERR_NO_POS, "%s chisel error: on_interval is missing", c->name);
-	set_event(w, ls, idx, NULL, 0);
+	set_event(w, ls, idx);
 	lua_pushinteger(ls->L, (lua_Integer)(ts / 1000000000u));
 	lua_pushinteger(ls->L, (lua_Integer)(ts % 1000000000u));
 	lua_pushinteger(ls->L, (lua_Integer)delta);
@@ -131,23 +127,29 @@ static void put_line(struct walk *w, struct chisel *c, const struct chisel_entry
 struct calls {
 	struct walk *w;
 	struct chisel *c;
-	const struct chisel_entry *e; /* under way; stops before end */
-	const struct chisel_entry *end;
+	const struct chisel_part *cp;
+	uint32_t at, end; /* entry under way; stops before end */
 };
 
-/* Argument: struct calls. Raises with .e at the event that failed. */
+/* Argument: struct calls. Raises with .at at the event that failed. */
 static int call_events(lua_State *L)
 {
 	struct calls *k = lua_touserdata(L, 1);
 	struct lstate *ls = k->c->main;
-	unsigned nvals = k->w->p->p[k->c->index].nvals, n = 0;
+	const struct chisel_part *cp = k->cp;
+	unsigned n = 0;
 
-	for (; k->e < k->end; k->e++) {
+	for (; k->at < k->end; k->at++) {
+		const struct chisel_entry *e = &cp->e[k->at];
+
 		if (!(++n & 63))
 			watchdog_touch(ls);
 		if (UNLIKELY(ls->step))
 			watchdog_count(ls);
-		set_event(k->w, ls, k->e->idx, k->e, nvals);
+		ls->ev.idx = e->idx;
+		ls->ev.moved = false;
+		ls->ev.vals = cp->vals + (size_t)k->at * cp->npre;
+		ls->ev.nvals = UNLIKELY(k->w->cs->ro_late) ? 0 : cp->nvals;
 		/* The slots of the state's base are out of sight in here. */
 		lua_pushvalue(L, 2);
 		if (lua_rawget(L, 3) != LUA_TFUNCTION)
@@ -156,26 +158,30 @@ static int call_events(lua_State *L)
 		if (UNLIKELY(ls->end_capture || ls->exited)) /* as in sysdig, then there is no line either */
 			break;
 		if (lua_toboolean(L, -1))
-			put_line(k->w, k->c, k->e);
+			put_line(k->w, k->c, e);
 		lua_settop(L, 3);
 	}
 	return 0;
 }
 
-/* on_event for n entries; *done: how many were finished. */
-static int run_calls(struct walk *w, struct chisel *c, const struct chisel_entry *e, uint32_t n, uint32_t *done)
+/* on_event for n entries from number first on; *done: how many were finished. */
+static int run_calls(struct walk *w, struct chisel *c, uint32_t first, uint32_t n, uint32_t *done)
 {
+	struct chisel_part *cp = &w->p->p[c->index];
 	struct lstate *ls = c->main;
-	struct calls k = { w, c, e, e + n };
+	struct calls k = { w, c, cp, first, first + n };
 
 	ls->phase = LP_EVENT;
+	set_event(w, ls, cp->e[first].idx);
+	ls->ev.place = cp->place;
 	lua_pushcfunction(ls->L, call_events);
 	lua_pushlightuserdata(ls->L, &k);
 	lua_pushvalue(ls->L, LSTATE_ON_EVENT);
 	lua_pushvalue(ls->L, LSTATE_GLOBALS);
 	int r = lstate_call(ls, 3, 0, "", w->e);
+	w->cs->last_ts = event_ts(w->b, ls->ev.idx);
 	clear_event(ls);
-	*done = (uint32_t)(k.e - e);
+	*done = k.at - first;
 	if (!r && ls->end_capture)
 		return CHISELS_END;
 	return r;
@@ -192,13 +198,12 @@ static int late_event(struct walk *w, struct chisel *c, uint32_t idx, struct chi
 	chisel_see(w->p, c->index, w->env, idx);
 	if (cp->n == before)
 		return 0;
-	struct chisel_entry e = cp->e[--cp->n];
 	int r = 0;
 	if (c->has_on_event)
-		r = run_calls(w, c, &e, 1, &done);
+		r = run_calls(w, c, cp->n - 1, 1, &done);
 	else
-		put_line(w, c, &e);
-	cp->text.len = e.text_off;
+		put_line(w, c, &cp->e[cp->n - 1]);
+	cp->text.len = cp->e[--cp->n].text_off;
 	return r;
 }
 
@@ -231,7 +236,7 @@ static int run_entries(struct walk *w, struct chisel *c, uint32_t *entry, uint32
 	while (*entry + n < nentries && cp->e[*entry + n].idx < limit)
 		n++;
 	if (c->has_on_event && !c->in_workers) {
-		r = run_calls(w, c, &cp->e[*entry], n, &done);
+		r = run_calls(w, c, *entry, n, &done);
 		look_at_use(c, done);
 	} else {
 		for (; done < n; done++)

@@ -9,30 +9,27 @@ static const double EXACT_MAX = 9007199254740992.0; /* 2^53 */
 
 enum vclass { VC_NIL, VC_SIGNED, VC_UNSIGNED, VC_DOUBLE, VC_BOOL, VC_TEXT, VC_BYTES, VC_ADDR };
 
-static enum vclass class_of(unsigned type)
+static ALWAYS_INLINE enum vclass class_of(unsigned type)
 {
-	switch (type) {
-	case PT_INT8: case PT_INT16: case PT_INT32: case PT_INT64:
-	case PT_ERRNO: case PT_FD: case PT_PID: case PT_FD32: case PT_PID32:
-		return VC_SIGNED;
-	case PT_UINT8: case PT_UINT16: case PT_UINT32: case PT_UINT64:
-	case PT_RELTIME: case PT_ABSTIME: case PT_PORT: case PT_L4PROTO: case PT_SOCKFAMILY:
-	case PT_FLAGS8: case PT_FLAGS16: case PT_FLAGS32: case PT_UID: case PT_GID: case PT_MODE:
-	case PT_ENUMFLAGS8: case PT_ENUMFLAGS16: case PT_ENUMFLAGS32:
-		return VC_UNSIGNED;
-	case PT_DOUBLE:
-		return VC_DOUBLE;
-	case PT_BOOL:
-		return VC_BOOL;
-	case PT_CHARBUF: case PT_FSPATH: case PT_FSRELPATH:
-		return VC_TEXT;
-	case PT_CHARBUFARRAY: case PT_BYTEBUF:
-		return VC_BYTES;
-	case PT_IPV4ADDR: case PT_IPV6ADDR: case PT_IPADDR:
-		return VC_ADDR;
-	default: /* socket tuples, fd lists, signal sets ...: nil (spec chisel-api.md section 6) */
-		return VC_NIL;
-	}
+	/* Socket tuples, fd lists, signal sets ...: nil (spec chisel-api.md section 6) */
+	static const uint8_t classes[256] = {
+		[PT_INT8] = VC_SIGNED, [PT_INT16] = VC_SIGNED, [PT_INT32] = VC_SIGNED, [PT_INT64] = VC_SIGNED,
+		[PT_ERRNO] = VC_SIGNED, [PT_FD] = VC_SIGNED, [PT_PID] = VC_SIGNED, [PT_FD32] = VC_SIGNED,
+		[PT_PID32] = VC_SIGNED,
+		[PT_UINT8] = VC_UNSIGNED, [PT_UINT16] = VC_UNSIGNED, [PT_UINT32] = VC_UNSIGNED,
+		[PT_UINT64] = VC_UNSIGNED, [PT_RELTIME] = VC_UNSIGNED, [PT_ABSTIME] = VC_UNSIGNED,
+		[PT_PORT] = VC_UNSIGNED, [PT_L4PROTO] = VC_UNSIGNED, [PT_SOCKFAMILY] = VC_UNSIGNED,
+		[PT_FLAGS8] = VC_UNSIGNED, [PT_FLAGS16] = VC_UNSIGNED, [PT_FLAGS32] = VC_UNSIGNED,
+		[PT_UID] = VC_UNSIGNED, [PT_GID] = VC_UNSIGNED, [PT_MODE] = VC_UNSIGNED,
+		[PT_ENUMFLAGS8] = VC_UNSIGNED, [PT_ENUMFLAGS16] = VC_UNSIGNED, [PT_ENUMFLAGS32] = VC_UNSIGNED,
+		[PT_DOUBLE] = VC_DOUBLE,
+		[PT_BOOL] = VC_BOOL,
+		[PT_CHARBUF] = VC_TEXT, [PT_FSPATH] = VC_TEXT, [PT_FSRELPATH] = VC_TEXT,
+		[PT_CHARBUFARRAY] = VC_BYTES, [PT_BYTEBUF] = VC_BYTES,
+		[PT_IPV4ADDR] = VC_ADDR, [PT_IPV6ADDR] = VC_ADDR, [PT_IPADDR] = VC_ADDR,
+	};
+
+	return classes[type];
 }
 
 static void push_double(lua_State *L, double d)

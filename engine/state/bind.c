@@ -56,6 +56,8 @@ int evctx_init(struct evctx *c, const struct demand *d)
 	memset(c, 0, sizeof(*c));
 	c->demand = d;
 	for (unsigned i = 0; i < EV_CODE_COUNT; i++)
+		c->traits[i] = (uint8_t)type_traits(d, i);
+	for (unsigned i = 0; i < EV_CODE_COUNT; i++)
 		if (plain_fd_type(d, i))
 			c->plain_fd[i / 64] |= 1ull << (i % 64);
 	c->paths = path_cache_new();
@@ -299,7 +301,7 @@ static uint64_t latency_before(const struct evctx *c)
 
 		if (r->slot != c->rec->slot)
 			continue;
-		traits = type_traits(c->demand, r->type);
+		traits = c->traits[r->type];
 		if (traits & TT_RESET)
 			return 0;
 		if (traits & TT_EXIT)
@@ -315,7 +317,7 @@ uint64_t evctx_latency(struct evctx *c)
 
 	if (c->rec->slot == UINT32_MAX)
 		return 0;
-	traits = type_traits(c->demand, c->ev.type);
+	traits = c->traits[c->ev.type];
 	if (traits & TT_EXIT)
 		return exit_latency(c->b, c->rec);
 	return traits & TT_RESET ? 0 : latency_before(c);

@@ -32,6 +32,7 @@ struct evctx {
 	struct bind_slot *slots;
 	uint32_t slots_cap;
 	uint32_t epoch; /* public: another number for every batch begun (0 is none) */
+	uint8_t traits[EV_CODE_COUNT]; /* private: of each type */
 	uint64_t plain_fd[DEMAND_TYPE_WORDS]; /* types whose descriptor is what the record says */
 	struct path_cache *paths;
 };
