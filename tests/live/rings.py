@@ -127,4 +127,4 @@ def recorded(tmp):
 
 
 if __name__ == "__main__":
-    main({t.__name__: t for t in (born_before, cpu_comes, told_drops, prompt, migration, recorded)}, [])
+    main({t.__name__: t for t in (born_before, cpu_comes, told_drops, prompt, migration, recorded)}, [], False)
