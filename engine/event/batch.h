@@ -91,8 +91,8 @@ struct batch {
 	/* run: written by the reader */
 	uint64_t seq; /* number of the batch, from 0, over all files of the run */
 	enum batch_kind kind;
-	const uint8_t *data; /* whole blocks */
-	size_t len;	     /* bytes */
+	const uint8_t *data; /* whole blocks; those of a live capture lie scattered: only blk says where */
+	size_t len;	     /* bytes of all blocks */
 	uint64_t file_off;   /* of data[0], decompressed bytes from the start of the file */
 	uint64_t raw_off; /* bytes of the stored file used up by the end of this batch (for -P) */
 	uint32_t *blk;	  /* offset of each block in data */

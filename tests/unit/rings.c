@@ -5,7 +5,10 @@
 
 #include <cmocka.h>
 
+#include <time.h>
+
 #include "../stress/rings_make.h"
+#include "live/drain.h"
 #include "live/epoch.h"
 
 enum { RINGS = 3, RING_BYTES = 1 << 20, BATCH = 1 << 18, RECORD = 26 + 2 + 8 };
@@ -318,12 +321,77 @@ static void test_later_ring(void **state)
 	ring_close(&later.r);
 }
 
+static uint64_t mono_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static bool look_only(void *ctx, uint64_t now, struct inject *q)
+{
+	return false;
+}
+
+/* Who drains which ring: its own worker first, then whoever has nothing better to do or finds it
+ * late, and never two at a time. */
+static void test_takeover(void **state)
+{
+	struct drain_opts o = {.workers = 2,
+			       .max_rings = 3,
+			       .batch_bytes = BATCH,
+			       .now_ns = look_now,
+			       .look = look_only};
+	struct made_ring ring[3];
+	struct drain *d;
+	uint8_t p[RECORD];
+	uint64_t begin;
+	int item;
+
+	assert_int_equal(drain_new(&d, &o), 0);
+	for (int i = 0; i < 3; i++) {
+		/* of cpus that nobody runs on */
+		assert_int_equal(made_ring_open(&ring[i], (uint16_t)(60000 + i), RING_BYTES), 0);
+		drain_add_ring(d, &ring[i].r);
+		record(p, 100, i);
+		assert_true(made_put(&ring[i], p, RECORD));
+	}
+	assert_true(drain_claimable(d));
+	item = drain_claim(d, 1, true);
+	assert_int_equal(item, 0); /* the look */
+	assert_int_equal(drain_claim(d, 0, false), -1);
+	begin = mono_ns();
+	drain_run(d, item);
+	drain_done(d, item);
+	assert_int_equal(drain_claim(d, 0, true), 1);
+	assert_int_equal(drain_claim(d, 0, true), 3);
+	item = drain_claim(d, 0, true); /* that of worker 1 */
+	assert_true(item == (item < 0 ? -1 : 2) && (item < 0 || mono_ns() - begin >= 1000000));
+	if (item < 0)
+		item = drain_claim(d, 0, false);
+	assert_int_equal(item, 2);
+	assert_int_equal(drain_claim(d, 1, false), -1); /* too late */
+	assert_false(drain_claimable(d));
+	for (int i = 3; i > 0; i--) {
+		assert_false(drain_ready(d));
+		drain_run(d, i);
+		drain_done(d, i);
+	}
+	assert_true(drain_ready(d));
+	assert_int_equal(drain_claim(d, 0, false), -1); /* no turn before the epoch is in batches */
+	drain_free(d);
+	for (int i = 0; i < 3; i++)
+		ring_close(&ring[i].r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ties), cmocka_unit_test(test_watermark),
-		cmocka_unit_test(test_busy), cmocka_unit_test(test_room),
-		cmocka_unit_test(test_cuts), cmocka_unit_test(test_later_ring),
+		cmocka_unit_test(test_ties),	 cmocka_unit_test(test_watermark),
+		cmocka_unit_test(test_busy),	 cmocka_unit_test(test_room),
+		cmocka_unit_test(test_cuts),	 cmocka_unit_test(test_later_ring),
+		cmocka_unit_test(test_takeover),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
