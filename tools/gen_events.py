@@ -302,6 +302,9 @@ def write_table(events, scs, tables, dyns):
     out.append("};\n\nconst struct event_shape event_shapes[EV_CODE_COUNT] = {\n")
     out += ["\t[EV_%s] = { %d, %s },\n" % (e["enum"], max(len(e["params"]), len(e["params_029"])),
                                           "true" if "LARGE_PAYLOAD" in e["flags"] else "false") for e in events]
+    out.append("};\n\nconst uint8_t event_param_types[EV_CODE_COUNT][EVENT_MAX_PARAMS] = {\n")
+    out += ["\t[EV_%s] = { %s },\n" % (e["enum"], ", ".join("PT_" + p[1] for p in e["show"]) or "0")
+            for e in events]
     out.append("};\n")
     return "".join(out)
 

@@ -213,8 +213,12 @@ bool event_param_i64(struct event *e, unsigned i, int64_t *v)
 
 	if (!event_param(e, i, &p, &len))
 		return false;
-	int width = int_width[event_table[e->type].params[i].type];
+	int width = int_width[event_param_types[e->type][i]];
 
+	if (LIKELY(width == -8 && len == 8)) { /* results, descriptors, ids of processes */
+		*v = load_i64(p);
+		return true;
+	}
 	if (!len || len != (uint32_t)abs(width))
 		return false;
 	switch (width) {

@@ -97,6 +97,8 @@ struct event_shape {
 	bool large;	 /* EF_LARGE_PAYLOAD: lengths of 32 bits */
 };
 extern const struct event_shape event_shapes[EV_CODE_COUNT];
+/* event_table[code].params[i].type, for those who want no more of a parameter. */
+extern const uint8_t event_param_types[EV_CODE_COUNT][EVENT_MAX_PARAMS];
 
 /* ---- names of numbers ------------------------------------------------------------------------ */
 

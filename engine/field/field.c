@@ -208,7 +208,8 @@ int event_param_index(const struct field_env *env, const char *name, size_t len)
 	unsigned n = MAX(info->nparams, info->nparams_029);
 
 	for (unsigned i = 0; i < n; i++)
-		if (!strncmp(info->params[i].name, name, len) && !info->params[i].name[len])
+		if (*info->params[i].name == *name && !strncmp(info->params[i].name, name, len) &&
+		    !info->params[i].name[len])
 			return (int)i;
 	return -1;
 }

@@ -106,12 +106,13 @@ static void print_event(struct worker *w, struct slot *s)
 static void analyse_events(struct worker *w, struct slot *s)
 {
 	struct pipeline *p = w->p;
-	struct batch *b = &s->b;
+	const struct ev_rec *ev = s->b.ev; /* immutable by now */
+	uint32_t n = batch_nrec(&s->b);
 	bool match = w->filter && !p->header_decides;
 	bool print = p->o->format && !p->scout.kind;
 
-	for (uint32_t i = 0; i < batch_nrec(b); i++) {
-		if ((b->ev[i].flags & (ER_SELECTED | ER_HIDDEN)) != ER_SELECTED)
+	for (uint32_t i = 0; i < n; i++) {
+		if ((ev[i].flags & (ER_SELECTED | ER_HIDDEN)) != ER_SELECTED)
 			continue;
 		if (match && !filter_match_at(w->filter, &w->env, i))
 			continue;
