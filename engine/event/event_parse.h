@@ -49,7 +49,7 @@ static ALWAYS_INLINE bool event_check_v2(const uint8_t *h, uint32_t n, uint32_t 
 	if (UNLIKELY(body > n - EVENT_V2_MIN_BLOCK || count > body / 2))
 		return false;
 	/* Behind the event the block has at least its 4-byte trailer. */
-	if (LIKELY(count <= 4 && body >= 4))
+	if (LIKELY(count <= 4) && LIKELY(body >= 4))
 		total = lens_sum4(load_u64(h + EVENT_HDR_V2) & first[count]);
 	else
 		total = lens_sum(h + EVENT_HDR_V2, count, false, body + 4);

@@ -260,25 +260,25 @@ static int32_t exit_set_fd(struct tslot *s, struct ev_rec *r, int32_t fd)
 
 /* Exits that do more with descriptors than to keep what the enter left. */
 static ALWAYS_INLINE int32_t exit_fd(struct digest *g, const struct peek *k,
-				     const struct digest_type *t, struct tslot *s, struct ev_rec *r,
-				     int32_t before, const bool slow)
+				     const struct digest_type *t, uint32_t flags, struct tslot *s,
+				     struct ev_rec *r, int32_t before, const bool slow)
 {
 	unsigned i = (unsigned)t->fd_param;
 
-	if (slow && (t->flags & DG_FCNTL)) {
+	if (slow && (flags & DG_FCNTL)) {
 		if (fcntl_dups(fcntl_cmd(g, k, r)))
 			return succeeded(k) ? exit_set_fd(s, r, peek_fd(k, 0)) : before;
-	} else if (t->flags & DG_CREATES) {
+	} else if (flags & DG_CREATES) {
 		if (succeeded(k))
 			return exit_set_fd(s, r, peek_fd(k, i));
 		if (!(r->flags & ER_PAIRED) && !g->d->compat029)
 			r->flags |= ER_OWN_FD;
 		return before;
-	} else if (t->flags & DG_SETS_FD) {
+	} else if (flags & DG_SETS_FD) {
 		return k->np > i ? exit_set_fd(s, r, peek_fd(k, i)) : before;
 	}
 	/* Newer traces hold no enter events. Not kept as the thread's last fd: see rec_last_fd. */
-	if ((t->flags & DG_OWN_FD) && !(r->flags & ER_PAIRED) && k->np > i) {
+	if ((flags & DG_OWN_FD) && !(r->flags & ER_PAIRED) && k->np > i) {
 		if (r->pair != PAIR_CARRY) {
 			r->flags |= ER_LOCAL_FD;
 			return peek_fd(k, i);
@@ -289,34 +289,34 @@ static ALWAYS_INLINE int32_t exit_fd(struct digest *g, const struct peek *k,
 }
 
 static ALWAYS_INLINE void digest_exit(struct digest *g, const struct peek *k,
-				      const struct digest_type *t, struct tslot *s,
+				      const struct digest_type *t, uint32_t flags, struct tslot *s,
 				      struct ev_rec *r, uint32_t idx, const bool slow)
 {
 	r->pair = s->pair;
 	r->fd = s->last_fd;
-	if (UNLIKELY(!(t->flags & DG_EXIT)))
+	if (UNLIKELY(!(flags & DG_EXIT)))
 		return;
 	r->flags |= (s->exit_type == k->type ? ER_PAIRED : 0) | (s->last_exit ? ER_LATER : 0);
 	s->last_exit = idx + 1;
-	if (t->flags & (DG_FCNTL | DG_CREATES | DG_SETS_FD | DG_OWN_FD))
-		r->fd = exit_fd(g, k, t, s, r, r->fd, slow);
+	if (flags & (DG_FCNTL | DG_CREATES | DG_SETS_FD | DG_OWN_FD))
+		r->fd = exit_fd(g, k, t, flags, s, r, r->fd, slow);
 }
 
 static ALWAYS_INLINE void digest_in_slot(struct digest *g, const struct peek *k,
-					 const struct digest_type *t, struct ev_rec *r,
-					 uint32_t idx, const bool slow)
+					 const struct digest_type *t, uint32_t flags,
+					 struct ev_rec *r, uint32_t idx, const bool slow)
 {
 	struct tslot *s = &g->b->slots[r->slot];
 
-	if (t->flags & DG_RESET) {
+	if (flags & DG_RESET) {
 		s->last_enter = s->pair = r->pair = idx + 1;
 		s->exit_type = (uint16_t)(k->type + 1);
 		s->last_exit = 0;
-		r->fd = slot_set_fd(s, t->flags & DG_USES_FD ? peek_fd(k, 0) : EV_FD_NONE);
+		r->fd = slot_set_fd(s, flags & DG_USES_FD ? peek_fd(k, 0) : EV_FD_NONE);
 	} else {
-		digest_exit(g, k, t, s, r, idx, slow);
+		digest_exit(g, k, t, flags, s, r, idx, slow);
 	}
-	if ((t->flags & DG_TOUCH) && UNLIKELY(!s->touched)) {
+	if ((flags & DG_TOUCH) && UNLIKELY(!s->touched)) {
 		s->touched = true;
 		r->flags |= ER_TOUCH;
 	}
@@ -332,19 +332,20 @@ static ALWAYS_INLINE uint32_t slot_of(struct digest *g, int64_t tid, uint32_t id
 }
 
 static ALWAYS_INLINE bool digest_row(struct digest *g, const struct peek *k,
-				     const struct digest_type *t, const struct ev_rec *r, const bool slow)
+				     const struct digest_type *t, uint32_t flags,
+				     const struct ev_rec *r, const bool slow)
 {
 	const uint8_t *p;
 	uint32_t len;
 
-	if ((t->flags & DG_ROW_RES) && !succeeded(k))
+	if ((flags & DG_ROW_RES) && !succeeded(k))
 		return false;
 	/* Without an address nothing can change, unless descriptors were passed (recvmsg: parameter
 	 * 4). */
-	if ((t->flags & DG_ROW_ADDR) && peek_param(k, (unsigned)t->addr_param, &p, &len) &&
+	if ((flags & DG_ROW_ADDR) && peek_param(k, (unsigned)t->addr_param, &p, &len) &&
 	    len == 0)
 		return k->type == EV_SOCKET_RECVMSG_X && peek_param(k, 4, &p, &len) && len;
-	if (slow && (t->flags & DG_FCNTL)) {
+	if (slow && (flags & DG_FCNTL)) {
 		int64_t cmd = fcntl_cmd(g, k, r);
 
 		return (cmd < 0 && r->pair == PAIR_CARRY) || fcntl_dups(cmd) ||
@@ -407,12 +408,12 @@ static void digest_pair(struct digest *g, const struct peek *k, const struct dig
 	if ((t->flags & DG_CLONE) && clone_child(k))
 		r->slot = slot_find(g, tid, idx, true);
 	if (r->slot != NO_SLOT)
-		digest_in_slot(g, k, t, r, idx, true);
+		digest_in_slot(g, k, t, t->flags, r, idx, true);
 	if ((t->flags & DG_PROCEXIT) && r->slot != NO_SLOT) {
 		g->b->slots[r->slot].ends = true;
 		g->memo[(uint64_t)tid % MEMO_SLOTS].slot = NO_SLOT;
 	}
-	if ((t->flags & DG_ROW) && digest_row(g, k, t, r, true))
+	if ((t->flags & DG_ROW) && digest_row(g, k, t, t->flags, r, true))
 		r->flags |= ER_ROW;
 }
 
@@ -462,34 +463,33 @@ static NO_INLINE bool digest_selects(const struct digest_pred *pred, const uint8
 
 /* The many: an ordinary block, an event of a thread. False: digest_any has to look at it. What the loop asks for is
  * in its variables: stores to the batch could change whatever is behind a pointer, for all that the compiler knows. */
-static ALWAYS_INLINE bool digest_short(struct digest *g, const struct digest_type *types, unsigned codes,
-				       const struct digest_pred *pred, const uint8_t *p, uint32_t idx,
-				       struct ev_rec *out)
+static ALWAYS_INLINE bool digest_short(struct digest *g, const struct digest_type *types,
+				       const struct digest_pred *pred, const uint8_t *p, uint32_t off,
+				       uint32_t idx, struct ev_rec *out)
 {
-	uint32_t n = load_u32(p + 4);
-	struct peek k = {.h = p + 10, .type = load_u16(p + 30)};
-	struct digest_type t;
-	struct ev_rec r;
+	uint32_t n = load_u32(p + 4), type = load_u16(p + 30), flags, slot;
+	struct peek k = {.h = p + 10, .type = (uint16_t)type};
+	const struct digest_type *t = &types[type];
 
-	if (UNLIKELY(load_u32(p) != BLK_EV_V2 || n < EVENT_V2_MIN_BLOCK || k.type >= codes))
+	if (UNLIKELY(load_u32(p) != BLK_EV_V2 || n < EVENT_V2_MIN_BLOCK || type >= EV_CODE_COUNT))
 		return false;
-	t = types[k.type];
-	if (UNLIKELY((t.flags & DG_SLOW) || !event_check_v2(k.h, n, &k.np)))
+	flags = t->flags;
+	if (UNLIKELY((flags & DG_SLOW) || !event_check_v2(k.h, n, &k.np)))
 		return false;
 	k.lens = k.h + EVENT_HDR_V2;
 	k.data = k.lens + 2 * (size_t)k.np;
-	r.off = (uint32_t)(p - g->b->data);
-	r.type = k.type;
-	r.flags = t.flags & DG_SELECT ? ER_SELECTED : 0;
-	if (UNLIKELY(pred) && r.flags && !digest_selects(pred, p))
-		r.flags = 0;
-	r.slot = slot_of(g, load_i64(k.h + 8), idx);
-	if (UNLIKELY(r.slot == NO_SLOT))
+	slot = slot_of(g, load_i64(k.h + 8), idx);
+	if (UNLIKELY(slot == NO_SLOT))
 		return false; /* and there it fails for lack of memory */
-	digest_in_slot(g, &k, &t, &r, idx, false);
-	if ((t.flags & DG_ROW) && digest_row(g, &k, &t, &r, false))
-		r.flags |= ER_ROW;
-	*out = r;
+	out->off = off;
+	out->type = k.type;
+	out->flags = (uint16_t)((flags & DG_SELECT) * ER_SELECTED);
+	out->slot = slot;
+	if (UNLIKELY(pred) && out->flags && !digest_selects(pred, p))
+		out->flags = 0;
+	digest_in_slot(g, &k, t, flags, out, idx, false);
+	if ((flags & DG_ROW) && digest_row(g, &k, t, flags, out, false))
+		out->flags |= ER_ROW;
 	return true;
 }
 
@@ -497,15 +497,14 @@ static NO_INLINE void digest_state(struct digest *g)
 {
 	const struct digest_pred *pred = g->plan->pred.fn ? &g->plan->pred : NULL;
 	const struct digest_type *types = g->plan->type;
-	const unsigned codes = g->plan->codes;
 	struct batch *b = g->b;
 	const uint32_t *blk = b->blk, *end = blk + b->nblk;
 	const uint8_t *data = b->data;
-	struct ev_rec *ev = b->ev;
-	uint32_t *rows = b->rows, idx = 0, nselected = 0, nrows = 0;
+	struct ev_rec *r = b->ev;
+	uint32_t *row = b->rows, idx = 0, nselected = 0;
 
 	for (; blk < end; blk++) {
-		if (UNLIKELY(!digest_short(g, types, codes, pred, data + *blk, idx, &ev[idx]))) {
+		if (UNLIKELY(!digest_short(g, types, pred, data + *blk, *blk, idx, r))) {
 			int rc = digest_any(g, *blk, idx);
 
 			if (rc < 0)
@@ -513,14 +512,15 @@ static NO_INLINE void digest_state(struct digest *g)
 			if (!rc)
 				continue;
 		}
-		nselected += (ev[idx].flags & ER_SELECTED) / ER_SELECTED;
-		if (ev[idx].flags & (ER_ROW | ER_TOUCH))
-			rows[nrows++] = idx;
+		nselected += r->flags / ER_SELECTED % 2;
+		if (r->flags & (ER_ROW | ER_TOUCH))
+			*row++ = idx;
+		r++;
 		idx++;
 	}
 	b->nev = idx;
 	b->nselected = nselected;
-	b->nrows = nrows;
+	b->nrows = (uint32_t)(row - b->rows);
 }
 
 static NO_INLINE void digest_plain(struct digest *g)

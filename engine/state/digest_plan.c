@@ -93,6 +93,8 @@ void digest_plan_init(struct digest_plan *p, const struct demand *d, const struc
 	p->codes = max_code(d);
 	for (unsigned i = 0; i < EV_CODE_COUNT; i++)
 		type_plan(&p->type[i], i, d, &ae[i]);
+	for (unsigned i = p->codes; i < EV_CODE_COUNT; i++)
+		p->type[i].flags |= DG_SPECIAL; /* not known */
 }
 
 int digest_plan_new(struct digest_plan **out, const struct demand *d, const struct digest_pred *pred)
