@@ -94,14 +94,27 @@ static unsigned base_category(struct field_env *env)
 	return info->category_029 & EC_BASE_MASK;
 }
 
+/* An exit whose enter event is not the last of its thread: 0.29.3 shows number and name of the last descriptor, but
+ * does not take the work for work on it. */
+static bool is_alone_029(struct field_env *env)
+{
+	uint64_t ts;
+	uint16_t type;
+	bool paired = true;
+
+	if (is_029(env) && is_exit(env))
+		evctx_enter(env->c, &ts, &type, &paired);
+	return !paired;
+}
+
 void get_evt_category(const struct field_ref *r, struct field_env *env, struct value *v)
 {
 	unsigned base = base_category(env);
 
 	if (base == EC_IO_READ || base == EC_IO_WRITE || base == EC_IO_OTHER)
-		set_str(v, io_category(evctx_fd(env->c)));
-	else if (base == EC_INTERNAL && is_029(env)) /* it has no name there */
-		set_str(v, event_category_name(EC_UNKNOWN));
+		set_str(v, io_category(is_alone_029(env) ? NULL : evctx_fd(env->c)));
+	else if (base == EC_INTERNAL && is_029(env))
+		set_str(v, event_category_name(EC_UNKNOWN)); /* it has no name for them */
 	else
 		set_str(v, event_category_name(base));
 }
@@ -307,7 +320,7 @@ void get_evt_buflen(const struct field_ref *r, struct field_env *env, struct val
 		return;
 	if ((want & BL_IN && base != EC_IO_READ) || (want & BL_OUT && base != EC_IO_WRITE))
 		return;
-	f = event_fd(env);
+	f = is_alone_029(env) ? NULL : event_fd(env);
 	if (!f || ((want & BL_FILE) && (!fd_is_file(f) || f->kind == FDK_DIRECTORY)) ||
 	    ((want & BL_NET) && !fd_is_inet(f)))
 		return;

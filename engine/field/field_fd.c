@@ -83,7 +83,7 @@ void get_fd_type(const struct field_ref *r, struct field_env *env, struct value 
 	const struct fd_ver *f = event_fd(env);
 
 	if (f)
-		set_str(v, fd_kind_name(f->kind));
+		set_str(v, fd_kind_name(f->kind) ? fd_kind_name(f->kind) : "<NA>"); /* a value, as in fd.l4proto */
 }
 
 void get_fd_types(const struct field_ref *r, struct field_env *env, struct value *v)

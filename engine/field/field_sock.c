@@ -169,13 +169,14 @@ void get_fd_l4proto(const struct field_ref *r, struct field_env *env, struct val
 		[L4_RAW] = "raw",
 	};
 	const struct fd_ver *f = event_fd(env);
+	const char *name = NULL;
 
-	if (!f)
-		return;
-	if (fd_is_inet(f) && f->l4proto <= L4_RAW && (has_role(f) || is_server_kind(f) || f->l4proto == L4_RAW))
-		set_str(v, names[f->l4proto]);
-	else
-		set_str(v, "<NA>"); /* a value, as in every reader: other than any protocol, and a key of its own */
+	if (f && fd_is_inet(f) && f->l4proto <= L4_RAW &&
+	    (has_role(f) || is_server_kind(f) || f->l4proto == L4_RAW))
+		name = names[f->l4proto];
+	/* "<NA>" is a value here, as in other readers: a file's protocol is another than tcp. */
+	if (f)
+		set_str(v, name ? name : "<NA>");
 }
 
 void get_fd_sockfamily(const struct field_ref *r, struct field_env *env, struct value *v)

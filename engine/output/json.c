@@ -200,6 +200,13 @@ static bool is_bare(unsigned type, unsigned fmt)
 	}
 }
 
+/* Raw arguments are texts, as in 0.29.3, but for results and descriptors, on which it ends. */
+static bool is_raw_text(const struct format_step *s, unsigned type)
+{
+	return s->ref.info->arg == FAF_PARAM_NAME && type != PT_ERRNO && type != PT_FD &&
+	       type != PT_FD32;
+}
+
 static void put_value(struct buf *out, const struct format_step *s, const struct value *v,
 		      const struct render_opts *ro)
 {
@@ -209,7 +216,7 @@ static void put_value(struct buf *out, const struct format_step *s, const struct
 		put_double(out, v->d);
 		return;
 	}
-	if (is_bare(v->type, fmt)) {
+	if (is_bare(v->type, fmt) && !is_raw_text(s, v->type)) {
 		render_value(out, v, v->type == PT_BOOL ? fmt : PF_DEC, ro);
 		return;
 	}

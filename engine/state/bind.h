@@ -42,8 +42,8 @@ void evctx_fini(struct evctx *c);
 int evctx_begin(struct evctx *c, const struct batch *b); /* a new batch, after its apply */
 void evctx_move(struct evctx *c, uint32_t idx); /* to event idx: decodes it, unbinds the rest */
 
-/* The thread the event belongs to, as 0.29.3 binds it: NULL for unknown threads, switch,
- * SKIPPARSERESET types (except procinfo) and container events. v may be NULL. */
+/* The thread the event belongs to, as 0.29.3 binds it: NULL for unknown threads and for events of
+ * containers, users and groups. v may be NULL. */
 struct thread *evctx_thread(struct evctx *c, const struct thread_ver **v);
 struct thread *evctx_main(struct evctx *c, const struct thread_ver **v); /* its main thread; NULL */
 /* Needs DEMAND_FDS. Descriptor the event works on (events that create, use or destroy one;

@@ -24,7 +24,7 @@ static bool is_clone_exit(unsigned type)
 unsigned type_traits(const struct demand *d, unsigned type)
 {
 	if (type_flags(d, type) & EF_SKIPPARSERESET)
-		return type == EV_PROCINFO_E || type == EV_SCAPEVENT_E ? TT_THREAD : 0;
+		return TT_THREAD; /* belongs to its thread, leaves no trace in it */
 	switch (type) {
 	case EV_CONTAINER_JSON_E:
 	case EV_CONTAINER_JSON_2_E:

@@ -47,6 +47,8 @@ VARIANTS = {
 # rest of its format.
 ALONE = re.compile(r"evt\.(deltatime|latency|rawarg|arg|info|type\.is|outputtime)|span\.(enter)?arg\.app|"
                    r"group\.gid|fd\.dev")
+# Keys that are empty in its JSON.
+EMPTY_KEY = re.compile(r"proc\.(aname|apid)$|evt\.type\.is\.")
 GROUP = 40
 LARGER = ("files", "redis")
 SEPARATOR = b"\x01\x02"
@@ -106,15 +108,16 @@ class Peer:
         self.case = sysdig_lines.Case(trace)
         self.kept = {}
 
-    def sysdig(self, fmt):
+    def sysdig(self, fmt, *options):
         env = dict(os.environ, TZ="UTC")
-        r = subprocess.run(["sysdig", "-r", self.trace, "-p", fmt] + self.limit, stdout=subprocess.PIPE,
+        r = subprocess.run(["sysdig", "-r", self.trace, "-p", fmt, *options] + self.limit, stdout=subprocess.PIPE,
                            stderr=subprocess.PIPE, env=env, timeout=600)
         return r.returncode, r.stdout
 
-    def burin(self, fmt):
+    def burin(self, fmt, *options):
         workers = self.workers or WORKERS[zlib.crc32((self.trace[-12:] + fmt).encode()) % 3]
-        return burin.run(["--compat=0.29", "--workers=" + workers, "-r", self.trace, "-p", fmt] + self.limit)
+        return burin.run(["--compat=0.29", "--workers=" + workers, "-r", self.trace, "-p", fmt,
+                          *options] + self.limit)
 
     def theirs(self, field):
         code, out = self.sysdig("*%evt.num %" + field)
@@ -234,6 +237,53 @@ def compare(peer, field):
 _peers = {}
 
 
+def compare_json(trace, fields, limit):
+    """A job: (field, masks used, number that differ, first differing) of fields printed as JSON, one object for all."""
+    peer = _peers.setdefault(trace, Peer(trace, "", limit))
+    fmt = "*%evt.num %" + " %".join(fields)
+    code, theirs = peer.sysdig(fmt, "-j")
+    if code and len(fields) > 1:
+        half = len(fields) // 2
+        return compare_json(trace, fields[:half], limit) + compare_json(trace, fields[half:], limit)
+    ours = peer.burin(fmt, "-j")[1]
+    found = {f: [set(), 0, None] for f in fields}
+    if code:
+        found[fields[0]][0].add("the peer fails")
+    elif theirs != ours:
+        json_differences(peer, theirs, ours, found)
+    return [("json " + f,) + tuple(v) for f, v in found.items()]
+
+
+def json_differences(peer, theirs, ours, found):
+    load = lambda line: json.loads(line.decode("utf-8", "surrogateescape"), parse_int=Number, parse_float=Number)  # noqa
+    theirs, ours = theirs.splitlines(), ours.splitlines()
+    unexplained = len(theirs) != len(ours)
+    for a, b in zip(theirs, ours):
+        if a == b:
+            continue
+        t, o = load(a), load(b)
+        # Some fields have an empty key there (docs/differences.md, "keys in JSON").
+        keys = [f for f in found if f in o and not (f not in t and "" in t and EMPTY_KEY.match(f))]
+        differ = [f for f in keys if (type(t.get(f)), t.get(f)) != (type(o[f]), o[f])]
+        for f in differ:
+            as_text = lambda v: b"<NA>" if v is None else str(v).encode("utf-8", "surrogateescape")  # noqa: E731
+            k, x, y = int(t["evt.num"]), as_text(t.get(f)), as_text(o[f])
+            rule = next((n for n, p, cond in MASKS if re.match(p, f) and cond(peer, f, k, x, y)), None)
+            if rule:
+                found[f][0].add(rule)
+            else:
+                found[f][1] += 1
+                found[f][2] = found[f][2] or (k, repr(t.get(f)).encode(), repr(o[f]).encode())
+        unexplained = unexplained or not differ and keys == [f for f in found if f in o]
+    if unexplained:
+        f = next(iter(found))
+        found[f][1:] = [1, (0, theirs[0], ours[0])]
+
+
+class Number(str):
+    """A number as it is spelled: differs from a text."""
+
+
 def compare_all(trace, fields, workers, limit, grouped):
     """A job: the results of compare() for a few fields. The peer's tables are kept for the next job."""
     peer = _peers.setdefault(trace, Peer(trace, workers, limit))
@@ -298,11 +348,15 @@ def main():
         for name, trace in (t for t in traces if t[1]):
             jobs += [(name, (trace, some, a.workers, limit, grouped))
                      for some, grouped in jobs_of(name, fields, a.alone)]
+        jobs = [(name, compare_all, args) for name, args in jobs]
+        printed = [f for f in fields if f != "evt.num" and not re.match(r"evt\.deltatime|span\..*arg\.app", f)]
+        jobs += [("json_" + name, compare_json, (trace, printed[i:i + GROUP], limit)) for name, trace in traces
+                 if trace and name in ("made", "curl_google", "net") for i in range(0, len(printed), GROUP)]
         results = {}
-        for (name, _), some in zip(jobs, burin.parallel([(compare_all, args) for _, args in jobs])):
+        for (name, _, _), some in zip(jobs, burin.parallel([job[1:] for job in jobs])):
             results.setdefault(name, []).extend(some or [])
         for name, some in results.items():
-            summary(name, len(fields), some, a.show)
+            summary(name, len(some), some, a.show)
     burin.finish()
 
 
