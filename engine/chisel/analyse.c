@@ -161,7 +161,7 @@ static bool datum_of(const struct chisel *c, unsigned field, struct field_env *e
 {
 	struct value v;
 
-	field_get(&c->fields[field].ref, env, &v);
+	chisel_field_get(c, field, env, &v);
 	return value_datum(&c->fields[field], &v, env, d);
 }
 
@@ -325,7 +325,7 @@ void chisel_see(struct chisels_part *p, unsigned ci, struct field_env *env, uint
 
 /* ---- a batch ---------------------------------------------------------------------------------------------------- */
 
-/* Which fields are extracted in advance: see chisel_field.rare. What looks back is, at its one turn. */
+/* Which fields are extracted in advance: see chisel_field.rare. What looks back is evaluated when it is asked for. */
 static void choose_fields(const struct chisel *c, struct chisel_part *cp)
 {
 	uint16_t *at = arena_alloc(&cp->mem, 2 * c->nfields * sizeof(*at) + 1);
@@ -337,7 +337,8 @@ static void choose_fields(const struct chisel *c, struct chisel_part *cp)
 	cp->pre = at + c->nfields;
 	for (unsigned i = 0; i < c->nfields; i++) {
 		/* relaxed: a late look costs time, never a different value */
-		if (!c->late && atomic_load_explicit(&c->fields[i].rare, memory_order_relaxed)) {
+		if (c->late ? (c->fields[i].ref.info->flags & FF_LOOKS_BACK) != 0
+			    : atomic_load_explicit(&c->fields[i].rare, memory_order_relaxed)) {
 			cp->place[i] = VALUE_WAITS;
 			continue;
 		}

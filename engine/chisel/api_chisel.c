@@ -49,6 +49,7 @@ unsigned chisel_request(lua_State *L, struct lstate *ls, const char *name)
 		field_ref_fini(&f->ref);
 		luaL_error(L, "%s: chisel.request_field(\"%s\"): request fields in on_init", c->name, name);
 	}
+	f->ref.place = c->nfields;
 	f->raw_text = !strcmp(f->ref.info->name, "evt.rawarg");
 	f->rendered = !strcmp(f->ref.info->name, "evt.buffer");
 	f->text = strdup(name);

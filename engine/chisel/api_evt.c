@@ -39,7 +39,7 @@ static NO_INLINE int field_slowly(lua_State *L, struct lstate *ls)
 		return 1;
 	}
 	current(L, ls, "field");
-	field_get(&c->fields[i].ref, ls->ev.env, &v);
+	chisel_field_get(c, (unsigned)i, ls->ev.env, &v);
 	push_value(L, &c->fields[i], &v);
 	return 1;
 }

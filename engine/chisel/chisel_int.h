@@ -199,6 +199,7 @@ struct chisel {
 
 	/* by the script, in on_init and on_capture_start */
 	struct chisel_field *fields;
+	uint64_t *lookback; /* memory of fields that look back, by their place, the field's number. OWNED_BY(release) */
 	unsigned nfields;
 	char *filter_text;
 	struct filter *filter;
@@ -297,6 +298,16 @@ int chisel_handle(lua_State *L, int idx, const struct chisel *c);
 static inline void *field_handle(unsigned i)
 {
 	return (void *)((uintptr_t)i + 1);
+}
+
+/* Field i of the event under env. Fields that look back: in the release turn only, once for each evt.field as in sysdig. */
+static inline void chisel_field_get(const struct chisel *c, unsigned i, struct field_env *env, struct value *v)
+{
+	uint64_t *outer = env->lookback;
+
+	env->lookback = c->lookback;
+	field_get(&c->fields[i].ref, env, v);
+	env->lookback = outer;
 }
 
 /* analyse.c */

@@ -160,6 +160,7 @@ void chisel_close(struct chisel *c)
 		free(c->fields[i].text);
 	}
 	free(c->fields);
+	free(c->lookback);
 	for (unsigned i = 0; i < c->nargs; i++) {
 		free(c->args[i].name);
 		free(c->args[i].desc);
@@ -209,7 +210,8 @@ static int allocate(struct chisel **out, struct chisels *cs, const char *name, u
 	arena_init(&c->last.mem);
 	c->name = strdup(name);
 	c->fields = calloc(CHISEL_MAX_FIELDS, sizeof(*c->fields));
-	if (!c->name || !c->fields) {
+	c->lookback = calloc(CHISEL_MAX_FIELDS, sizeof(*c->lookback));
+	if (!c->name || !c->fields || !c->lookback) {
 		chisel_close(c);
 		return -ENOMEM;
 	}
