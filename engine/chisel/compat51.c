@@ -9,17 +9,21 @@
 
 /* ---- numbers as text -------------------------------------------------------------------------------- */
 
-/* v = m * 2^*e with m odd; v finite and not 0. */
-static double odd_part(double v, int *e)
+/* |v| = m * 2^*e with m odd; v finite and not 0. */
+static uint64_t odd_part(double v, int *e)
 {
-	double m = ldexp(frexp(v, e), 53);
+	uint64_t bits, m;
 
-	*e -= 53;
-	while (fmod(m, 2) == 0) {
-		m /= 2;
-		++*e;
-	}
-	return m;
+	memcpy(&bits, &v, sizeof(bits));
+	int ex = (int)(bits >> 52 & 0x7ff);
+	m = bits & ((UINT64_C(1) << 52) - 1);
+	if (ex)
+		m |= UINT64_C(1) << 52;
+	else
+		ex = 1; /* subnormal */
+	int zeros = __builtin_ctzll(m);
+	*e = ex - 1075 + zeros;
+	return m >> zeros;
 }
 
 /* LuaJIT rounds a value that lies exactly between two decimals away from zero, the C library to even. Such a value has
@@ -31,10 +35,10 @@ static double nudge_tie(double v, int decimals)
 
 	if (v == 0 || !isfinite(v))
 		return v;
-	double m = odd_part(v, &e);
+	uint64_t m = odd_part(v, &e);
 	if (e != -(decimals + 1))
 		return v;
-	if (decimals < 0 && fmod(m, pow(5, -decimals)) != 0)
+	if (decimals < 0 && fmod((double)m, pow(5, -decimals)) != 0)
 		return v;
 	return nextafter(v, v > 0 ? INFINITY : -INFINITY);
 }
@@ -52,7 +56,14 @@ static int decimal_exponent(double v)
 /* digits: significant digits of %e and %g. */
 static double nudge_digits(double v, int digits)
 {
+	int e, e2;
+
 	if (v == 0 || !isfinite(v))
+		return v;
+	/* A tie needs the decimal exponent digits + e: mostly the binary one shows at once that it is another. */
+	odd_part(v, &e);
+	frexp(v, &e2);
+	if (fabs(digits + e - e2 * 0.30103) > 2)
 		return v;
 	return nudge_tie(v, digits - 1 - decimal_exponent(v));
 }

@@ -6,17 +6,26 @@
 
 /* ---- table ------------------------------------------------------------------------------------------ */
 
+/* Length of the list at 1; a __len of the script's may say anything. */
+static lua_Integer list_len(lua_State *L)
+{
+	lua_Integer n = luaL_len(L, 1);
+
+	luaL_argcheck(L, n >= 0 && n < INT32_MAX, 1, "not a list that long");
+	return n;
+}
+
 static int l_insert(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
-	lua_Integer n = luaL_len(L, 1), pos = n + 1;
+	lua_Integer n = list_len(L), pos = n + 1;
 
 	switch (lua_gettop(L)) {
 	case 2:
 		break;
 	case 3:
 		pos = check_int51(L, 2);
-		if (n - pos > 100000000)
+		if (pos < n - 100000000)
 			return luaL_argerror(L, 2, "position too far below the list");
 		for (lua_Integer i = n + 1; i > pos; i--) {
 			lua_geti(L, 1, i - 1);
@@ -33,7 +42,7 @@ static int l_insert(lua_State *L)
 static int l_remove(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
-	lua_Integer n = luaL_len(L, 1), pos = lua_isnoneornil(L, 2) ? n : check_int51(L, 2);
+	lua_Integer n = list_len(L), pos = lua_isnoneornil(L, 2) ? n : check_int51(L, 2);
 
 	if (pos < 1 || pos > n) {
 		lua_pushnil(L);
@@ -61,7 +70,8 @@ static int l_concat(lua_State *L)
 	}
 	const char *sep = luaL_optlstring(L, 2, "", &seplen);
 	lua_Integer i = lua_isnoneornil(L, 3) ? 1 : check_int51(L, 3);
-	lua_Integer last = lua_isnoneornil(L, 4) ? luaL_len(L, 1) : check_int51(L, 4);
+	lua_Integer last = lua_isnoneornil(L, 4) ? list_len(L) : check_int51(L, 4);
+	luaL_argcheck(L, last < INT64_MAX, 4, "too far"); /* so that i does not wrap */
 	luaL_buffinit(L, &b);
 	for (; i <= last; i++) {
 		if (lua_geti(L, 1, i) != LUA_TSTRING && lua_type(L, -1) != LUA_TNUMBER)

@@ -14,8 +14,8 @@ local state = seed
 
 -- A generator of our own: the same calls whatever else uses math.random.
 local function draw(n)
-	state = (state * 1103515245 + 12345) % 2147483648
-	return math.floor(state / 65536) % n + 1
+	state = (state * 16807) % 2147483647
+	return state % n + 1
 end
 
 local dead = { -- ends the run, leaves it, or waits
