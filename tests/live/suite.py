@@ -229,6 +229,10 @@ def only_pid(tmp):
     finally:
         target.kill()
         target.wait()
+    # a tree that the capture itself is part of: never seen
+    script = "(while :; do /bin/true; done) & p=$!; %s --pid $$ --follow -M 1 -p %%proc.name; kill $p" % BURIN
+    own = run(["sh", "-c", script]).stdout
+    assert set(own.splitlines()) == {"sh", "true"}, set(own.splitlines())
     assert set(plain.splitlines()) == {"sh %d" % target.pid}, set(plain.splitlines())
     assert set(follow.splitlines()) == {"sh", "true", "sleep"}, set(follow.splitlines())
     return None
@@ -505,10 +509,12 @@ def write_json(path, what):
 def container_ids(tmp):
     """Ids from cgroup paths of every runtime, facts from its socket or its files on disk, replay without them."""
     root = tmp + "/host"
-    ids = {k: format(i + 1, "x") * 64 for i, k in enumerate(("docker", "containerd", "crio", "podman"))}
+    ids = {k: format(i + 1, "x") * 64 for i, k in enumerate(("docker", "containerd", "crio", "podman", "rootless"))}
     os.makedirs(root + "/var/run")
-    server = Api(root + "/var/run/docker.sock", ApiHandler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    os.makedirs(root + "/run/user/1000/podman")
+    servers = [Api(root + path, ApiHandler) for path in ("/var/run/docker.sock", "/run/user/1000/podman/podman.sock")]
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
     write_json("%s/run/containerd/io.containerd.runtime.v2.task/k8s.io/%s/config.json" % (root, ids["containerd"]), {
         "annotations": {"io.kubernetes.cri.container-name": "api", "io.kubernetes.cri.image-name": "img/api:2",
                         "io.kubernetes.cri.sandbox-name": "pod-x", "io.kubernetes.cri.sandbox-namespace": "prod"},
@@ -521,7 +527,7 @@ def container_ids(tmp):
         {"id": ids["podman"], "names": ["pod-man"], "image": "77" * 32, "metadata": '{"image-name": "img/p:4"}'}])
     pod = "kubepods-burstable-pod12345678_90ab_cdef_1234_567890abcdef.slice/"
     paths = {"docker": "docker-%s.scope", "containerd": pod + "cri-containerd-%s.scope", "crio": "crio-%s.scope",
-             "podman": "libpod-%s.scope"}
+             "podman": "libpod-%s.scope", "rootless": "user.slice/user-1000.slice/user@1000.service/podman-12.scope/%s"}
     top = cgroup_parent()
     try:
         script = ""
@@ -535,19 +541,21 @@ def container_ids(tmp):
     finally:
         for folder, _, _ in os.walk(top, topdown=False):
             os.rmdir(folder)
-        server.shutdown()
-        server.server_close()
+        for server in servers:
+            server.shutdown()
+            server.server_close()
     got = burin_lines(tmp + "/t.scap", "-p", "%container.id|%container.type|%container.name|%container.image|"
                       "%container.image.tag|%container.mounts", "proc.name=true and evt.type=procexit").splitlines()
     want = [ids["docker"][:12] + "|docker|web-1|registry:5000/shop/web:1.4|1.4|/src:/dst:rw:true:shared",
             ids["containerd"][:12] + "|containerd|api|img/api:2|2|/s:/d::false:rprivate",
             ids["crio"][:12] + "|cri-o|db|img/db:3|3|",
-            ids["podman"][:12] + "|podman|pod-man|img/p:4|4|"]
+            ids["podman"][:12] + "|podman|pod-man|img/p:4|4|",
+            ids["rootless"][:12] + "|podman|web-1|registry:5000/shop/web:1.4|1.4|/src:/dst:rw:true:shared"]
     for a, b in zip(got, want):
         assert a.startswith(b), "%s, not %s" % (a, b)
     assert len(got) == len(want), got
     more = burin_lines(tmp + "/t.scap", "-p", "%container.privileged|%container.image.digest|%container.image.id|"
-                       "%container.healthcheck", "container.name=web-1 and evt.type=procexit and proc.name=true")
+                       "%container.healthcheck", "container.type=docker and evt.type=procexit and proc.name=true")
     assert more.startswith("true|sha256:feed|5a5a5a5a5a5a|/bin/sh -c curl"), more
     pods = burin_lines(tmp + "/t.scap", "-p", "%k8s.pod.name %k8s.pod.uid", "container.name=api and evt.type=procexit and "
                        "proc.name=true")
