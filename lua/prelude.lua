@@ -158,6 +158,12 @@ end
 
 package.loaders = package.searchers
 
+-- One result: 5.4 adds where the module was found.
+local require54 = require
+function require(name)
+	return (require54(name))
+end
+
 -- bit: 32-bit operations with signed results, as in LuaJIT.
 local function to32(x)
 	local i = math.tointeger(x)
