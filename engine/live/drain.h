@@ -10,7 +10,8 @@
  * modulo their number) or, when those are busy or not running, by any that has nothing better to
  * do, or that comes by later than LAG_NS. Workers are not tied to cpus: one tied to a cpu that is
  * busy with what is captured gets to its ring late (measured: rings fuller, nothing gained), and
- * the others would wait for the piece of work it holds.
+ * the others would wait for the piece of work it holds. A worker that loses its cpu
+ * while it drains holds its ring, and with it the watermark, until it runs again.
  *
  * The epoch is everything before the watermark, usually the time of the look: what else was drained
  * waits for the next turn.
