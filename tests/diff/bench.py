@@ -168,6 +168,9 @@ def main():
     part_instructions(rows)
     part_text(trace)
     part_errors(trace)
+    if not os.path.exists(os.path.join(os.path.dirname(burin.CACHE), "bench/bench_gen")):
+        burin.skip("gen", "the benchmarks are not built (BURIN_BENCH)")
+        burin.finish()
     with tempfile.TemporaryDirectory() as folder:
         part_generator(folder)
         part_tools(folder)
