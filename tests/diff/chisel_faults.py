@@ -57,6 +57,8 @@ CASES = [
     ("exit-parallel", ARGS + "merge = {}\n" + EVENT % "os.exit(7)", [], 1, "", "os.exit in on_event"),
     ("syntax", ARGS + "function (", [], 1, "", "<name> expected"),
     ("bytecode", None, [], 1, "", "attempt to load a binary chunk"),
+    ("bytecode-load", ARGS + EVENT % "local f, e = load('\\27Lua\\84\\0') assert(not f and string.dump == nil) error(e)", [], 1, "end",
+     "attempt to load a binary chunk"),
     ("not-text", ARGS + "\0\1\2", [], 1, "", "Failed to load chisel"),
     ("args-number", "args = 7", [], 1, "", "args table missing"),
     ("args-entries", "args = {1, 2}", [], 1, "", "entry 1 of args is not a table"),
