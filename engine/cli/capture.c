@@ -17,13 +17,15 @@ static bool has_bit(const uint64_t *set, unsigned i)
 	return set[i / 64] >> i % 64 & 1;
 }
 
-/* Non-zero for a field that may look at the enter event of an exit, or at the parameters themselves. */
+/* Non-zero for a field that may look at the enter event of an exit, or at the parameters
+ * themselves. */
 static int wants_enter(void *ctx, const struct field_ref *r)
 {
 	static const char *const fine[] = {
-		"proc.",     "thread.",	    "user.",	     "group.",	    "container.", "k8s.",     "fd.",
-		"evt.num",   "evt.time",    "evt.datetime",  "evt.rawtime", "evt.reltime", "evt.cpu", "evt.type",
-		"evt.dir",   "evt.category", "evt.res",	     "evt.rawres",  "evt.failed", "evt.io_dir",
+		"proc.",	"thread.",     "user.",	     "group.",	   "container.",
+		"k8s.",		"fd.",	       "evt.num",    "evt.time",   "evt.datetime",
+		"evt.rawtime",	"evt.reltime", "evt.cpu",    "evt.type",   "evt.dir",
+		"evt.category", "evt.res",     "evt.rawres", "evt.failed", "evt.io_dir",
 		"evt.hostname"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fine); i++)
@@ -32,16 +34,18 @@ static int wants_enter(void *ctx, const struct field_ref *r)
 	return 1;
 }
 
-/* Whether exits that nobody wants the enters of may come without: nothing is written (a trace has the
- * versions of events that 0.29.3 reads), and no consumer looks at the pair. */
+/* Whether exits that nobody wants the enters of may come without: nothing is written (a trace has
+ * the versions of events that 0.29.3 reads), and no consumer looks at the pair. */
 static bool may_be_alone(const struct session *s)
 {
-	return !s->writer && !s->o->write_file && !s->chisels && !s->suppress && !s->o->ro.compat029 && s->filter &&
-	       !s->o->displayflt && s->format && !filter_looks_back(s->filter) &&
-	       !filter_each_field(s->filter, wants_enter, NULL) && !format_each_field(s->format, wants_enter, NULL);
+	return !s->writer && !s->o->write_file && !s->chisels && !s->suppress &&
+	       !s->o->ro.compat029 && s->filter && !s->o->displayflt && s->format &&
+	       !filter_looks_back(s->filter) && !filter_each_field(s->filter, wants_enter, NULL) &&
+	       !format_each_field(s->format, wants_enter, NULL);
 }
 
-/* Takes the enters out of the selection. Only where both readers of the exit find its descriptor the same way. */
+/* Takes the enters out of the selection. Only where both readers of the exit find its descriptor
+ * the same way. */
 static void select_alone(const struct session *s, struct probe_select *sel)
 {
 	enum { FD_FLAGS = EF_CREATES_FD | EF_USES_FD | EF_DESTROYS_FD };
@@ -49,8 +53,9 @@ static void select_alone(const struct session *s, struct probe_select *sel)
 	for (unsigned t = 1; t < EV_CODE_COUNT; t += 2) {
 		const struct event_info *i = &event_table[t];
 
-		if (!i->is_exit || !has_bit(s->demand.types, t) || has_bit(s->demand.types, t - 1) ||
-		    has_bit(sel->tables, t) || has_bit(sel->tables, t - 1) || (i->flags ^ i->flags_029) & FD_FLAGS)
+		if (!i->is_exit || !has_bit(s->demand.types, t) ||
+		    has_bit(s->demand.types, t - 1) || has_bit(sel->tables, t) ||
+		    has_bit(sel->tables, t - 1) || (i->flags ^ i->flags_029) & FD_FLAGS)
 			continue;
 		add_bit(sel->alone, t);
 		sel->types[(t - 1) / 64] &= ~((uint64_t)1 << (t - 1) % 64);
@@ -88,8 +93,10 @@ void capture_select(const struct session *s, struct probe_select *sel)
 	memcpy(sel->container, p.container, sizeof(sel->container));
 }
 
-static_assert(sizeof(((struct probe_select *)0)->container) == sizeof(((struct filter_push *)0)->container) &&
-		      sizeof(((struct probe_select *)0)->pids) == sizeof(((struct filter_push *)0)->pids),
+static_assert(sizeof(((struct probe_select *)0)->container) ==
+			      sizeof(((struct filter_push *)0)->container) &&
+		      sizeof(((struct probe_select *)0)->pids) ==
+			      sizeof(((struct filter_push *)0)->pids),
 	      "copied as they are");
 
 static void explain_numbers(const char *what, const uint32_t *v, unsigned n)
@@ -107,7 +114,9 @@ static void explain_selection(const struct probe_select *sel)
 	if (sel->comm[0])
 		printf("  threads named: %s\n", sel->comm);
 	if (sel->container[0])
-		printf("  container: %s (if it runs when the capture begins, in the unified cgroup hierarchy)\n", sel->container);
+		printf("  container: %s (if it runs when the capture begins, in the unified cgroup "
+		       "hierarchy)\n",
+		       sel->container);
 	if (sel->sample > 1)
 		printf("  time: the first %u ms of every second\n", 1000 / sel->sample);
 	if (sel->npids || sel->nuids || sel->comm[0] || sel->container[0] || sel->sample > 1)

@@ -1,5 +1,5 @@
-/* What can be said about a filter before there is an event, for a live capture: which types and which
- * processes its events can be of. Works on the tree; never claims too much. */
+/* What can be said about a filter before there is an event, for a live capture: which types and
+ * which processes its events can be of. Works on the tree; never claims too much. */
 #include "filter/filter_int.h"
 
 enum answer { NO, MAYBE, YES };

@@ -394,6 +394,47 @@ static void test_durations(void **state)
 	}
 }
 
+/* What the kernel programs may select by: "pids|uids|comm|container". */
+static const struct {
+	const char *filter, *push;
+} pushes[] = {
+	{"proc.pid=3", "3|||"},
+	{"proc.pid=3 and evt.type=read", "3|||"},
+	{"evt.type=read and (proc.name=cat and user.uid=7)", "|7|cat|"},
+	{"user.uid in (7) and proc.name=abcdefghijklmno", "|7|abcdefghijklmno|"},
+	{"proc.name=abcdefghijklmnop", "|||"}, /* no thread has such a name */
+	{"container.id=0123456789ab and proc.pid!=4", "|||0123456789ab"},
+	{"container.id=host", "|||"},
+	{"proc.pid=3 or proc.name=cat", "|||"},
+	{"not proc.pid=3", "|||"},
+	{"not (proc.pid=3 and user.uid=7)", "|||"},
+	{"proc.name!=cat and proc.name contains c and user.uid>=7", "|||"},
+	{"proc.ppid=3 and proc.apid=3 and proc.pname=cat and proc.aname=cat", "|||"},
+	{"toupper(proc.name)=CAT", "|||"},
+	{"proc.pid in (1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17)", "|||"}, /* too many */
+	{"evt.deltatime>5 and proc.pid=3", "|||"}, /* counts what it sees */
+};
+
+static void test_push(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(pushes); i++) {
+		struct filter_push p;
+		struct filter *f;
+		char text[256], pid[16] = "", uid[16] = "";
+
+		print_message("%s\n", pushes[i].filter);
+		assert_int_equal(filter_compile(&f, pushes[i].filter, false, NULL), 0);
+		filter_push(f, &p);
+		if (p.npids)
+			snprintf(pid, sizeof(pid), "%u", p.pids[0]);
+		if (p.nuids)
+			snprintf(uid, sizeof(uid), "%u", p.uids[0]);
+		snprintf(text, sizeof(text), "%s|%s|%s|%s", pid, uid, p.comm, p.container);
+		assert_string_equal(text, pushes[i].push);
+		filter_free(f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,6 +443,7 @@ int main(void)
 		cmocka_unit_test(test_regex_lines),    cmocka_unit_test(test_bounded_time),
 		cmocka_unit_test(test_sets),	       cmocka_unit_test(test_dates),
 		cmocka_unit_test(test_local_dates),    cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_push),
 	};
 
 	setenv("TZ", "UTC", 1);
