@@ -407,8 +407,10 @@ int mark_tasks(struct bpf_iter__task *ctx)
 SEC("iter/task")
 int list_tasks(struct bpf_iter__task *ctx)
 {
-	if (ctx->task)
-		tell_task(ctx->meta->seq, ctx->task);
+	struct task_struct *task = ctx->task;
+
+	if (task)
+		tell_task(ctx->meta->seq, task);
 	return 0;
 }
 

@@ -117,6 +117,19 @@ def migration(tmp):
     return ", ".join(said)
 
 
+def all_but_one(tmp):
+    """A capture of the whole machine, of which only one process of our own is shown: it was there before."""
+    target = subprocess.Popen(["sh", "-c", "while :; do read x </proc/uptime; sleep 0.02; done"])
+    try:
+        for workers in ("1", "2"):
+            p = run([BURIN, "--workers=" + workers, "-n", "40", "-p", "%proc.name %proc.pid %fd.name",
+                     "proc.pid=%d and evt.type=read and evt.dir=< and fd.name=/proc/uptime" % target.pid])
+            assert p.stdout == "sh %d /proc/uptime\n" % target.pid * 40, p.stdout[-200:] + p.stderr
+    finally:
+        target.kill()
+        target.wait()
+
+
 def recorded(tmp):
     """The rings of a capture, played to the live adapter again with producers that dawdle: the same lines."""
     p = run([BURIN, "-q", "-w", tmp + "/t.scap", "--", WORK, "hop", tmp, "6", "150"])
@@ -127,4 +140,4 @@ def recorded(tmp):
 
 
 if __name__ == "__main__":
-    main({t.__name__: t for t in (born_before, cpu_comes, told_drops, prompt, migration, recorded)}, [], False)
+    main({t.__name__: t for t in (born_before, cpu_comes, told_drops, prompt, all_but_one, migration, recorded)}, [], False)
