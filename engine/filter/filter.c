@@ -1,6 +1,7 @@
 /* The public side: compiling is a row of passes over one tree, running is one program per event. */
 #include "filter/filter_int.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -181,7 +182,17 @@ static bool header_pred(void *ctx, const struct event *e)
 
 struct digest_pred filter_header_pred(const struct filter *f)
 {
-	return (struct digest_pred){f->header.n ? header_pred : NULL, (void *)f};
+	struct digest_pred p = {.fn = f->header.n ? header_pred : NULL, .ctx = (void *)f};
+	const struct insn *in = f->header.code;
+
+	/* One test of the type decides: for generic events by the call. */
+	static_assert((int)DIGEST_CALLS == FILTER_SC_MAX, "one bit set for both");
+	if (f->header.n == 3 && in->op == FI_TYPE_IN && in->t == 1 && in->f == 2 && in[1].op == FI_ACCEPT &&
+	    in[2].op == FI_REJECT)
+		for (unsigned x = 0; x < 2; x++)
+			if (f->header.entry[x ? EV_GENERIC_X : EV_GENERIC_E] == 0)
+				p.calls[x] = in->c->types->sc[x];
+	return p;
 }
 
 /* ---- runs ------------------------------------------------------------------------------------ */

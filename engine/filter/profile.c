@@ -150,7 +150,7 @@ static bool profile_header(void *ctx, const struct event *ev)
 
 struct digest_pred filter_profile_header_pred(struct filter_profile *p)
 {
-	return (struct digest_pred){p->f->header.n ? profile_header : NULL, p};
+	return (struct digest_pred){.fn = p->f->header.n ? profile_header : NULL, .ctx = p};
 }
 
 bool filter_profile_match(struct filter_profile *p, struct field_env *env)

@@ -392,13 +392,30 @@ bool fprog_run(const struct fprog *p, struct filter_run *r, struct field_env *en
 }
 
 /* The digest has the event alone. */
+static NO_INLINE bool test_header(const struct filter *f, const struct insn *in, const struct event *ev)
+{
+	struct value v = {.has = true};
+
+	switch (f->slots[in->slot].hdr) {
+	case FH_CPU:
+		v.i = (int16_t)ev->cpu;
+		break;
+	case FH_TID:
+		v.i = ev->tid;
+		break;
+	default:
+		v.u = ev->ts;
+		break;
+	}
+	return insn_test(in, NULL, &v);
+}
+
 bool fprog_run_header(const struct filter *f, const struct fprog *p, const struct event *ev)
 {
 	uint32_t pc = p->entry[ev->type];
 
 	for (;;) {
 		const struct insn *in = &p->code[pc];
-		struct value v = {.has = true};
 		bool yes;
 
 		switch (in->op) {
@@ -416,18 +433,7 @@ bool fprog_run_header(const struct filter *f, const struct fprog *p, const struc
 			yes = around(in->c, ev->ts);
 			break;
 		default:
-			switch (f->slots[in->slot].hdr) {
-			case FH_CPU:
-				v.i = (int16_t)ev->cpu;
-				break;
-			case FH_TID:
-				v.i = ev->tid;
-				break;
-			default:
-				v.u = ev->ts;
-				break;
-			}
-			yes = insn_test(in, NULL, &v);
+			yes = test_header(f, in, ev);
 		}
 		pc = yes ? in->t : in->f;
 	}

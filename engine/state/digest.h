@@ -22,9 +22,13 @@
 #include "state/demand.h"
 
 /* Header-only predicate compiled from the filter; fn NULL = all. Called only for demanded types. */
+enum { DIGEST_CALLS = 1024 };
 struct digest_pred {
 	bool (*fn)(void *ctx, const struct event *e);
 	void *ctx;
+	/* Of generic events, [0] enter and [1] exit, those of these calls alone may pass: bit = id of the call, bit
+	 * DIGEST_CALLS = any other. NULL = any. */
+	const uint64_t *calls[2];
 };
 
 /* 0, or negative for lack of memory. Damage inside the run ends up in b->bad (with file offset). */

@@ -13,6 +13,7 @@ enum scan_flags {
 	SCAN_TEXT = 1 << 1,   /* can bring a text into the tables */
 	SCAN_CONTAINER = 1 << 2,
 	SCAN_ODD = 1 << 3, /* not for the short way: 32-bit lengths, or above */
+	SCAN_CALL = 1 << 4, /* generic: only certain calls can be selected */
 };
 
 /* ---- types ---- */
@@ -63,6 +64,8 @@ void digest_scan_init(struct digest_scan *s, const struct demand *d, const struc
 			s->type[i] |= has_text(i, &ae[i]) || event_shapes[i].large ? SCAN_TEXT : 0;
 		else
 			s->type[i] |= demand_type(d, i) ? SCAN_SELECT : 0;
+		if ((i == EV_GENERIC_E || i == EV_GENERIC_X) && p->calls[i == EV_GENERIC_X])
+			s->type[i] |= SCAN_CALL;
 		s->type[i] |= container ? SCAN_CONTAINER : 0;
 		s->type[i] |= container || event_shapes[i].large ? SCAN_ODD : 0;
 	}
@@ -119,7 +122,19 @@ static NO_INLINE int scan_event(const struct digest_scan *s, struct batch *b, ui
 
 /* ---- the run ---- */
 
-/* The short way for an ordinary block; false: event_parse has to look at it. */
+/* Flags of the generic event at h with np parameters, of which the first is the call: 0 if none of the wanted ones. */
+static ALWAYS_INLINE unsigned scan_call(const struct digest_scan *s, const uint8_t *h, uint32_t np, unsigned flags)
+{
+	const uint8_t *lens = h + EVENT_HDR_V2;
+	const uint64_t *calls = s->pred.calls[load_u16(h + 20) == EV_GENERIC_X];
+	unsigned call = DIGEST_CALLS;
+
+	if (LIKELY(np && load_u16(lens) == 2))
+		call = MIN(load_u16(lens + 2 * (size_t)np), (unsigned)DIGEST_CALLS);
+	return calls[call / 64] >> (call % 64) & 1 || (flags & SCAN_TEXT) ? flags : 0;
+}
+
+/* The short way for an ordinary block; false: event_parse has to look at it. flags 0: it is counted, no more. */
 static ALWAYS_INLINE bool scan_plain(const struct digest_scan *s, const uint8_t *p, unsigned *flags)
 {
 	uint32_t n = load_u32(p + 4), np;
@@ -129,7 +144,11 @@ static ALWAYS_INLINE bool scan_plain(const struct digest_scan *s, const uint8_t 
 	if (UNLIKELY(load_u32(p) != BLK_EV_V2 || n < EVENT_V2_MIN_BLOCK || type >= s->codes))
 		return false;
 	*flags = s->type[type];
-	return LIKELY(!(*flags & SCAN_ODD) && event_check_v2(h, n, &np));
+	if (UNLIKELY((*flags & SCAN_ODD) || !event_check_v2(h, n, &np)))
+		return false;
+	if (*flags & SCAN_CALL)
+		*flags = scan_call(s, h, np, *flags);
+	return true;
 }
 
 static void scan_ends(struct batch *b, uint32_t first, uint32_t last)

@@ -24,7 +24,9 @@ MORE = [["evt.num>20000"], ["evt.num=1"], ["evt.type=procexit"], ["proc.name=nos
         ["-p", "%evt.num %evt.latency", "evt.type=read and evt.rawres=0"],
         ["-p", "%evt.num %thread.exectime", "evt.type=switch"], ["-t", "D", "evt.type=connect"],
         ["--compat=0.29", "evt.type=open and evt.failed=true"], ["-d", "evt.type=connect"],
-        ["-U", "curl", "evt.type=connect"], ["evt.type=container"]]
+        ["-U", "curl", "evt.type=connect"], ["evt.type=container"],
+        # calls that only generic events tell
+        ["evt.type=set_tid_address"], ["evt.type in (mremap, getrandom, rseq) and evt.dir=>"], ["evt.type=kexec_load"]]
 
 
 def filters(every):

@@ -1034,7 +1034,7 @@ static bool odd_ts(void *ctx, const struct event *e)
 static void test_predicate(void **state)
 {
 	int calls = 0;
-	struct digest_pred p = {odd_ts, &calls};
+	struct digest_pred p = {.fn = odd_ts, .ctx = &calls};
 	struct demand d;
 	struct trace t;
 	struct batch b;
