@@ -225,11 +225,19 @@ static int s_get_machine_info(lua_State *L)
 	return 1;
 }
 
-/* The log goes to stderr when debugging was asked for: the only text of a library that is not a result. */
+/* An unknown level counts as info. */
 static int s_log(lua_State *L)
 {
-	check_text(L, "log", 1);
-	check_text(L, "log", 2);
+	static const char *const levels[] = { "debug", "info", "warning", "error", "critical" };
+	const struct chisel_host *h = lstate_of(L)->c->cs->host;
+	const char *text = check_text(L, "log", 1), *level = check_text(L, "log", 2);
+	unsigned n = 1;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(levels); i++)
+		if (!strcmp(level, levels[i]))
+			n = i;
+	if (h->log && main_state(L))
+		h->log(h->log_ctx, n, text);
 	return 0;
 }
 

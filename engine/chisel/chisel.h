@@ -53,6 +53,9 @@ struct chisel_host {
 	bool force_ordered;  /* --check-chisel and tests: everything runs in the main state, in order */
 	const char *filter_text;  /* capture filter of the command line, "" if none */
 	const char *const *path;  /* directories of scripts and helpers, in order, NULL-terminated; NULL = default path */
+	/* sysdig.log of a script: level from 0 (debug) over info, warning and error to 4 (critical). NULL: nobody listens. */
+	void (*log)(void *ctx, unsigned level, const char *text);
+	void *log_ctx;
 	uint64_t lua_memory_bytes; /* limit of each Lua state; 0 = default (1 GiB) */
 	uint32_t lua_seconds;	   /* limit of one callback's running time; 0 = default (60 s) */
 	uint32_t lua_instructions; /* limit of Lua instructions of one callback, in millions; 0 = none */

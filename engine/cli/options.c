@@ -234,14 +234,18 @@ static int set_time_type(struct cli_options *o, const char *arg, struct err *e)
 	return 0;
 }
 
-static int check_log_level(const char *arg, struct err *e)
+static int set_log_level(struct cli_options *o, const char *arg, struct err *e)
 {
-	static const char *const levels[] = {"trace", "debug", "info", "notice", "warning", "error", "critical",
-					     "fatal"};
+	static const struct { const char *name; unsigned level; } levels[] = { /* as in chisel_host.log */
+		{"trace", 0}, {"debug", 0}, {"info", 1}, {"notice", 2}, {"warning", 2}, {"error", 3}, {"critical", 4}, {"fatal", 5},
+	};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(levels); i++)
-		if (!strcmp(arg, levels[i]))
+	for (unsigned i = 0; i < ARRAY_SIZE(levels); i++) {
+		if (!strcmp(arg, levels[i].name)) {
+			o->log_level = levels[i].level;
 			return 0;
+		}
+	}
 	return bad(e, "invalid log level '%s', expected trace, debug, info, notice, warning, error, critical or fatal",
 		   arg);
 }
@@ -310,7 +314,7 @@ static int set_option(const struct opt *d, const char *arg, struct cli_options *
 	case OPT_NO_FATFILE: o->no_fatfile = true; return 0;
 	case OPT_PAGE_FAULTS: o->page_faults = true; return 0;
 	case OPT_LARGE_ENV: case OPT_CRI: case OPT_CRI_TIMEOUT: return 0;
-	case OPT_LOG_LEVEL: return check_log_level(arg, e);
+	case OPT_LOG_LEVEL: return set_log_level(o, arg, e);
 	case OPT_LIST: o->action = ACT_LIST_FIELDS; return 0;
 	case OPT_LIST_MARKDOWN: o->action = ACT_LIST_MARKDOWN; return 0;
 	case OPT_LIST_EVENTS: o->action = ACT_LIST_EVENTS; return 0;

@@ -37,6 +37,7 @@ struct cli_options {
 	uint64_t lua_memory;		 /* bytes; 0 = default */
 	uint32_t lua_seconds;		 /* 0 = default */
 	uint32_t lua_instructions;	 /* millions; 0 = no limit */
+	unsigned log_level;		 /* of chisel_host.log: what is below is not shown */
 	bool as_live;			 /* chisels of a replay see a live capture */
 	const char **words;		 /* non-option words in order: chisel arguments, then the filter */
 	unsigned nwords;

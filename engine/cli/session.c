@@ -190,6 +190,22 @@ void session_set_demand(struct session *s)
 		s->demand.bits &= ~(uint32_t)DEMAND_USERS;
 }
 
+/* sysdig.log, with -D: sysdig's lines. */
+static void show_log(void *ctx, unsigned level, const char *text)
+{
+	const struct cli_options *o = ctx;
+	struct timespec now;
+	struct tm tm;
+	char at[32];
+
+	if (level < o->log_level)
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	localtime_r(&now.tv_sec, &tm);
+	strftime(at, sizeof(at), "%m-%d %H:%M:%S", &tm);
+	fprintf(stderr, "%s.%06ld %s\n", at, now.tv_nsec / 1000, text);
+}
+
 int session_init(struct session *s, const struct cli_options *o, struct err *e)
 {
 	unsigned words_used = 0;
@@ -215,6 +231,8 @@ int session_init(struct session *s, const struct cli_options *o, struct err *e)
 		.json = o->ro.json,
 		.may_end = o->max_events || o->max_ns,
 		.force_ordered = o->force_ordered,
+		.log = o->debug ? show_log : NULL,
+		.log_ctx = (void *)(uintptr_t)o,
 		.lua_memory_bytes = o->lua_memory,
 		.lua_seconds = o->lua_seconds,
 		.lua_instructions = o->lua_instructions,

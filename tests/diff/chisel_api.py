@@ -251,6 +251,20 @@ def datagrams(cwd):
     burin.report(code == 0 and got == [b"2\0x", b"3\0x", b"4\0x"], "chisel-api-udp", repr(got))
 
 
+def logs(cwd):
+    with open(os.path.join(cwd, "logs.lua"), "w") as f:
+        f.write("args = {}\nfunction on_init() for _, l in ipairs{'debug', 'info', 'warning', 'error', 'critical', 'odd'} do "
+                "sysdig.log('as ' .. l, l) end return true end\n")
+
+    def lines(options, words=OURS[0]):
+        err = run(words, cwd, options + ["-c", "logs", "-n", "1"])[2]
+        return re.findall(r"^\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} as (\w+)$", err, re.M)
+
+    everything = ["debug", "info", "warning", "error", "critical", "odd"]
+    ok = lines(["-D"]) == everything and lines([]) == [] and lines(["-D", "--log-level=error"]) == ["error", "critical"]
+    burin.report(ok and (not burin.have_peer() or lines(["-D"], PEER) == everything), "chisel-api-log")
+
+
 def main():
     setting = "--set" in sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="burin-api-") as cwd:
@@ -263,6 +277,7 @@ def main():
         if not setting:
             errors(cwd)
             datagrams(cwd)
+            logs(cwd)
     burin.finish()
 
 
