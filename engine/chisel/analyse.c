@@ -214,7 +214,7 @@ static void update_agg(struct chisels_part *p, unsigned ci, unsigned k, struct f
 
 	if (!a->total)
 		return;
-	if (w->agg_run[k] && !filter_match(w->agg_run[k], env))
+	if (w->agg_run[k] && !filter_match_at(w->agg_run[k], env, env->c->idx))
 		return;
 	for (unsigned i = 0; i < a->spec.ncols; i++) {
 		got += datum_of(c, a->col[i], env, &v[i]);

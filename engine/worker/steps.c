@@ -91,15 +91,16 @@ static bool slot_reserve(struct pipeline *p, struct slot *s, uint32_t n)
 	return true;
 }
 
-/* Prints the event the worker stands on, if it is one that is shown. */
-static void print_event(struct worker *w, struct slot *s)
+/* Prints event idx, if it is one that is shown. */
+static void print_event(struct worker *w, struct slot *s, uint32_t idx)
 {
 	const struct pipeline_opts *o = w->p->o;
 
-	if (!o->show_internal && event_info_internal(event_info(&w->ctx.ev)))
+	if (!o->show_internal && event_info_internal(&event_table[s->b.ev[idx].type]))
 		return;
-	if (w->display && !filter_match(w->display, &w->env))
+	if (w->display && !filter_match_at(w->display, &w->env, idx))
 		return;
+	field_env_move(&w->env, idx);
 	format_event(o->format, &w->env, &s->out);
 }
 
@@ -121,10 +122,8 @@ static void analyse_events(struct worker *w, struct slot *s)
 			return; /* the first one is enough */
 		if (s->part)
 			chisels_event(s->part, i);
-		if (print) {
-			field_env_move(&w->env, i);
-			print_event(w, s);
-		}
+		if (print)
+			print_event(w, s, i);
 		if (p->limits)
 			s->out_end[s->nsel - 1] = s->out.len;
 	}
