@@ -332,6 +332,10 @@ bool format_json(const struct format *f, struct field_env *env, struct buf *out)
 {
 	size_t start = out->len;
 
+	if (!f->njson) {
+		buf_lit(out, "null"); /* as 0.29.3 */
+		return true;
+	}
 	buf_putc(out, '{');
 	for (unsigned i = 0; i < f->njson; i++) {
 		const struct format_step *s = f->json[i];

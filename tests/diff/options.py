@@ -4,6 +4,7 @@
 usage: options.py [--burin PATH]"""
 
 import argparse
+import itertools
 import json
 import os
 import pty
@@ -243,6 +244,56 @@ def part_display():
             peer("seconds_%s_%s" % (trace, m), ["-r", t, "-M", m, "-p", NUM])
 
 
+SINGLE = [["-t", "a"], ["-t", "r"], ["-t", "d"], ["-t", "D"], ["-j"], ["-v"], ["-A"], ["-b"], ["-x"], ["-X"], ["-D"], ["-d"],
+          ["--unbuffered"], ["-R"], ["-S"], ["-q"], ["-P"], ["-pc"], ["-pk"], ["-pm"], ["-E"], ["-n", "900"],
+          ["-p", "*%evt.num %evt.outputtime %fd.name %evt.args"]]
+BUFFERS = {"-A", "-b", "-x", "-X"}
+# Every form of a format; what is wrong with one is an error in both.
+FORMATS = ["%evt.num", "%5evt.num|", "%1proc.name|", "%0evt.num|", "*%20fd.name|%3evt.type|", "%evt.num%evt.type",
+           "%evt.num\\n%evt.type\\t|\\\\ \\q", "%evt.num %%", "%%evt.num", "*%fd.name", "%fd.name", "%-20evt.num",
+           "%evt.num text only", "just text", "*", "* %evt.num", "**%evt.num", "%evt.arg.fd", "*%evt.arg[1]",
+           "%proc.aname[2]", "*%proc.aname[50]", "%evt.arg[100]", "%evt.arg", "%fd.ip", "%fd.net", "%thread.cgroup.cpu",
+           "*%thread.cgroup", "%evt.numx", "%evt.nu", "%EVT.NUM", "%evt.num.", "%200evt.num|", "%65000evt.num|",
+           "%evt.deltatime", "%evt.count %evt.num", "*%evt.latency.quantized",
+           "%evt.latency.s.%evt.latency.ns", "%evt.time.iso8601", "%evt.datetime", "%evt.datetime.s",
+           "%evt.rawtime.s %evt.rawtime.ns %evt.reltime.s", "%evt.abstime", "*%evt.buffer", "%\u00e9%evt.num",
+           "%evt.num \"q\" 'x'", "%2", "%", "%evt.num%", "%evt.num %5", "*%evt.info|%evt.args", "%proc.env",
+           "*%user.name[0]", "%evt.num[0]", "%fd.name[1]"]
+
+
+def same_of(trace, cases):
+    """A job: how many of the option lists print the same, and those that do not."""
+    bad = []
+    for args in cases:
+        a, b = sysdig(["-r", trace] + args), burin.run(["--compat=0.29", "-r", trace] + args)
+        a, b = ([x[0], x[1]] for x in (a, b))
+        if "-S" in args:  # rows of equal count change places there
+            a[1], b[1] = (sorted(x.splitlines()) for x in (a[1], b[1]))
+        if a != b:
+            bad.append(" ".join(args))
+    return len(cases) - len(bad), bad
+
+
+def all_same(name, trace, cases):
+    if not trace or not burin.have_peer():
+        burin.skip(name, "sysdig 0.29.3 is not installed, or the trace is not here")
+        return
+    done = [r or (0, ["a job failed"]) for r in burin.parallel(
+        [(same_of, (trace, cases[i:i + 16])) for i in range(0, len(cases), 16)])]
+    bad = sum((b for _, b in done), [])
+    burin.report(not bad, name, "identical: %d of %d %s" % (sum(n for n, _ in done), len(cases), "; ".join(bad[:5])))
+
+
+def part_pairs():
+    t = burin.public("curl_google") or burin.trace("old", "net")
+    pairs = [a + b for a, b in itertools.combinations(SINGLE, 2) if a[0] != b[0] and not {a[0], b[0]} <= BUFFERS]
+    all_same("options_alone", t, SINGLE)
+    all_same("options_pairs", t, pairs)
+    # Without a colour: JSON is not followed by a reset of it.
+    all_same("formats", t, [["-n", "300", "-p", f] for f in FORMATS])
+    all_same("formats_json", t, [["-n", "300", "-j", "-p", f] for f in FORMATS])
+
+
 def part_help():
     r = burin.run(["--help"])
     lines = r[1].decode().splitlines()
@@ -288,6 +339,7 @@ def main():
     part_errors()
     part_accepted()
     part_display()
+    part_pairs()
     part_help()
     part_lists()
     burin.finish()

@@ -1,10 +1,11 @@
 """What the comparison scripts share: the program, the traces, running and reporting."""
 
 import hashlib
-import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
+import tempfile
 import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -35,14 +36,10 @@ def skip(name, why):
     say("SKIP %s %s" % (name, why))
 
 
-_jobs = []
-
-
-def _job(k):
+def _job(fn, args):
     """Runs one job in a process of parallel(): (its failures, what it returned)."""
     global failures
     failures, result = 0, None
-    fn, args = _jobs[k]
     try:
         result = fn(*args)
     except Exception:
@@ -51,15 +48,52 @@ def _job(k):
     return failures, result
 
 
+def _work(jobs, queue, out):
+    done = {}
+    while True:
+        k = os.read(queue, 4)
+        if len(k) < 4:
+            break
+        k = int.from_bytes(k, "little")
+        done[k] = _job(*jobs[k])
+    pickle.dump(done, out)
+    out.flush()
+
+
 def parallel(jobs, processes=2):
     """Runs (function, arguments) pairs, each in one of a few forked processes, the first ones first. What they
-    report counts here; the results (plain data) come back in order."""
-    global failures, _jobs
-    _jobs = list(jobs)
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
-        done = pool.map(_job, range(len(_jobs)), chunksize=1)
-    failures += sum(n for n, _ in done)
-    return [r for _, r in done]
+    report counts here; the results (plain data) come back in order, None for what failed."""
+    global failures
+    jobs, children, done = list(jobs), [], {}
+    queue, fill = os.pipe()  # numbers of jobs, which the processes take in turn
+    sys.stdout.flush()
+    for _ in range(processes):
+        out = tempfile.TemporaryFile()
+        pid = os.fork()
+        if not pid:
+            os.close(fill)
+            try:
+                _work(jobs, queue, out)
+            finally:
+                os._exit(not out.tell())
+        children.append((pid, out))
+    os.close(queue)
+    try:
+        for k in range(len(jobs)):
+            os.write(fill, k.to_bytes(4, "little"))
+    except BrokenPipeError:
+        pass
+    os.close(fill)
+    for pid, out in children:
+        os.waitpid(pid, 0)
+        out.seek(0)
+        try:
+            done.update(pickle.load(out))
+        except EOFError:
+            report(False, "process", "(a process of the test died)")
+    for n, _ in done.values():
+        failures += n
+    return [done.get(k, (1, None))[1] for k in range(len(jobs))]
 
 
 def finish():

@@ -266,7 +266,7 @@ static void test_json(void **state)
 	check_line("%evt.num%fd.name", NULL);
 	*fake_value("evt.arg") = (struct value){.type = PT_CHARBUF, .has = true, .s = "", .len = 0};
 	check_line("%evt.arg[0]", "{\"evt.arg[0]\":\"\"}\n");
-	check_line("*", "{}\n");
+	check_line("*", "null\n");
 	ro.json = false;
 }
 
