@@ -10,6 +10,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../lib")]
 import burin         # noqa: E402
 import fields_trace  # noqa: E402
+import scapgen       # noqa: E402
 
 NA = "<NA>"
 # event number: {field: value}. Events 2, 4: reads of threads 100 and 101; then those of the other threads.
@@ -113,6 +114,21 @@ def filters(trace):
     check("lists", wrong)
 
 
+def tracers(path):
+    """User tracers (docs/differences.md): writes stay what they are, events of tracers in a file open no span."""
+    t = scapgen.Trace().thread(100, comm="app", fds={1: scapgen.file_fd("/dev/null")})
+    for data in (b">:7:web.get:k=v:", b"<:7:web.get:r=1:"):
+        t.ev("SYSCALL_WRITE_E", 100, 1, len(data)).ev("SYSCALL_WRITE_X", 100, len(data), data)
+    for enum in ("TRACER_E", "TRACER_X"):
+        t.ev(enum, 100, 7, b"web\0get\0", b"k\0v\0")
+    t.write(path)
+    for mode in ([], ["--compat=0.29"]):
+        code, out, err = burin.run(["-r", path, "-p", "*%evt.type %span.id %span.tags %evtin.span.id %evt.buffer"] + mode)
+        got = [tuple(x.split(" ")[:4]) for x in out.decode().splitlines()]
+        want = [(n, NA, NA, NA) for n in ["write"] * 4 + ["tracer"] * 2]
+        check("tracers" + "".join(mode)[2:8], [] if code == 0 and got == want else ["exit %d %r" % (code, got)])
+
+
 def main():
     with tempfile.TemporaryDirectory() as d:
         trace = os.path.join(d, "made.scap")
@@ -120,6 +136,7 @@ def main():
         values(trace)
         paths(trace)
         filters(trace)
+        tracers(os.path.join(d, "tracers.scap"))
     burin.finish()
 
 
