@@ -328,14 +328,15 @@ void chisel_see(struct chisels_part *p, unsigned ci, struct field_env *env, uint
 /* Which fields are extracted in advance: see chisel_field.rare. What looks back is evaluated when it is asked for. */
 static void choose_fields(const struct chisel *c, struct chisel_part *cp)
 {
-	uint16_t *at = arena_alloc(&cp->mem, 2 * c->nfields * sizeof(*at) + 1);
+	unsigned n = c->nfields; /* may grow meanwhile */
+	uint16_t *at = arena_alloc(&cp->mem, 2 * n * sizeof(*at) + 1);
 
 	if (!at)
 		return; /* mem.failed tells */
-	cp->nvals = c->nfields;
+	cp->nvals = n;
 	cp->place = at;
-	cp->pre = at + c->nfields;
-	for (unsigned i = 0; i < c->nfields; i++) {
+	cp->pre = at + n;
+	for (unsigned i = 0; i < n; i++) {
 		/* relaxed: a late look costs time, never a different value */
 		if (c->late ? (c->fields[i].ref.info->flags & FF_LOOKS_BACK) != 0
 			    : atomic_load_explicit(&c->fields[i].rare, memory_order_relaxed)) {

@@ -200,7 +200,7 @@ struct chisel {
 	/* by the script, in on_init and on_capture_start */
 	struct chisel_field *fields;
 	uint64_t *lookback; /* memory of fields that look back, by their place, the field's number. OWNED_BY(release) */
-	unsigned nfields;
+	_Atomic unsigned nfields; /* release turn adds, when a script asks in on_event; workers take what is complete */
 	char *filter_text;
 	struct filter *filter;
 	struct format *format;
