@@ -1,7 +1,9 @@
 """Results as pictures (SVG). Of bench/run: for each row a bar per number of workers, the target as a line across it. Of
 bench/scaling: events per second over cores, a line per kind of work, and dots where the scheduler was run.
 
-usage: bench/plot.py RESULT.json > RESULT.svg"""
+usage: bench/plot.py [--cpu] RESULT.json > RESULT.svg
+
+--cpu: from CPU time, what an idle machine can reach at most; the wall clock of a busy one says little."""
 import html
 import json
 import math
@@ -11,7 +13,16 @@ LEFT, RIGHT, TOP, BAR, GAP = 290, 90, 56, 13, 12
 COLOURS = ["#7aa6c2", "#2f5d7c", "#173348", "#0b1a25"]
 
 
-def svg(result):
+def by_cpu(result):
+    """The result with its CPU times in the place of wall clock: as many times that as there are workers."""
+    rows = {}
+    for name, r in result["rows"].items():
+        n = [1 if r["ordered"] else w for w in result["workers"]]
+        rows[name] = dict(r, ratio=[x * k for x, k in zip(r["cpu_ratio"], n)], spread=[[a * k, b * k] for (a, b), k in zip(r["cpu_spread"], n)])
+    return dict(result, rows=rows)
+
+
+def svg(result, what="Times as fast as"):
     rows, workers = result["rows"], result["workers"]
     top = max([max(r["ratio"] + list(r["wanted"] or [])) for r in rows.values()] + [2])
     decades = math.log10(top * 1.15)
@@ -24,8 +35,8 @@ def svg(result):
 
     out = ['<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">' % (width, height),
            '<rect width="100%" height="100%" fill="#ffffff"/>',
-           '<text x="10" y="20" font-size="14">Times as fast as sysdig 0.29.3 (%s, %d MB, %s CPUs, commit %s, %s)</text>' % (
-               html.escape(result["trace"]), result["bytes"] / 1e6, result["cpus"], result["commit"], result["date"])]
+           '<text x="10" y="20" font-size="14">%s sysdig 0.29.3 (%s, %d MB, %s CPUs, commit %s, %s)</text>' % (
+               what, html.escape(result["trace"]), result["bytes"] / 1e6, result["cpus"], result["commit"], result["date"])]
     for k, n in enumerate(workers):
         out.append('<rect x="%d" y="30" width="12" height="12" fill="%s"/><text x="%d" y="41">%d worker%s</text>' % (
             10 + 100 * k, COLOURS[k % len(COLOURS)], 26 + 100 * k, n, "s"[:n > 1]))
@@ -89,5 +100,6 @@ def scaling_svg(costs, cores):
 
 
 if __name__ == "__main__":
-    with open(sys.argv[1]) as f:
-        sys.stdout.write(svg(json.load(f)))
+    with open(sys.argv[-1]) as f:
+        loaded = json.load(f)
+    sys.stdout.write(svg(by_cpu(loaded), "Times as fast in CPU time as") if sys.argv[1] == "--cpu" else svg(loaded))
