@@ -80,7 +80,7 @@ static bool stretch_left(const struct source *s)
 	return s->nahead && s->nfetched < s->nahead && !s->fetch_end;
 }
 
-static int claim_stretch(struct source *s)
+static int claim_stretch(struct source *s, unsigned worker)
 {
 	unsigned i;
 	struct stretch *x;
@@ -89,7 +89,7 @@ static int claim_stretch(struct source *s)
 		return -1;
 	i = (s->first + s->nfetched) % s->nahead;
 	x = &s->ahead[i];
-	*x = (struct stretch){.off = s->fetch_off};
+	*x = (struct stretch){.off = s->fetch_off, .worker = worker};
 	if (s->nspare)
 		x->mem = s->spare[--s->nspare];
 	s->fetch_off += stretch_bytes(s);
@@ -101,7 +101,7 @@ int source_fetch_claim(struct source *s, unsigned worker, bool urgent)
 {
 	if (s->ops)
 		return s->ops->claim ? s->ops->claim(s->ops_ctx, worker, urgent) : -1;
-	return urgent ? -1 : claim_stretch(s);
+	return urgent ? -1 : claim_stretch(s, worker);
 }
 
 bool source_fetch_ready(const struct source *s)
@@ -159,6 +159,16 @@ bool source_read_ready(struct source *s)
 	}
 	ahead_drop_first(s);
 	return true;
+}
+
+bool source_owned(const struct source *s)
+{
+	return s->nahead > 0;
+}
+
+bool source_read_suits(const struct source *s, unsigned worker)
+{
+	return !s->taken.mem || s->taken.worker == worker;
 }
 
 /* ---- without it ----------------------------------------------------------------------------- */

@@ -86,6 +86,11 @@ bool source_fetch_ready(const struct source *s);
 void source_fetch(struct source *s, int i);
 void source_fetch_done(struct source *s, int i);
 bool source_read_ready(struct source *s);
+/* Stretches of a plain file lie in the caches of the worker that fetched them, and whoever else works on one pays for
+ * every line of it: source_owned says that this is such a source, source_read_suits (after source_read_ready) that
+ * the next batch is made of what this worker fetched, or that it makes no difference. Lock held. */
+bool source_owned(const struct source *s);
+bool source_read_suits(const struct source *s, unsigned worker);
 uint64_t source_wait_ns(struct source *s);
 /* Gives the run of b back: memory beyond the ordinary batch size is freed. Called in batch order,
  * by the holder of the release turn, possibly while another thread is inside source_read. */

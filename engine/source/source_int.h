@@ -17,6 +17,7 @@ struct stretch {
 	uint8_t *mem; /* with headroom in front; NULL = none yet */
 	uint64_t off; /* in the file */
 	size_t len;   /* bytes that came; less than a whole stretch: the end, or a failure */
+	unsigned worker; /* that fetches it */
 	bool loaded;
 };
 

@@ -102,8 +102,8 @@ static bool seq_in(struct pipeline *p, uint64_t seq, enum slot_state state)
 }
 
 /* Oldest slot in the given state among the batches read and not yet released, but rather one that the worker has
- * in its caches. */
-static struct slot *oldest_in(struct pipeline *p, enum slot_state state, unsigned id, uint64_t *seq)
+ * in its caches, and only such a one if own. */
+static struct slot *oldest_in(struct pipeline *p, enum slot_state state, unsigned id, bool own, uint64_t *seq)
 {
 	struct slot *found = NULL;
 
@@ -111,7 +111,7 @@ static struct slot *oldest_in(struct pipeline *p, enum slot_state state, unsigne
 		struct slot *s = slot_of(p, q);
 		const struct slot_tag *t = tag_of(p, s);
 
-		if (t->state != state || (found && t->owner != id))
+		if (t->state != state || ((found || own) && t->owner != id))
 			continue;
 		*seq = q;
 		found = s;
@@ -161,11 +161,42 @@ static bool work_left(struct pipeline *p)
 				 (!p->timing && source_wait_ns(p->src) != UINT64_MAX));
 }
 
-/* Picks the next piece of work and takes it. Called with the lock held. Later steps first: they free
- * memory; among equal steps the oldest batch: everybody waits for it. */
+/* The next step of a batch; own: of one that this worker has in its caches. Called with the lock held. Later steps
+ * first: they free memory; among equal steps the oldest batch: everybody waits for it. */
+static enum task batch_take(struct pipeline *p, unsigned id, bool own, struct slot **out, uint64_t *seq)
+{
+	struct slot *s = oldest_in(p, SLOT_APPLIED, id, own, seq);
+
+	if (s && may_analyse(p, *seq)) {
+		slot_set(p, s, SLOT_ANALYSING);
+		*out = s;
+		return TASK_ANALYSE;
+	}
+	s = oldest_in(p, SLOT_READ, id, own, seq);
+	if (s) {
+		slot_set(p, s, SLOT_DIGESTING);
+		tag_of(p, s)->owner = (uint16_t)id;
+		*out = s;
+		return TASK_DIGEST;
+	}
+	if (may_read(p) && source_read_ready(p->src) && (!own || source_read_suits(p->src, id))) {
+		s = slot_of(p, p->read_seq);
+		slot_set(p, s, SLOT_READING);
+		tag_of(p, s)->owner = (uint16_t)id;
+		p->reading = true;
+		*out = s;
+		*seq = p->read_seq;
+		return TASK_READ;
+	}
+	return TASK_NONE;
+}
+
+/* Picks the next piece of work and takes it. Called with the lock held. What others wait for comes first. Where it
+ * matters in whose caches a batch lies, a worker goes on with its own and begins new ones before it takes one of
+ * another worker's, whose data it would have to fetch from there. */
 static enum task task_take(struct pipeline *p, unsigned id, struct slot **out, uint64_t *seq)
 {
-	struct slot *s;
+	enum task t;
 
 	if (fetch_take(p, id, true, seq))
 		return TASK_FETCH;
@@ -183,29 +214,15 @@ static enum task task_take(struct pipeline *p, unsigned id, struct slot **out, u
 	}
 	if (p->o->writer && writer_has_work(p->o->writer))
 		return TASK_PACK;
-	s = oldest_in(p, SLOT_APPLIED, id, seq);
-	if (s && may_analyse(p, *seq)) {
-		slot_set(p, s, SLOT_ANALYSING);
-		*out = s;
-		return TASK_ANALYSE;
+	if (source_owned(p->src)) {
+		t = batch_take(p, id, true, out, seq);
+		if (t == TASK_NONE && fetch_take(p, id, false, seq))
+			t = TASK_FETCH;
+		if (t != TASK_NONE)
+			return t;
 	}
-	s = oldest_in(p, SLOT_READ, id, seq);
-	if (s) {
-		slot_set(p, s, SLOT_DIGESTING);
-		tag_of(p, s)->owner = (uint16_t)id;
-		*out = s;
-		return TASK_DIGEST;
-	}
-	if (may_read(p) && source_read_ready(p->src)) {
-		s = slot_of(p, p->read_seq);
-		slot_set(p, s, SLOT_READING);
-		tag_of(p, s)->owner = (uint16_t)id;
-		p->reading = true;
-		*out = s;
-		*seq = p->read_seq;
-		return TASK_READ;
-	}
-	return fetch_take(p, id, false, seq) ? TASK_FETCH : TASK_NONE;
+	t = batch_take(p, id, false, out, seq);
+	return t == TASK_NONE && fetch_take(p, id, false, seq) ? TASK_FETCH : t;
 }
 
 /* The apply turn: the slot given, and every batch that is digested by then, before handing on. */
