@@ -18,6 +18,14 @@
 #define CACHE_LINE	       64
 #define CACHE_ALIGNED	       __attribute__((aligned(CACHE_LINE)))
 #define PREFETCH(p)	       __builtin_prefetch(p)
+/* In a loop that waits for another CPU. */
+#if defined(__x86_64__) || defined(__i386__)
+#define CPU_RELAX() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define CPU_RELAX() __asm__ volatile("yield")
+#else
+#define CPU_RELAX() ((void)0)
+#endif
 
 /* Who may touch a field: see docs of the struct that carries it. */
 #define OWNED_BY(who)

@@ -13,6 +13,7 @@ enum {
 	SLOTS_PER_WORKER = 2, /* one in work, one on its way */
 	SLOTS_EXTRA = 2,      /* one being read, one being released */
 	OUT_LIMIT_BYTES = 64 << 20, /* rendered output that may wait for release */
+	LINGER_LOOKS = 1000, /* some 30 us */
 	NS_PER_S = 1000000000,
 };
 
@@ -86,10 +87,17 @@ static struct slot_tag *tag_of(struct pipeline *p, const struct slot *s)
 	return &p->tags[s - p->slots];
 }
 
+/* relaxed: only a hint to look again, under the lock. */
+static void changed(struct pipeline *p)
+{
+	atomic_fetch_add_explicit(&p->changes, 1, memory_order_relaxed);
+}
+
 static void slot_set(struct pipeline *p, const struct slot *s, enum slot_state state)
 {
 	struct slot_tag *t = tag_of(p, s);
 
+	changed(p);
 	p->in_state[t->state]--;
 	p->in_state[state]++;
 	t->state = (uint8_t)state;
@@ -268,6 +276,7 @@ static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq
 		source_fetch(p->src, (int)seq);
 		pthread_mutex_lock(&p->lock);
 		source_fetch_done(p->src, (int)seq);
+		changed(p);
 		break;
 	case TASK_READ:
 		step_read(p, s, seq);
@@ -313,6 +322,28 @@ static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq
 	}
 }
 
+/* Looks for a moment whether something is done before the worker sleeps: to sleep and be woken takes longer than a step
+ * over a batch that nobody asks much of. One worker at a time. Called and returns with the lock held; true: there may be
+ * work. */
+static bool linger(struct pipeline *p)
+{
+	unsigned seen = atomic_load_explicit(&p->changes, memory_order_relaxed);
+
+	if (p->lingering || source_wait_ns(p->src) != UINT64_MAX)
+		return false;
+	p->lingering = true;
+	pthread_mutex_unlock(&p->lock);
+	for (unsigned i = 0; i < LINGER_LOOKS; i++) {
+		if (atomic_load_explicit(&p->changes, memory_order_relaxed) != seen)
+			break;
+		CPU_RELAX();
+	}
+	pthread_mutex_lock(&p->lock);
+	p->lingering = false;
+	/* What changed meanwhile woke nobody. */
+	return p->ended || atomic_load_explicit(&p->changes, memory_order_relaxed) != seen;
+}
+
 /* Sleeps until something was done, or until the source has work by itself: for that one of those who
  * sleep keeps the time. Called and returns with the lock held. */
 static void wait_for_work(struct pipeline *p)
@@ -355,7 +386,8 @@ static void *worker_main(void *arg)
 			state_reader_quiescent(p->st);
 			continue;
 		}
-		wait_for_work(p);
+		if (!linger(p))
+			wait_for_work(p);
 	}
 	pthread_cond_broadcast(&p->wake);
 	pthread_mutex_unlock(&p->lock);

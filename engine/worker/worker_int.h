@@ -98,6 +98,9 @@ struct pipeline {
 	size_t out_bytes;			   /* rendered and not yet released */
 	unsigned waiting;			   /* workers in wait_for_work */
 	bool timing;				   /* one of them wakes up when the source has work */
+	bool lingering;				   /* a worker is in linger */
+	/* Goes on with every change to the tags and the source; written under the lock. */
+	_Atomic unsigned changes;
 };
 
 /* ---- looking ahead (scout.c) ---- */
