@@ -33,7 +33,8 @@ enum field_flags {
 	FF_BY_MAIN = 1 << 13,	/* ... and the main thread and its version */
 	FF_BY_FD =
 		1 << 14, /* number and version of the event's descriptor, and the thread's id, where
-			  * the event shows a known descriptor and nothing else (evctx_fd_plain) */
+			  * the event shows the descriptor and nothing else (evctx_fd_plain); if nothing is
+			  * known of it, also whether the event is an exit */
 	FF_BY_TYPE = 1 << 15, /* the event's type (for the two generic types: and the call); with FF_HEADER_ONLY */
 	FF_BY = FF_BY_THREAD | FF_BY_MAIN | FF_BY_FD,
 };

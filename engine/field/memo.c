@@ -51,17 +51,19 @@ uint32_t *memo_slot_new(struct memo *m, struct evctx *c, uint32_t slot)
 uint32_t *memo_fd_new(struct memo *m, struct evctx *c)
 {
 	const struct ev_rec *r = c->rec;
+	const struct fd_ver *f;
 	struct memo_fd *e;
 	uint64_t until;
 
-	if (!evctx_fd_plain(c, &until))
+	if (!evctx_fd_plain(c, &f, &until))
 		return NULL;
 	e = memo_fd_place(m, r);
 	*e = (struct memo_fd){.epoch = c->epoch,
 			      .slot = r->slot,
 			      .fd = r->fd,
-			      .value = MEMO_NEW,
-			      .from = c->ord,
-			      .until = until};
-	return &e->value;
+			      .unknown = !f,
+			      .from = c->idx + 1,
+			      .until = (uint32_t)MIN(until - c->ord + c->idx + 1, UINT32_MAX),
+			      .value = {MEMO_NEW, MEMO_NEW}};
+	return memo_fd_value(e, r);
 }

@@ -18,8 +18,10 @@ struct memo_slot {
 struct memo_fd {
 	uint32_t epoch, slot;
 	int32_t fd;
-	uint32_t value;
-	uint64_t from, until; /* order numbers */
+	uint32_t unknown;     /* 1: a descriptor of which nothing is known */
+	uint32_t from, until; /* indices of events plus 1: good for those in [from, until) */
+	/* Of an unknown descriptor exits show something else than enters: [type & 1]; else [0]. */
+	uint32_t value[2];
 };
 struct memo {
 	unsigned by; /* enum field_flags FF_BY_* */
@@ -66,28 +68,32 @@ static ALWAYS_INLINE struct memo_fd *memo_fd_place(const struct memo *m, const s
 
 /* A close shows what was there when it began: no more than that is asked of its place. 0: anything
  * may be. */
-static ALWAYS_INLINE uint64_t memo_fd_since(const struct evctx *c, const struct ev_rec *r,
-					    uint64_t ord)
+static ALWAYS_INLINE uint32_t memo_fd_since(const struct evctx *c, const struct ev_rec *r,
+					    uint32_t at)
 {
 	if (LIKELY(evctx_rec_plain_fd(c, r)))
-		return ord;
+		return at;
 	return r->type == EV_SYSCALL_CLOSE_X && r->fd >= 0 &&
 			       (r->flags & (ER_PAIRED | ER_OWN_FD)) == ER_PAIRED
-		       ? c->b->first_ord + r->pair - 1
+		       ? r->pair
 		       : 0;
 }
 
-/* The place for results by descriptor of event idx of the batch; NULL: nothing is known of it
- * (memo_fd_new). */
+static ALWAYS_INLINE uint32_t *memo_fd_value(struct memo_fd *e, const struct ev_rec *r)
+{
+	return &e->value[e->unknown & r->type];
+}
+
+/* The place for results by descriptor of event idx of the batch, MEMO_NEW when none is known yet; NULL: nothing is
+ * known of the descriptor (memo_fd_new). */
 static ALWAYS_INLINE uint32_t *memo_by_fd(const struct memo *m, const struct evctx *c, uint32_t idx)
 {
 	const struct ev_rec *r = &c->b->ev[idx];
-	uint64_t ord = c->b->first_ord + idx;
 	struct memo_fd *e = memo_fd_place(m, r);
 
-	return e->epoch == c->epoch && e->slot == r->slot && e->fd == r->fd && ord < e->until &&
-			       e->from <= memo_fd_since(c, r, ord)
-		       ? &e->value
+	return e->epoch == c->epoch && e->slot == r->slot && e->fd == r->fd && idx + 1 < e->until &&
+			       e->from <= memo_fd_since(c, r, idx + 1)
+		       ? memo_fd_value(e, r)
 		       : NULL;
 }
 /* A new place for the event on which c stands; NULL: it can have none. */

@@ -157,15 +157,13 @@ static NO_INLINE enum shared_verdict decide_thread(struct filter_run *r, struct 
 	return *at = verdict(r, &r->f->by_thread, env);
 }
 
+/* at: its place; NULL: it has none yet. */
 static NO_INLINE enum shared_verdict decide_fd(struct filter_run *r, struct field_env *env,
-					       uint32_t idx)
+					       uint32_t idx, uint32_t *at)
 {
-	uint32_t *at;
-
 	field_env_move(env, idx);
-	if (!evctx_rec_plain_fd(env->c, env->c->rec))
-		return SHARED_OPEN;
-	at = memo_fd_new(&r->by_fd, env->c);
+	if (!at && evctx_rec_plain_fd(env->c, env->c->rec))
+		at = memo_fd_new(&r->by_fd, env->c);
 	return at ? *at = verdict(r, &r->f->by_fd, env) : SHARED_OPEN;
 }
 
@@ -181,7 +179,7 @@ bool filter_match_at(struct filter_run *r, struct field_env *env, uint32_t idx)
 		v = LIKELY(*at != MEMO_NEW) ? *at : decide_thread(r, env, idx, at);
 	if (v == SHARED_OPEN && r->f->by_fd.by) {
 		at = memo_by_fd(&r->by_fd, env->c, idx);
-		v = LIKELY(at) ? *at : decide_fd(r, env, idx);
+		v = LIKELY(at && *at != MEMO_NEW) ? *at : decide_fd(r, env, idx, at);
 	}
 	if (v != SHARED_OPEN)
 		return v == SHARED_YES;

@@ -445,25 +445,41 @@ const struct fd_ver *evctx_fd(struct evctx *c)
 	return c->fd_;
 }
 
-const struct fd_ver *evctx_fd_plain(struct evctx *c, uint64_t *until)
+bool evctx_fd_plain(struct evctx *c, const struct fd_ver **f, uint64_t *until)
 {
 	const unsigned both = STABLE_THREAD | STABLE_MAIN;
-	const struct fd_ver *f;
-	const struct path_entry *e;
+	const struct ev_rec *r = c->rec;
 	const struct thread_ver *v;
+	const struct ver_head *h;
+	struct path_entry *e;
 	struct thread *t;
 
-	if (c->rec->slot == UINT32_MAX || !evctx_rec_plain_fd(c, c->rec) ||
-	    evctx_slot_stable(c, c->rec->slot) != both || !(f = evctx_fd(c)))
-		return NULL;
+	if (r->slot == UINT32_MAX || !evctx_rec_plain_fd(c, r) ||
+	    evctx_slot_stable(c, r->slot) != both)
+		return false;
+	*f = NULL;
+	*until = ORD_NEVER;
 	t = evctx_thread(c, &v);
-	if (v->flags & PPM_CL_CLONE_FILES)
+	if (t && (v->flags & PPM_CL_CLONE_FILES))
 		t = evctx_main(c, NULL);
-	e = path_entry(c->paths, t, (int32_t)c->fdnum_);
-	if (!e || e->gen != c->paths->gen || (const void *)c->paths->vec[e->at] != (const void *)f)
-		return NULL;
-	*until = e->at > e->start ? c->paths->vec[e->at - 1]->ord : UINT64_MAX;
-	return f;
+	if (!t)
+		return true;
+	e = path_entry(c->paths, t, r->fd);
+	if (!e)
+		return false;
+	if (!path_find(c->paths, e, c->ord, &h))
+		h = path_miss(c, e, t, r->fd);
+	if (e->gen != c->paths->gen || c->paths->vec[e->at] != h)
+		return false;
+	if (e->at > e->start)
+		*until = c->paths->vec[e->at - 1]->ord;
+	if (h && ((const struct fd_ver *)h)->kind != FDK_CLOSED)
+		*f = (const struct fd_ver *)h;
+	/* And so it is bound: nothing but the record tells the number of such an event. */
+	c->have |= HAVE_FDNUM | HAVE_FD;
+	c->fdnum_ = r->fd;
+	c->fd_ = *f;
+	return true;
 }
 
 /* ---- results ---- */

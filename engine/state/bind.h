@@ -84,10 +84,11 @@ int64_t evctx_errno(struct evctx *c);
 enum slot_stable { STABLE_THREAD = 1 << 0, STABLE_MAIN = 1 << 1 /* only together with STABLE_THREAD */ };
 unsigned evctx_slot_stable(struct evctx *c, uint32_t slot);
 /* By slot and descriptor: for the event moved to, if evctx_rec_plain_fd holds for its record, the
- * entry that evctx_fd gives and the order number up to which (excluded) all such events of the same
- * rec->slot and rec->fd from this one on get the same. NULL: unknown descriptor, or nothing can be
- * said. Such an event shows the descriptor alone, not what a call tried in vain. */
-const struct fd_ver *evctx_fd_plain(struct evctx *c, uint64_t *until);
+ * entry that evctx_fd gives (NULL: nothing is known of the descriptor) and the order number up to
+ * which (excluded) all such events of the same rec->slot and rec->fd from this one on get the same.
+ * False: nothing can be said. Such an event shows the descriptor alone, not what a call tried in
+ * vain. */
+bool evctx_fd_plain(struct evctx *c, const struct fd_ver **f, uint64_t *until);
 static inline bool evctx_rec_plain_fd(const struct evctx *c, const struct ev_rec *r)
 {
 	return r->fd >= 0 && (c->plain_fd[r->type / 64] >> (r->type % 64) & 1) &&

@@ -171,9 +171,9 @@ unsigned evctx_slot_stable(struct evctx *c, uint32_t slot)
 {
 	return 0;
 }
-const struct fd_ver *evctx_fd_plain(struct evctx *c, uint64_t *until)
+bool evctx_fd_plain(struct evctx *c, const struct fd_ver **f, uint64_t *until)
 {
-	return NULL;
+	return false;
 }
 
 /* ---- making events --------------------------------------------------------------------------- */

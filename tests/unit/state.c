@@ -168,6 +168,8 @@ static void sc_open_close(struct sc *s)
 	want_text(s, LOOK_EV_FD, 0, 0, NULL);
 	want_num(s, LOOK_EV_FDNUM, 0, 7);
 	want_num(s, LOOK_NFDS, 10, 5);
+	trace_event(&s->t, 11, EV_SYSCALL_READ_X, "qs", (int64_t)-9, "");
+	want_text(s, LOOK_EV_FD, 0, 0, NULL);
 	ev_close(&s->t, 10, 0, -9);
 	trace_event(&s->t, 10, EV_SYSCALL_GETUID_E, "");
 	want_text(s, LOOK_FD, 10, 0, "/dev/null");
@@ -176,6 +178,9 @@ static void sc_open_close(struct sc *s)
 	ev_open(&s->t, 10, -2, "/missing");
 	want_num(s, LOOK_EV_FDNUM, 0, -1);
 	want_text(s, LOOK_EV_FD, 0, 0, NULL);
+	ev_open(&s->t, 10, 7, "again");
+	trace_event(&s->t, 11, EV_SYSCALL_READ_E, "qd", (int64_t)7, 100);
+	want_text(s, LOOK_EV_FD, 0, 0, "/home/me/again");
 }
 
 static void sc_fork(struct sc *s)
@@ -751,7 +756,8 @@ static void check_stable(const struct run *r, struct evctx *c)
 }
 
 /* What evctx_fd_plain says of later events holds. */
-static unsigned nplain, nplain_end; /* entries seen again; stretches that end inside a batch */
+static unsigned nplain, nplain_unknown; /* entries seen again, and none */
+static unsigned nplain_end;		/* stretches that end inside a batch */
 
 static void check_plain(const struct run *r, struct evctx *c)
 {
@@ -762,8 +768,7 @@ static void check_plain(const struct run *r, struct evctx *c)
 		uint64_t until;
 
 		evctx_move(c, i);
-		f = evctx_fd_plain(c, &until);
-		if (!f)
+		if (!evctx_fd_plain(c, &f, &until))
 			continue;
 		nplain_end += until < b->first_ord + b->nev;
 		for (uint32_t k = i + 1; k < b->nev && b->first_ord + k < until; k++) {
@@ -775,7 +780,8 @@ static void check_plain(const struct run *r, struct evctx *c)
 				fail_msg("%s, %u events a batch: event %u has not the descriptor "
 					 "of event %u",
 					 r->name, r->size, k, i);
-			nplain++;
+			nplain += f != NULL;
+			nplain_unknown += f == NULL;
 		}
 	}
 }
@@ -923,7 +929,7 @@ static void test_scenarios(void **state)
 	}
 	assert_true(nstable_thread > 100);
 	assert_true(nstable_main > 0);
-	assert_true(nplain > 20 && nplain_end > 0);
+	assert_true(nplain > 20 && nplain_unknown > 0 && nplain_end > 0);
 }
 
 /* ---- memory ---- */
