@@ -3,8 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "chisel/chisel_int.h"
+#include "chisel/count.h"
 #include "chisel/partial.h"
+#include "chisel/row_memo.h"
 
 /* ---- growing lists (no failure path for the caller: the sticky flag is checked at release) ----------------- */
 
@@ -182,16 +183,22 @@ static bool make_key(const struct chisel *c, const struct chisel_agg *a, struct 
 	return true;
 }
 
-/* The row of t that the event counts for. NULL: none (*counts false), or memory is out. */
+static bool passes(const struct chisel_worker *w, unsigned k, struct field_env *env)
+{
+	return (!w->run || filter_match(w->run, env)) && (!w->agg_run[k] || filter_match(w->agg_run[k], env));
+}
+
+/* The row of t that the event counts for. NULL: none (*counts false), or memory is out. filtered: the filters have been
+ * asked. */
 static struct agg_cell *find_row(const struct chisel *c, const struct chisel_agg *a, struct chisel_worker *w, unsigned k,
-				 struct agg *t, struct field_env *env, bool *counts)
+				 struct agg *t, struct field_env *env, bool filtered, bool *counts)
 {
 	uint32_t *at = w->agg_memo[k] && !c->sealed ? row_memo_place(w->agg_memo[k], env->c) : NULL;
 	struct agg_cell *row;
 
 	if (at && *at >= ROW_FIRST)
 		return agg_row_at(t, *at - ROW_FIRST);
-	*counts = !(at && *at == ROW_NONE) && make_key(c, a, w, env);
+	*counts = !(at && *at == ROW_NONE) && (filtered || passes(w, k, env)) && make_key(c, a, w, env);
 	if (!*counts) {
 		if (at)
 			*at = ROW_NONE;
@@ -203,32 +210,49 @@ static struct agg_cell *find_row(const struct chisel *c, const struct chisel_agg
 	return row;
 }
 
-static void update_agg(struct chisels_part *p, unsigned ci, unsigned k, struct field_env *env)
+/* The values of the event; false: it has none that counts. */
+static bool get_values(const struct chisel *c, const struct chisel_agg *a, struct field_env *env, struct agg_datum *v)
 {
-	struct chisel *c = p->cs->c[ci];
-	struct chisel_agg *a = c->aggs[k];
-	struct chisel_worker *w = &c->workers[p->w];
-	struct agg_datum v[AGG_MAX_COLS];
-	bool counts = true;
 	unsigned got = 0;
 
-	if (!a->total)
-		return;
-	if (w->agg_run[k] && !filter_match_at(w->agg_run[k], env, env->c->idx))
-		return;
 	for (unsigned i = 0; i < a->spec.ncols; i++) {
 		got += datum_of(c, a->col[i], env, &v[i]);
 		if (!i && a->positive && !(v[0].kind == AGG_INT && v[0].i > 0))
-			return;
+			return false;
 	}
-	if (!got)
+	return got;
+}
+
+static void add_values(struct chisels_part *p, unsigned ci, unsigned k, struct field_env *env, bool filtered)
+{
+	struct chisel *c = p->cs->c[ci];
+	struct chisel_agg *a = c->aggs[k];
+	struct agg_datum v[AGG_MAX_COLS];
+	bool counts = true;
+
+	if (!get_values(c, a, env, v))
 		return;
 	struct agg *t = agg_of(p, ci, k);
-	struct agg_cell *row = t ? find_row(c, a, w, k, t, env, &counts) : NULL;
+	struct agg_cell *row = t ? find_row(c, a, &c->workers[p->w], k, t, env, filtered, &counts) : NULL;
 	if (!row && counts)
 		p->p[ci].no_memory = true;
 	for (unsigned i = 0; row && i < a->spec.ncols; i++)
 		agg_add(t, row, i, &v[i], env->c->ord);
+}
+
+static void update_agg(struct chisels_part *p, unsigned ci, unsigned k, struct field_env *env)
+{
+	struct chisel *c = p->cs->c[ci];
+	struct filter_run *run = c->workers[p->w].agg_run[k];
+
+	if (c->aggs[k]->total && (!run || filter_match_at(run, env, env->c->idx)))
+		add_values(p, ci, k, env, true);
+}
+
+void chisel_count(struct chisels_part *p, unsigned ci, unsigned k, struct field_env *env, uint32_t idx)
+{
+	field_env_move(env, idx);
+	add_values(p, ci, k, env, false);
 }
 
 /* Leaves the event with its fields to the ordered callback. Texts built by the extraction land in the part's own
@@ -378,24 +402,50 @@ int chisels_batch_begin(struct chisels *cs, unsigned w, struct field_env *env, s
 	return 0;
 }
 
-void chisels_event(struct chisels_part *p, uint32_t idx)
+/* Events that may be needed again. */
+static void note_seen(struct chisels_part *p, const uint32_t *sel, uint32_t n)
 {
-	struct chisels *cs = p->cs;
-
-	p->any = true;
-	p->last_idx = idx;
-	if (cs->sealed) {
+	for (uint32_t i = 0; i < n; i++) {
 		if (grow_u32(&p->seen, p->nseen, &p->seen_cap))
-			p->seen[p->nseen++] = idx;
+			p->seen[p->nseen++] = sel[i];
 		else
 			p->no_memory = true;
 	}
+}
+
+static void see_event(struct chisels_part *p, uint32_t idx)
+{
+	struct chisels *cs = p->cs;
+
 	for (unsigned i = 0; i < cs->n; i++) {
+		if (cs->c[i]->counts)
+			continue;
 		if (UNLIKELY(cs->c[i]->late)) /* evaluated at release */
 			add_entry(&p->p[i], idx);
 		else
 			chisel_see(p, i, p->env, idx);
 	}
+}
+
+void chisels_events(struct chisels_part *p, const uint32_t *sel, uint32_t n)
+{
+	struct chisels *cs = p->cs;
+	unsigned ncount = 0;
+
+	if (!n)
+		return;
+	p->any = true;
+	p->last_idx = sel[n - 1];
+	if (cs->sealed)
+		note_seen(p, sel, n);
+	for (unsigned i = 0; i < cs->n; i++) {
+		if (!cs->c[i]->counts)
+			continue;
+		count_events(p, i, sel, n);
+		ncount++;
+	}
+	for (uint32_t i = 0; i < n && ncount < cs->n; i++)
+		see_event(p, sel[i]);
 }
 
 void chisel_close_part(struct chisels_part *p, unsigned ci)

@@ -7,7 +7,7 @@
  * Life, per run:    chisels_new -> chisels_load, chisel_set_args (while parsing the command line)
  * per input file:   chisels_init (on_init; follows chisel.exec) -> chisels_demand, requests, filter
  *                   -> open the source, apply its first metadata batch -> chisels_capture_start
- * per batch:        on any worker, after apply: chisels_batch_begin, chisels_event for each event that
+ * per batch:        on any worker, after apply: chisels_batch_begin, chisels_events for the events that
  *                   passed the capture filter, chisels_batch_end; later, in batch order, in the
  *                   holder of the release turn: chisels_release
  * end of the file:  chisels_capture_end (also after every error)
@@ -103,9 +103,9 @@ void chisels_section(struct chisels *cs, const struct state_root *root, uint64_t
 
 /* ---- analyse: worker w, on a batch whose apply is done and on which env->c was begun ------------- */
 int chisels_batch_begin(struct chisels *cs, unsigned w, struct field_env *env, struct chisels_part **p);
-/* Event idx of the batch (ascending) is not hidden and passed the capture filter. env moves to it when something is to be
- * done with it. Never fails: faults of scripts are kept in the part. */
-void chisels_event(struct chisels_part *p, uint32_t idx);
+/* Events idx of the batch (n, ascending, behind those of calls before) are not hidden and passed the capture filter. env
+ * moves to those that something is to be done with. Never fails: faults of scripts are kept in the part. */
+void chisels_events(struct chisels_part *p, const uint32_t *idx, uint32_t n);
 void chisels_batch_end(struct chisels_part *p);
 size_t chisels_part_bytes(const struct chisels_part *p); /* memory it holds until release */
 

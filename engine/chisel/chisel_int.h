@@ -154,6 +154,9 @@ struct chisel_agg {
 	struct filter *filter;	/* own filter, NULL = none */
 	char *missing;		/* key of events that lack a key field; NULL: they do not count */
 	bool positive;		/* values of the first column that are not above 0 do not count */
+	uint64_t types[(EV_CODE_COUNT + 63) / 64]; /* event types that can count */
+	uint8_t quick;			 /* enum quick_source: count.h */
+	uint8_t place[EV_CODE_COUNT];	 /* QUICK_PARAM: parameter that is the value plus 1, 0 = ask the field */
 	struct agg *total;	/* main: what the script reads; NULL: its definition failed, it counts for nothing */
 	struct agg **part;	/* per worker, when accumulating */
 };
@@ -173,8 +176,7 @@ struct last_event {
 	struct arena mem;
 };
 
-/* Rows that events of one type, thread or descriptor count for, so that keys are not made again: row_memo.c. */
-struct row_memo;
+struct row_memo; /* row_memo.h: rows that events of one type, thread or descriptor count for */
 
 struct chisel_worker {
 	struct lstate *ls;	 /* parallel and per-event modes with on_event; else NULL */
@@ -216,6 +218,7 @@ struct chisel {
 	bool late;   /* something looks back: filter and fields are evaluated at release */
 	bool sealed; /* aggregates and partials are closed with every batch */
 	bool narrowed; /* types leaves out what the aggregates do not count */
+	bool counts; /* count_only */
 	struct merge_plan *merge;
 	uint64_t types[(EV_CODE_COUNT + 63) / 64]; /* event types that it does something with */
 	struct chisel_worker *workers; /* [workers + 1]: the last one belongs to the release turn */
@@ -285,12 +288,6 @@ int chisel_run_file(struct lstate *ls, struct err *e);
 /* args.c: repeats on_set_arg in ls */
 int chisel_deliver_args(struct chisel *c, struct lstate *ls, struct err *e);
 
-/* row_memo.c: MEMO_NEW, ROW_NONE (the events count for nothing), or ROW_FIRST + number of a row of the worker's table */
-enum { ROW_NONE = MEMO_NEW + 1, ROW_FIRST };
-int row_memo_new(struct row_memo **out, const struct chisel *c, const struct chisel_agg *a); /* NULL: keys are no such */
-void row_memo_free(struct row_memo *m);
-uint32_t *row_memo_place(struct row_memo *m, struct evctx *c); /* of the event c stands on; NULL: none */
-
 /* api_chisel.c */
 MAY_RAISE unsigned chisel_request(lua_State *L, struct lstate *ls, const char *name);
 /* Field number of a handle on the stack; -1 when it is none. */
@@ -355,6 +352,8 @@ struct chisels_part {
 };
 /* Runs filter, extraction and updates of one chisel on the event under env. */
 void chisel_see(struct chisels_part *p, unsigned i, struct field_env *env, uint32_t idx); /* event idx */
+/* Counts event idx for aggregate k of a chisel that only counts. */
+void chisel_count(struct chisels_part *p, unsigned ci, unsigned k, struct field_env *env, uint32_t idx);
 /* Seals the last segment of chisel ci. */
 void chisel_close_part(struct chisels_part *p, unsigned ci);
 uint64_t interval_slot(const struct chisel *c, uint64_t ts, uint64_t origin);

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "chisel/chisel_int.h"
+#include "chisel/count.h"
+#include "chisel/row_memo.h"
 #include "chisel/partial.h"
 
 enum { MAX_CHISELS = 256, MAX_EXEC_DEPTH = 32 };
@@ -330,6 +331,8 @@ static int make_runs(struct chisel *c)
 			if (c->aggs[i]->total && !cw->agg_memo[i] && row_memo_new(&cw->agg_memo[i], c, c->aggs[i]))
 				return -ENOMEM;
 	}
+	for (unsigned i = 0; i < c->naggs; i++)
+		count_prepare(c, c->aggs[i]);
 	return 0;
 }
 
@@ -412,6 +415,7 @@ int chisels_capture_start(struct chisels *cs, const struct chisel_input *in, str
 		}
 		if (make_parts(c))
 			return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
+		c->counts = count_only(c);
 		for (unsigned w = 0; c->in_workers && w <= cs->host->workers; w++) {
 			int r = chisel_clone_state(c, w, e);
 			if (r)

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "chisel/chisel_int.h"
+#include "chisel/row_memo.h"
 #include "chisel/partial.h"
 
 /* ---- running the file ---------------------------------------------------------------------------------- */

@@ -30,6 +30,10 @@ struct digest_texts filter_texts(const struct filter *f);
 /* True when the header predicate and the type bitmap decide the whole filter. */
 bool filter_header_decides(const struct filter *f);
 
+/* True when, of the events of the types that can match, what the bits FF_BY of *by stand for tells alone whether they
+ * pass. */
+bool filter_decided_by(const struct filter *f, unsigned *by);
+
 /* Calls fn for each field the filter names until it returns non-zero, which is the result. */
 int filter_each_field(const struct filter *f, int (*fn)(void *ctx, const struct field_ref *r), void *ctx);
 

@@ -130,6 +130,19 @@ int filter_share(struct filter *f, struct err *e)
 	return rc;
 }
 
+bool filter_decided_by(const struct filter *f, unsigned *by)
+{
+	if (f->header_decides && !f->header.n)
+		*by = 0;
+	else if (f->by_thread.by && f->by_thread.exact)
+		*by = f->by_thread.by;
+	else if (f->by_fd.by && f->by_fd.exact)
+		*by = f->by_fd.by;
+	else
+		return false;
+	return true;
+}
+
 /* ---- running --------------------------------------------------------------------------------- */
 
 /* Of all events of a thread or descriptor: as kept in a memo. */

@@ -400,6 +400,19 @@ void agg_add(struct agg *a, struct agg_cell *row, unsigned col, const struct agg
 	c->n++;
 }
 
+void agg_add_int(struct agg *a, uint32_t row, int64_t v, uint64_t ord)
+{
+	struct agg_cell *c = agg_row_at(a, row);
+	struct agg_datum d = { .kind = AGG_INT, .i = v };
+
+	if (UNLIKELY(a->spec.op[0] != AGG_SUM)) {
+		agg_add(a, c, 0, &d, ord);
+		return;
+	}
+	c->sum += v;
+	c->n++;
+}
+
 static void held_datum(const struct agg_held *h, struct agg_datum *d)
 {
 	d->kind = h->kind;

@@ -89,6 +89,8 @@ struct agg_cell *agg_row_at(const struct agg *a, uint32_t number);
 /* Combines one value into column col of a row. Integers for SUM, AVG, MIN, MAX, HIST (others are ignored).
  * ord: order number of the event, for FIRST and LAST; within one event the later call wins. */
 void agg_add(struct agg *a, struct agg_cell *row, unsigned col, const struct agg_datum *v, uint64_t ord);
+/* agg_add of an integer to column 0 of a row by its number. */
+void agg_add_int(struct agg *a, uint32_t row, int64_t v, uint64_t ord);
 
 /* dst += src; src is unchanged. Same spec. 0 or -ENOMEM. */
 int agg_merge(struct agg *dst, const struct agg *src);

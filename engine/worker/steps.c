@@ -104,24 +104,36 @@ static void print_event(struct worker *w, struct slot *s, uint32_t idx)
 	format_event(o->format, &w->env, &s->out);
 }
 
-static void analyse_events(struct worker *w, struct slot *s)
+/* The events that the digest has selected, to s->sel. */
+static uint32_t gather_selected(struct slot *s)
+{
+	const struct ev_rec *ev = s->b.ev; /* immutable by now */
+	uint32_t n = batch_nrec(&s->b), *sel = s->sel, k = 0;
+
+	for (uint32_t i = 0; i < n; i++) { /* without a branch: nobody foresees it */
+		sel[k] = i;
+		k += (ev[i].flags & (ER_SELECTED | ER_HIDDEN)) == ER_SELECTED;
+	}
+	return k;
+}
+
+/* Of the selected events, those that pass the capture filter, one after another. */
+static void analyse_each(struct worker *w, struct slot *s, uint32_t n)
 {
 	struct pipeline *p = w->p;
-	const struct ev_rec *ev = s->b.ev; /* immutable by now */
-	uint32_t n = batch_nrec(&s->b);
 	bool match = w->filter && !p->header_decides;
 	bool print = p->o->format && !p->scout.kind;
 
-	for (uint32_t i = 0; i < n; i++) {
-		if ((ev[i].flags & (ER_SELECTED | ER_HIDDEN)) != ER_SELECTED)
-			continue;
+	for (uint32_t k = 0; k < n; k++) {
+		uint32_t i = s->sel[k];
+
 		if (match && !filter_match_at(w->filter, &w->env, i))
 			continue;
 		s->sel[s->nsel++] = i;
 		if (p->scout.kind)
 			return; /* the first one is enough */
 		if (s->part)
-			chisels_event(s->part, i);
+			chisels_events(s->part, &i, 1);
 		if (print)
 			print_event(w, s, i);
 		if (p->limits)
@@ -129,11 +141,25 @@ static void analyse_events(struct worker *w, struct slot *s)
 	}
 }
 
+static void analyse_events(struct worker *w, struct slot *s)
+{
+	struct pipeline *p = w->p;
+	uint32_t n = gather_selected(s);
+
+	if ((w->filter && !p->header_decides) || p->o->format || p->scout.kind || p->limits) {
+		analyse_each(w, s, n);
+		return;
+	}
+	s->nsel = n;
+	if (s->part)
+		chisels_events(s->part, s->sel, n);
+}
+
 static void analyse_run(struct worker *w, struct slot *s)
 {
 	struct pipeline *p = w->p;
 
-	if (s->b.nselected && !slot_reserve(p, s, s->b.nselected)) {
+	if (s->b.nselected && !slot_reserve(p, s, s->b.nselected + 1)) { /* one more: gather_selected */
 		slot_fail_memory(s, "selecting events");
 		return;
 	}

@@ -75,7 +75,7 @@ static int feed(struct world *w, const struct run *r)
 			assert_int_equal(chisels_batch_begin(w->cs, wk, &w->env[wk], &p[seq % WINDOW]), 0);
 			for (uint32_t i = 0; i < n; i++) {
 				arena_reset(&w->scratch[wk]);
-				chisels_event(p[seq % WINDOW], i);
+				chisels_events(p[seq % WINDOW], &i, 1);
 			}
 			chisels_batch_end(p[seq % WINDOW]);
 			next += n;

@@ -101,6 +101,7 @@ int filter_compile(struct filter **out, const char *text, bool compat029, struct
 void filter_free(struct filter *f) { free(f); }
 uint32_t filter_demand(const struct filter *f) { return 0; }
 void filter_types(const struct filter *f, struct demand *d) {}
+bool filter_decided_by(const struct filter *f, unsigned *by) { return false; }
 bool filter_looks_back(const struct filter *f) { return false; }
 int filter_run_new(struct filter_run **out, const struct filter *f)
 {
