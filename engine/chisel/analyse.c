@@ -5,7 +5,6 @@
 
 #include "chisel/count.h"
 #include "chisel/partial.h"
-#include "chisel/row_memo.h"
 
 /* ---- growing lists (no failure path for the caller: the sticky flag is checked at release) ----------------- */
 
@@ -140,121 +139,6 @@ static void enter_segment(struct chisels_part *p, unsigned ci, uint32_t idx)
 	}
 }
 
-/* Aggregate k of the segment under way. */
-static struct agg *agg_of(struct chisels_part *p, unsigned ci, unsigned k)
-{
-	struct chisel *c = p->cs->c[ci];
-	struct chisel_part *cp = &p->p[ci];
-
-	if (!c->sealed)
-		return c->aggs[k]->part[p->w];
-	if (!cp->agg && !(cp->agg = calloc((size_t)(cp->nbound + 1) * c->naggs, sizeof(*cp->agg)))) {
-		cp->no_memory = true;
-		return NULL;
-	}
-	struct agg **a = &cp->agg[cp->seg * c->naggs + k];
-	if (!*a && agg_new(a, &c->aggs[k]->spec))
-		cp->no_memory = true;
-	return *a;
-}
-
-static bool datum_of(const struct chisel *c, unsigned field, struct field_env *env, struct agg_datum *d)
-{
-	struct value v;
-
-	chisel_field_get(c, field, env, &v);
-	return value_datum(&c->fields[field], &v, env, d);
-}
-
-/* False: the event has no key. */
-static bool make_key(const struct chisel *c, const struct chisel_agg *a, struct chisel_worker *w, struct field_env *env)
-{
-	struct agg_datum key;
-
-	buf_reset(&w->key);
-	for (unsigned i = 0; i < a->spec.nkeys; i++) {
-		if (!datum_of(c, a->key[i], env, &key)) {
-			if (!a->missing)
-				return false;
-			key = (struct agg_datum){ .kind = AGG_TEXT, .s = a->missing, .len = (uint32_t)strlen(a->missing) };
-		}
-		agg_key_add(&w->key, &key);
-	}
-	return true;
-}
-
-static bool passes(const struct chisel_worker *w, unsigned k, struct field_env *env)
-{
-	return (!w->run || filter_match(w->run, env)) && (!w->agg_run[k] || filter_match(w->agg_run[k], env));
-}
-
-/* The row of t that the event counts for. NULL: none (*counts false), or memory is out. filtered: the filters have been
- * asked. */
-static struct agg_cell *find_row(const struct chisel *c, const struct chisel_agg *a, struct chisel_worker *w, unsigned k,
-				 struct agg *t, struct field_env *env, bool filtered, bool *counts)
-{
-	uint32_t *at = w->agg_memo[k] && !c->sealed ? row_memo_place(w->agg_memo[k], env->c) : NULL;
-	struct agg_cell *row;
-
-	if (at && *at >= ROW_FIRST)
-		return agg_row_at(t, *at - ROW_FIRST);
-	*counts = !(at && *at == ROW_NONE) && (filtered || passes(w, k, env)) && make_key(c, a, w, env);
-	if (!*counts) {
-		if (at)
-			*at = ROW_NONE;
-		return NULL;
-	}
-	row = buf_failed(&w->key) ? NULL : agg_row(t, w->key.p ? w->key.p : "", (uint32_t)w->key.len);
-	if (row && at && agg_row_number(t, row) < MEMO_NO_PLACE - ROW_FIRST)
-		*at = ROW_FIRST + agg_row_number(t, row);
-	return row;
-}
-
-/* The values of the event; false: it has none that counts. */
-static bool get_values(const struct chisel *c, const struct chisel_agg *a, struct field_env *env, struct agg_datum *v)
-{
-	unsigned got = 0;
-
-	for (unsigned i = 0; i < a->spec.ncols; i++) {
-		got += datum_of(c, a->col[i], env, &v[i]);
-		if (!i && a->positive && !(v[0].kind == AGG_INT && v[0].i > 0))
-			return false;
-	}
-	return got;
-}
-
-static void add_values(struct chisels_part *p, unsigned ci, unsigned k, struct field_env *env, bool filtered)
-{
-	struct chisel *c = p->cs->c[ci];
-	struct chisel_agg *a = c->aggs[k];
-	struct agg_datum v[AGG_MAX_COLS];
-	bool counts = true;
-
-	if (!get_values(c, a, env, v))
-		return;
-	struct agg *t = agg_of(p, ci, k);
-	struct agg_cell *row = t ? find_row(c, a, &c->workers[p->w], k, t, env, filtered, &counts) : NULL;
-	if (!row && counts)
-		p->p[ci].no_memory = true;
-	for (unsigned i = 0; row && i < a->spec.ncols; i++)
-		agg_add(t, row, i, &v[i], env->c->ord);
-}
-
-static void update_agg(struct chisels_part *p, unsigned ci, unsigned k, struct field_env *env)
-{
-	struct chisel *c = p->cs->c[ci];
-	struct filter_run *run = c->workers[p->w].agg_run[k];
-
-	if (c->aggs[k]->total && (!run || filter_match_at(run, env, env->c->idx)))
-		add_values(p, ci, k, env, true);
-}
-
-void chisel_count(struct chisels_part *p, unsigned ci, unsigned k, struct field_env *env, uint32_t idx)
-{
-	field_env_move(env, idx);
-	add_values(p, ci, k, env, false);
-}
-
 /* Leaves the event with its fields to the ordered callback. Texts built by the extraction land in the part's own
  * memory; the rest is borrowed from the batch, which outlives the part. */
 static void leave_entry(struct chisels_part *p, unsigned ci, struct field_env *env)
@@ -340,7 +224,7 @@ void chisel_see(struct chisels_part *p, unsigned ci, struct field_env *env, uint
 	if (c->sealed)
 		enter_segment(p, ci, idx);
 	for (unsigned k = 0; k < c->naggs; k++)
-		update_agg(p, ci, k, env);
+		count_event(p, ci, k, env);
 	if (c->in_workers)
 		run_in_worker(p, ci, env);
 	else if (c->has_on_event || c->format)

@@ -352,8 +352,6 @@ struct chisels_part {
 };
 /* Runs filter, extraction and updates of one chisel on the event under env. */
 void chisel_see(struct chisels_part *p, unsigned i, struct field_env *env, uint32_t idx); /* event idx */
-/* Counts event idx for aggregate k of a chisel that only counts. */
-void chisel_count(struct chisels_part *p, unsigned ci, unsigned k, struct field_env *env, uint32_t idx);
 /* Seals the last segment of chisel ci. */
 void chisel_close_part(struct chisels_part *p, unsigned ci);
 uint64_t interval_slot(const struct chisel *c, uint64_t ts, uint64_t origin);

@@ -23,7 +23,8 @@ static bool add_filters(const struct chisel *c, const struct chisel_agg *a, unsi
 {
 	unsigned f = 0, g = 0;
 
-	if ((c->filter && !filter_decided_by(c->filter, &f)) || (a->filter && !filter_decided_by(a->filter, &g)))
+	if ((c->filter && !filter_decided_by(c->filter, &f)) ||
+	    (a->filter && !filter_decided_by(a->filter, &g)))
 		return false;
 	if (*by == FF_BY_TYPE && (f | g)) {
 		if (a->spec.nkeys)

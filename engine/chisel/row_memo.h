@@ -1,5 +1,6 @@
-/* Which row of an aggregate an event counts for, when that is a function of the event's type, of its thread or of its
- * descriptor alone: kept for a batch by one worker. Private to engine/chisel. */
+/* Which row of an aggregate an event counts for, when that is a function of the event's type, of
+ * its thread or of its descriptor alone: kept for a batch by one worker. Private to engine/chisel.
+ */
 #ifndef BURIN_CHISEL_ROW_MEMO_H
 #define BURIN_CHISEL_ROW_MEMO_H
 
@@ -8,36 +9,41 @@
 struct row_memo {
 	struct memo memo;
 	bool by_type;
-	bool decides; /* ROW_NONE also says that the filters reject the event: neither they nor the key need be asked */
+	bool decides; /* ROW_NONE also says that the filters reject the event: neither they nor the
+			 key need be asked */
 	struct memo_slot type[EV_CODE_COUNT]; /* by_type */
 };
 
-/* What a place holds: MEMO_NEW, ROW_NONE (the events count for nothing), or ROW_FIRST + number of a row of the worker's
- * table. */
+/* What a place holds: MEMO_NEW, ROW_NONE (the events count for nothing), or ROW_FIRST + number of a
+ * row of the worker's table. */
 enum { ROW_NONE = MEMO_NEW + 1, ROW_FIRST };
 
-int row_memo_new(struct row_memo **out, const struct chisel *c, const struct chisel_agg *a); /* NULL: keys are no such */
+int row_memo_new(struct row_memo **out, const struct chisel *c,
+		 const struct chisel_agg *a); /* NULL: keys are no such */
 void row_memo_free(struct row_memo *m);
 
-static ALWAYS_INLINE uint32_t *row_memo_by_type(struct row_memo *m, const struct evctx *c, unsigned type)
+static ALWAYS_INLINE uint32_t *row_memo_by_type(struct row_memo *m, const struct evctx *c,
+						unsigned type)
 {
 	struct memo_slot *s = &m->type[type];
 
 	if (UNLIKELY(type == EV_GENERIC_E || type == EV_GENERIC_X))
 		return NULL;
 	if (UNLIKELY(s->epoch != c->epoch))
-		*s = (struct memo_slot){ c->epoch, MEMO_NEW };
+		*s = (struct memo_slot){c->epoch, MEMO_NEW};
 	return &s->value;
 }
 
-/* The place of event idx of the batch that c has begun; where c stands does not matter. NULL: it has none, or none yet. */
+/* The place of event idx of the batch that c has begun; where c stands does not matter. NULL: it
+ * has none, or none yet. */
 static ALWAYS_INLINE uint32_t *row_memo_find(struct row_memo *m, struct evctx *c, uint32_t idx)
 {
 	const struct ev_rec *r = &c->b->ev[idx];
 
 	if (m->by_type)
 		return row_memo_by_type(m, c, r->type);
-	return m->memo.by & FF_BY_FD ? memo_by_fd(&m->memo, c, idx) : memo_by_thread(&m->memo, c, r);
+	return m->memo.by & FF_BY_FD ? memo_by_fd(&m->memo, c, idx)
+				     : memo_by_thread(&m->memo, c, r);
 }
 
 /* The place of the event c stands on, if it can have one. */

@@ -1,5 +1,6 @@
 #include "state/state.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static const struct {
@@ -40,6 +41,38 @@ const char *fd_kind_name(unsigned kind)
 	return kind < ARRAY_SIZE(kinds) ? kinds[kind].name : NULL;
 }
 
+/* The high bit of bytes of x that are c; bytes behind one that is may be taken for it, too. */
+static ALWAYS_INLINE uint64_t bytes_like(uint64_t x, uint8_t c)
+{
+	const uint64_t ones = 0x0101010101010101;
+
+	x ^= ones * c;
+	return (x - ones) & ~x & ones << 7;
+}
+
+/* Whether a slash of p stands before another one or before a dot. len >= 9: eight at a time, the last ones twice. */
+static bool has_odd_component(const char *p, size_t len)
+{
+	for (size_t i = 0;; i = MIN(i + 8, len - 9)) {
+		uint64_t here = load_u64(p + i), next = load_u64(p + i + 1);
+
+		static_assert(('.' | 1) == '/', "one test for both");
+		if (bytes_like(here, '/') & bytes_like(next | 0x0101010101010101, '/'))
+			return true;
+		if (i == len - 9)
+			return false;
+	}
+}
+
+static bool shows_odd_029(const char *p, size_t len)
+{
+	for (size_t i = 1; i < len; i++)
+		if (p[i] < 0x20 || p[i] > 0x7e ||
+		    (p[i] == '.' && (i + 1 == len || p[i + 1] == '.' || p[i + 1] == '/')))
+			return true;
+	return false;
+}
+
 /* True if joining would give p back: absolute, no empty, "." or ".." component, no trailing slash,
  * and nothing that 0.29.3 shows as '.'. Dots are looked at loosely: a false "no" only costs a copy.
  */
@@ -47,15 +80,12 @@ static bool is_clean(const char *p, size_t len, bool compat029)
 {
 	if (len == 0 || len > 1000 || *p != '/')
 		return false;
-	for (size_t i = 1; i < len; i++) {
+	if (len >= 9 && has_odd_component(p, len))
+		return false;
+	for (size_t i = 1; i < len && len < 9; i++)
 		if (p[i - 1] == '/' && (p[i] == '/' || p[i] == '.'))
 			return false;
-		if (compat029 &&
-		    (p[i] < 0x20 || p[i] > 0x7e ||
-		     (p[i] == '.' && (i + 1 == len || p[i + 1] == '.' || p[i + 1] == '/'))))
-			return false;
-	}
-	return len == 1 || p[len - 1] != '/';
+	return !(compat029 && shows_odd_029(p, len)) && (len == 1 || p[len - 1] != '/');
 }
 
 static struct rstr *new_name(const char *s, size_t len)

@@ -110,6 +110,7 @@ static uint32_t gather_selected(struct slot *s)
 	const struct ev_rec *ev = s->b.ev; /* immutable by now */
 	uint32_t n = batch_nrec(&s->b), *sel = s->sel, k = 0;
 
+#pragma GCC unroll 4
 	for (uint32_t i = 0; i < n; i++) { /* without a branch: nobody foresees it */
 		sel[k] = i;
 		k += (ev[i].flags & (ER_SELECTED | ER_HIDDEN)) == ER_SELECTED;
