@@ -156,7 +156,7 @@ struct chisel_agg {
 	bool positive;		/* values of the first column that are not above 0 do not count */
 	uint64_t types[(EV_CODE_COUNT + 63) / 64]; /* event types that can count */
 	uint8_t quick;			 /* enum quick_source: count.h */
-	uint8_t place[EV_CODE_COUNT];	 /* QUICK_PARAM: parameter that is the value plus 1, 0 = ask the field */
+	uint8_t place[EV_CODE_COUNT];	 /* QUICK_PARAM: parameter that is the value plus 1; QUICK_LATENCY: 1; 0 = ask the field */
 	struct agg *total;	/* main: what the script reads; NULL: its definition failed, it counts for nothing */
 	struct agg **part;	/* per worker, when accumulating */
 };

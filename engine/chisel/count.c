@@ -4,8 +4,7 @@
 
 #include "chisel/row_memo.h"
 
-/* ---- where the value is
- * ------------------------------------------------------------------------------------- */
+/* ---- where the value is ---- */
 
 static bool is_signed64(unsigned type)
 {
@@ -31,7 +30,6 @@ static uint8_t param_place(unsigned type, const char *name)
 void count_prepare(const struct chisel *c, struct chisel_agg *a)
 {
 	const struct field_ref *r = &c->fields[a->col[0]].ref;
-
 	struct demand d = {0};
 
 	memcpy(d.types, c->types, sizeof(d.types));
@@ -47,6 +45,10 @@ void count_prepare(const struct chisel *c, struct chisel_agg *a)
 		a->quick = QUICK_PARAM;
 		for (unsigned i = 0; i < EV_CODE_COUNT; i++)
 			a->place[i] = param_place(i, r->arg_text);
+	} else if (!strcmp(r->info->name, "evt.latency")) {
+		a->quick = QUICK_LATENCY;
+		for (unsigned i = 0; i < EV_CODE_COUNT; i++) /* internal events may have none */
+			a->place[i] = (event_table[i].category_029 & EC_BASE_MASK) != EC_INTERNAL;
 	}
 }
 
@@ -66,16 +68,23 @@ static ALWAYS_INLINE bool quick_param(const struct chisel_agg *a, const struct b
 	return true;
 }
 
-static ALWAYS_INLINE bool quick_value(const struct chisel_agg *a, const struct batch *b,
+static ALWAYS_INLINE bool quick_value(const struct chisel_agg *a, const struct evctx *c,
 				      const struct ev_rec *r, int64_t *v)
 {
-	*v = 1;
-	return a->quick == QUICK_ONE || (a->quick == QUICK_PARAM && quick_param(a, b, r, v));
+	switch (a->quick) {
+	case QUICK_ONE:
+		*v = 1;
+		return true;
+	case QUICK_PARAM:
+		return quick_param(a, c->b, r, v);
+	case QUICK_LATENCY:
+		return a->place[r->type] && evctx_rec_latency(c, r, (uint64_t *)v) && *v >= 0;
+	default:
+		return false;
+	}
 }
 
-/* ---- one event
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- one event ---- */
 
 /* Aggregate k of the segment under way. */
 static struct agg *agg_of(struct chisels_part *p, unsigned ci, unsigned k)
@@ -204,9 +213,7 @@ void count_event(struct chisels_part *p, unsigned ci, unsigned k, struct field_e
 		add_values(p, ci, k, env, true);
 }
 
-/* ---- a batch
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- a batch ---- */
 
 bool count_only(const struct chisel *c)
 {
@@ -225,11 +232,10 @@ static NO_INLINE void count_new(struct chisels_part *p, unsigned ci, unsigned k,
 {
 	const struct chisel_agg *a = p->cs->c[ci]->aggs[k];
 	struct agg *t = a->part[p->w];
-	const struct batch *b = p->b;
 	struct agg_cell *row;
 	int64_t v;
 
-	if (!quick_value(a, b, &b->ev[idx], &v)) {
+	if (!quick_value(a, p->env->c, &p->b->ev[idx], &v)) {
 		field_env_move(p->env, idx);
 		add_values(p, ci, k, p->env, false);
 	} else if (!a->positive || v > 0) {
@@ -260,7 +266,7 @@ static void count_for(struct chisels_part *p, unsigned ci, unsigned k, const uin
 		uint32_t *at = row_memo_find(m, ctx, idx);
 		if (LIKELY(at != NULL) && *at == ROW_NONE)
 			continue;
-		if (UNLIKELY(!at || *at < ROW_FIRST || !quick_value(a, b, r, &v)))
+		if (UNLIKELY(!at || *at < ROW_FIRST || !quick_value(a, ctx, r, &v)))
 			count_new(p, ci, k, idx);
 		else if (!a->positive || v > 0)
 			agg_add_int(t, *at - ROW_FIRST, v, b->first_ord + idx);

@@ -5,7 +5,7 @@
 #include "chisel/chisel_int.h"
 
 /* Where the value of an aggregate's only column stands, so that most events need not be decoded. */
-enum quick_source { QUICK_NONE, QUICK_ONE, QUICK_PARAM };
+enum quick_source { QUICK_NONE, QUICK_ONE, QUICK_PARAM, QUICK_LATENCY };
 /* When the fields are known. */
 void count_prepare(const struct chisel *c, struct chisel_agg *a);
 /* The event env stands on, which passed the chisel's filter, for aggregate k. */

@@ -63,6 +63,9 @@ bool filter_match(struct filter_run *r, struct field_env *env);
  * once: env moves to the event only if it has to (and resets its scratch then); use field_env_move
  * before anything else. */
 bool filter_match_at(struct filter_run *r, struct field_env *env, uint32_t idx);
+/* The first k >= from such that event idx[k] passes; n: none. What it costs to look at an event that does not is little
+ * more than that of finding it in memory. */
+uint32_t filter_match_next(struct filter_run *r, struct field_env *env, const uint32_t *idx, uint32_t from, uint32_t n);
 
 void filter_explain(const struct filter *f, struct buf *out); /* program, bitmap, demand as text */
 void filter_put_demand(struct buf *out, uint32_t bits); /* "threads pairs"; nothing for 0 */

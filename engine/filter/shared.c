@@ -180,7 +180,9 @@ static NO_INLINE enum shared_verdict decide_fd(struct filter_run *r, struct fiel
 	return at ? *at = verdict(r, &r->f->by_fd, env) : SHARED_OPEN;
 }
 
-bool filter_match_at(struct filter_run *r, struct field_env *env, uint32_t idx)
+/* thread, fd: whether something is shared by thread, by descriptor. */
+static ALWAYS_INLINE bool match_at(struct filter_run *r, struct field_env *env, uint32_t idx,
+				   const bool thread, const bool fd)
 {
 	const struct ev_rec *rec = &env->c->b->ev[idx];
 	enum shared_verdict v = SHARED_OPEN;
@@ -188,9 +190,9 @@ bool filter_match_at(struct filter_run *r, struct field_env *env, uint32_t idx)
 
 	if (!(r->f->types[rec->type / 64] >> (rec->type % 64) & 1))
 		return false;
-	if (r->f->by_thread.by && (at = memo_by_thread(&r->by_thread, env->c, rec)))
+	if (thread && (at = memo_by_thread(&r->by_thread, env->c, rec)))
 		v = LIKELY(*at != MEMO_NEW) ? *at : decide_thread(r, env, idx, at);
-	if (v == SHARED_OPEN && r->f->by_fd.by) {
+	if (fd && v == SHARED_OPEN) {
 		at = memo_by_fd(&r->by_fd, env->c, idx);
 		v = LIKELY(at && *at != MEMO_NEW) ? *at : decide_fd(r, env, idx, at);
 	}
@@ -198,4 +200,29 @@ bool filter_match_at(struct filter_run *r, struct field_env *env, uint32_t idx)
 		return v == SHARED_YES;
 	field_env_move(env, idx);
 	return filter_match(r, env);
+}
+
+static ALWAYS_INLINE uint32_t match_next(struct filter_run *r, struct field_env *env,
+					 const uint32_t *idx, uint32_t from, uint32_t n,
+					 const bool thread, const bool fd)
+{
+	while (from < n && !match_at(r, env, idx[from], thread, fd))
+		from++;
+	return from;
+}
+
+bool filter_match_at(struct filter_run *r, struct field_env *env, uint32_t idx)
+{
+	return match_at(r, env, idx, r->f->by_thread.by != 0, r->f->by_fd.by != 0);
+}
+
+uint32_t filter_match_next(struct filter_run *r, struct field_env *env, const uint32_t *idx,
+			   uint32_t from, uint32_t n)
+{
+	bool thread = r->f->by_thread.by != 0;
+
+	if (r->f->by_fd.by)
+		return thread ? match_next(r, env, idx, from, n, true, true)
+			      : match_next(r, env, idx, from, n, false, true);
+	return match_next(r, env, idx, from, n, thread, false);
 }

@@ -323,6 +323,18 @@ uint64_t evctx_latency(struct evctx *c)
 	return traits & TT_RESET ? 0 : latency_before(c);
 }
 
+bool evctx_rec_latency(const struct evctx *c, const struct ev_rec *r, uint64_t *ns)
+{
+	uint64_t enter;
+
+	if (UNLIKELY(r->slot == UINT32_MAX || r->pair == PAIR_CARRY ||
+		     !(c->traits[r->type] & TT_EXIT)))
+		return false;
+	enter = r->pair == PAIR_NONE ? 0 : rec_ts(c->b, &c->b->ev[r->pair - 1]);
+	*ns = enter ? rec_ts(c->b, r) - enter : 0;
+	return true;
+}
+
 bool evctx_type_latency(const struct demand *d, unsigned type)
 {
 	return !(type_traits(d, type) & TT_RESET);

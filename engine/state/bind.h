@@ -63,6 +63,8 @@ bool evctx_enter(struct evctx *c, uint64_t *ts, uint16_t *type, bool *paired);
 /* View of the paired enter event where it is still there (same batch, or a stored type). */
 bool evctx_enter_event(struct evctx *c, struct event *out);
 uint64_t evctx_latency(struct evctx *c); /* ns since the thread's last enter event; 0 on enters */
+/* The same of an event of the batch by its record, wherever c stands; false: evctx_latency has to be asked. */
+bool evctx_rec_latency(const struct evctx *c, const struct ev_rec *r, uint64_t *ns);
 bool evctx_type_latency(const struct demand *d, unsigned type); /* may events of the type have one above 0? */
 /* Return value of an exit; false = the event has none. */
 bool evctx_rawres(struct evctx *c, int64_t *res);

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "base/num.h"
 #include "base/services.h"
 
 /* A text under construction that never runs over its buffer. */
@@ -23,13 +24,22 @@ static void cut_put(struct cut *c, const char *s, size_t n)
 
 static void cut_u32(struct cut *c, uint32_t v)
 {
-	char tmp[10], *s = tmp + sizeof(tmp);
+	char tmp[NUM_DEC_MAX];
 
-	do {
-		*--s = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	cut_put(c, s, (size_t)(tmp + sizeof(tmp) - s));
+	if (LIKELY(c->cap - 1 - c->n >= NUM_DEC_MAX))
+		c->n = (size_t)(num_u64(c->p + c->n, v) - c->p);
+	else
+		cut_put(c, tmp, (size_t)(num_u64(tmp, v) - tmp));
+}
+
+/* out: room for 16 bytes. */
+static char *put_ip4(char *out, const uint8_t *a)
+{
+	for (int i = 0; i < 4; i++) {
+		out = num_small(out, a[i]);
+		*out++ = '.';
+	}
+	return out - 1;
 }
 
 static void cut_ip(struct cut *c, const uint8_t *a, bool v6)
@@ -40,11 +50,12 @@ static void cut_ip(struct cut *c, const uint8_t *a, bool v6)
 			cut_put(c, tmp, strlen(tmp));
 		return;
 	}
-	for (int i = 0; i < 4; i++) {
-		if (i)
-			cut_put(c, ".", 1);
-		cut_u32(c, a[i]);
-	}
+	char tmp[INET_ADDRSTRLEN];
+
+	if (LIKELY(c->cap - c->n >= sizeof(tmp)))
+		c->n = (size_t)(put_ip4(c->p + c->n, a) - c->p);
+	else
+		cut_put(c, tmp, (size_t)(put_ip4(tmp, a) - tmp));
 }
 
 enum ports { NO_PORTS, PORTS, UDP_PORTS };

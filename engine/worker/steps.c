@@ -118,18 +118,23 @@ static uint32_t gather_selected(struct slot *s)
 	return k;
 }
 
-/* Of the selected events, those that pass the capture filter, one after another. */
+/* The next of the n selected events, from number k on, that passes the capture filter; n: none. */
+static uint32_t next_passing(struct worker *w, struct slot *s, uint32_t k, uint32_t n)
+{
+	bool match = w->filter && !w->p->header_decides;
+
+	return match ? filter_match_next(w->filter, &w->env, s->sel, k, n) : k;
+}
+
+/* Of the n selected events, those that pass, one after another. */
 static void analyse_each(struct worker *w, struct slot *s, uint32_t n)
 {
 	struct pipeline *p = w->p;
-	bool match = w->filter && !p->header_decides;
 	bool print = p->o->format && !p->scout.kind;
 
-	for (uint32_t k = 0; k < n; k++) {
+	for (uint32_t k = next_passing(w, s, 0, n); k < n; k = next_passing(w, s, k + 1, n)) {
 		uint32_t i = s->sel[k];
 
-		if (match && !filter_match_at(w->filter, &w->env, i))
-			continue;
 		s->sel[s->nsel++] = i;
 		if (p->scout.kind)
 			return; /* the first one is enough */

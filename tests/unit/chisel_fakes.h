@@ -181,6 +181,7 @@ int evctx_begin(struct evctx *c, const struct batch *b)
 }
 
 bool filter_field_possible(const struct field_ref *r, unsigned code, bool compat029) { return true; }
+bool evctx_rec_latency(const struct evctx *c, const struct ev_rec *r, uint64_t *ns) { return false; }
 bool evctx_type_latency(const struct demand *d, unsigned type) { return true; }
 unsigned evctx_slot_stable(struct evctx *c, uint32_t slot) { return 0; }
 bool evctx_fd_plain(struct evctx *c, const struct fd_ver **f, uint64_t *until) { return false; }
