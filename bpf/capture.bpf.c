@@ -2,90 +2,13 @@
 /* Kernel side of live capture: turns system calls and a few other tracepoints into events of the
  * trace format (capture.h) and puts them into the ring of the cpu they happen on. */
 #include "task.bpf.h"
+#include "regs.bpf.h"
+#include "select.bpf.h"
+#ifndef CAP_RAW
+#include "iter.bpf.h"
+#endif
 
-enum { TS_COMPAT = 2, PF_EXITING = 4, NR_NONE = CAP_MAX_NR - 1 };
-
-/* ---- which tasks ----------------------------------------------------------------------------- */
-
-INLINE bool in_tree(struct task_struct *task, bool at_exec)
-{
-	uint32_t *state = bpf_task_storage_get(&tasks, task, NULL, 0);
-
-	if (!state)
-		return false;
-	if (*state & CAP_TASK_AT_EXEC && at_exec)
-		*state = (*state & CAP_TASK_NAMED) | CAP_TASK_WATCHED;
-	return *state & CAP_TASK_WATCHED;
-}
-
-/* Every helper that is called costs its return (some 5 ns where returns are protected against
- * speculation), so the current task is asked for once and its ids are read from it. */
-
-INLINE bool listed(const volatile uint32_t *list, uint32_t n, uint32_t v)
-{
-	for (uint32_t i = 0; i < CAP_MAX_PIDS; i++) {
-		if (i >= n)
-			break;
-		if (list[i] == v)
-			return true;
-	}
-	return false;
-}
-
-/* Whichever of its ids the tables have. */
-INLINE bool right_uid(struct task_struct *task)
-{
-	const struct cred *c = BPF_CORE_READ(task, cred);
-
-	return listed(config.uids, config.nuids, BPF_CORE_READ(c, euid.val)) ||
-	       listed(config.uids, config.nuids, BPF_CORE_READ(c, uid.val)) ||
-	       listed(config.uids, config.nuids, BPF_CORE_READ(c, suid.val)) ||
-	       listed(config.uids, config.nuids, BPF_CORE_READ(c, fsuid.val));
-}
-
-/* Has it the name just now? */
-INLINE bool named(struct task_struct *task)
-{
-	uint64_t comm[2] = {};
-
-	bpf_core_read(comm, sizeof(comm), &task->comm);
-	return !((comm[0] ^ config.comm[0]) & config.comm_mask[0]) &&
-	       !((comm[1] ^ config.comm[1]) & config.comm_mask[1]);
-}
-
-/* The tables do not see when a thread renames itself: it counts as having either name. */
-INLINE bool right_comm(struct task_struct *task)
-{
-	uint32_t *state;
-
-	if (named(task))
-		return true;
-	state = bpf_task_storage_get(&tasks, task, NULL, 0);
-	return state && *state & CAP_TASK_NAMED;
-}
-
-/* Whether the filter can select an event of the current task. */
-INLINE bool selected(struct task_struct *task)
-{
-	if (config.push & CAP_BY_PID && !listed(config.pids, config.npids, task->tgid))
-		return false;
-	if (config.push & CAP_BY_UID && !right_uid(task))
-		return false;
-	if (config.push & CAP_BY_COMM && !right_comm(task))
-		return false;
-	if (config.push & CAP_BY_CGROUP &&
-	    bpf_get_current_ancestor_cgroup_id(config.cgroup_level) != config.cgroup)
-		return false;
-	return !(config.push & CAP_BY_TIME) || now() % 1000000000 < config.slice_ns;
-}
-
-/* Is the task one that the capture is of? at_exec: it is about to run a new program. */
-INLINE bool wanted(struct task_struct *task, bool at_exec)
-{
-	if (task->tgid == (int)own_tgid)
-		return false;
-	return !config.by_tree || in_tree(task, at_exec);
-}
+enum { PF_EXITING = 4 };
 
 /* ---- system calls ---------------------------------------------------------------------------- */
 
@@ -107,89 +30,6 @@ INLINE struct work *work_take(uint32_t cpu)
 	}
 	return NULL;
 }
-
-INLINE void load_args(struct work *w, struct pt_regs *regs)
-{
-#if defined(__TARGET_ARCH_arm64)
-	w->args[0] = regs->orig_x0;
-	w->args[1] = regs->regs[1];
-	w->args[2] = regs->regs[2];
-	w->args[3] = regs->regs[3];
-	w->args[4] = regs->regs[4];
-	w->args[5] = regs->regs[5];
-#else
-	w->args[0] = regs->di;
-	w->args[1] = regs->si;
-	w->args[2] = regs->dx;
-	w->args[3] = regs->r10;
-	w->args[4] = regs->r8;
-	w->args[5] = regs->r9;
-#endif
-}
-
-/* ---- 32-bit programs: other numbers, other registers; socketcall stands for many calls ---- */
-
-#if defined(__TARGET_ARCH_arm64)
-INLINE bool is_compat(struct task_struct *task)
-{
-	return false; /* 32-bit programs of arm have their own numbers, which no table here knows */
-}
-INLINE void load_args_32(struct work *w, struct pt_regs *regs) {}
-INLINE uint32_t call_32(struct pt_regs *regs, uint32_t nr)
-{
-	return NR_NONE;
-}
-#else
-INLINE bool is_compat(struct task_struct *task)
-{
-	return task->thread_info.status & TS_COMPAT;
-}
-
-INLINE void load_args_32(struct work *w, struct pt_regs *regs)
-{
-	w->args[0] = (uint32_t)regs->bx;
-	w->args[1] = (uint32_t)regs->cx;
-	w->args[2] = (uint32_t)regs->dx;
-	w->args[3] = (uint32_t)regs->si;
-	w->args[4] = (uint32_t)regs->di;
-	w->args[5] = (uint32_t)regs->bp;
-}
-
-/* Which of calls number nr of a 32-bit program is. */
-INLINE uint32_t call_32(struct pt_regs *regs, uint32_t nr)
-{
-	uint32_t i = nr < CAP_MAX_NR ? calls_32[index_of(nr, CAP_MAX_NR)] : NR_NONE;
-
-	if (i == nr_socketcall && (uint32_t)regs->bx < CAP_MAX_SOCKETCALL)
-		return socketcalls[index_of(regs->bx, CAP_MAX_SOCKETCALL)];
-	return i;
-}
-#endif
-
-/* The arguments of socketcall are in memory. */
-__noinline int load_socketcall(uint32_t cpu, uint64_t p)
-{
-	struct work *w = work_get(cpu);
-	uint32_t a[6] = {};
-
-	/* a call with fewer arguments may stand at the end of a page */
-	if (!w || (bpf_probe_read_user(a, sizeof(a), (void *)p) &&
-		   bpf_probe_read_user(a, sizeof(a) / 2, (void *)p)))
-		return 0;
-	for (int i = 0; i < 6; i++)
-		w->args[i] = a[i];
-	return 0;
-}
-
-INLINE void load_compat(struct work *w, uint32_t cpu, struct pt_regs *regs, uint32_t nr)
-{
-	load_args_32(w, regs);
-	w->compat = 1;
-	if (nr < CAP_MAX_NR && calls_32[index_of(nr, CAP_MAX_NR)] == nr_socketcall)
-		load_socketcall(cpu, w->args[1]);
-}
-
-/* ---- one call ---- */
 
 /* A generic event: id of the call and, on enter, its number. */
 INLINE uint32_t fill_generic(struct work *w, const struct cap_call *call, long nr)
@@ -252,29 +92,29 @@ INLINE bool asked_for(long id, bool leave)
 
 INLINE int on_call(struct pt_regs *regs, long id, long ret, bool leave)
 {
-	struct task_struct *task;
 	struct work *w;
+	struct self me;
 	uint32_t i, cpu;
 	bool compat;
 	uint8_t on;
 
 	if (!asked_for(id, leave))
 		return 0;
-	task = bpf_get_current_task_btf();
-	compat = is_compat(task);
+	me = self();
+	compat = is_compat(me.task);
 	i = which_call(regs, id, compat, leave);
 	on = call_on[index_of(i, CAP_MAX_CALLS)] >> leave;
 	if (!(on & 1))
 		return 0;
-	if (!(on & 4) && !selected(task))
+	if (!(on & 4) && !selected(me))
 		return 0;
-	if (!wanted(task,
-		    !leave && calls[index_of(i, CAP_MAX_CALLS)].exit.filler >= CAP_FILL_EXECVE))
+	if (!wanted(me, !leave && calls[index_of(i, CAP_MAX_CALLS)].exit.filler >= CAP_FILL_EXECVE))
 		return 0;
 	cpu = bpf_get_smp_processor_id();
 	w = work_take(cpu);
 	if (!w)
 		return 0;
+	regs_copy(w, regs);
 	if (compat) {
 		load_compat(w, cpu, regs, id);
 	} else {
@@ -282,161 +122,28 @@ INLINE int on_call(struct pt_regs *regs, long id, long ret, bool leave)
 		w->compat = 0;
 	}
 	w->args[ARG_RET] = ret;
-	emit_call(cpu, w, task->pid, i, id, leave);
+	emit_call(cpu, w, self_tid(me), i, id, leave);
 	w->busy = 0;
 	return 0;
 }
 
-SEC("tp_btf/sys_enter")
+HOOK("sys_enter")
 int BPF_PROG(call_enter, struct pt_regs *regs, long id)
 {
 	return on_call(regs, id, 0, false);
 }
 
-SEC("tp_btf/sys_exit")
+HOOK("sys_exit")
 int BPF_PROG(call_exit, struct pt_regs *regs, long ret)
 {
 #if defined(__TARGET_ARCH_arm64)
-	return on_call(regs, regs->syscallno, ret, true);
+	return on_call(regs, GET(regs, syscallno), ret, true);
 #else
-	return on_call(regs, (int)regs->orig_ax, ret, true);
+	return on_call(regs, (int)GET(regs, orig_ax), ret, true);
 #endif
 }
 
 /* ---- processes ------------------------------------------------------------------------------- */
-
-/* A new task: what it takes from its parent. */
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(task_fork, struct task_struct *parent, struct task_struct *child)
-{
-	uint32_t *state = bpf_task_storage_get(&tasks, parent, NULL, 0), copy = 0;
-
-	if (state)
-		copy = config.follow || parent->tgid == child->tgid ? *state
-								    : *state & CAP_TASK_NAMED;
-	if (config.push & CAP_BY_COMM && named(child))
-		copy |= CAP_TASK_NAMED;
-	if (copy)
-		bpf_task_storage_get(&tasks, child, &copy, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	return 0;
-}
-
-/* A new program, which gives the task its name. The capture may begin here: its enter event did
- * that already (in_tree), unless nobody asked for it. */
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(task_exec, struct task_struct *task)
-{
-	bool right = config.push & CAP_BY_COMM && named(task);
-	uint32_t none = 0, *state;
-
-	state = bpf_task_storage_get(&tasks, task, right ? &none : NULL,
-				     right ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
-	if (!state)
-		return 0;
-	in_tree(task, true);
-	*state = (*state & ~CAP_TASK_NAMED) | (right ? CAP_TASK_NAMED : 0);
-	return 0;
-}
-
-/* What an existing task takes from the leader of its threads or (follow) from its parent. */
-INLINE uint32_t inherited(struct task_struct *task)
-{
-	struct task_struct *from = task->group_leader;
-	uint32_t *state;
-
-	if (!config.by_tree)
-		return 0;
-	if (task == from) {
-		if (!config.follow)
-			return 0;
-		from = task->real_parent;
-	}
-	state = from ? bpf_task_storage_get(&tasks, from, NULL, 0) : NULL;
-	return state ? *state & ~CAP_TASK_NAMED : 0;
-}
-
-/* False: no room, the iterator will come again. */
-INLINE bool tell_task(struct seq_file *seq, struct task_struct *task)
-{
-	struct cap_task t = {};
-
-	t.tid = task->pid;
-	t.tgid = task->tgid;
-	t.ptid = BPF_CORE_READ(task, real_parent, tgid);
-	t.uid = BPF_CORE_READ(task, cred, euid.val);
-	t.gid = BPF_CORE_READ(task, cred, egid.val);
-	bpf_probe_read_kernel_str(t.comm, sizeof(t.comm), &task->comm);
-	return !bpf_seq_write(seq, &t, sizeof(t));
-}
-
-/* Tasks that exist already: marks the threads of watched processes, (follow) their children, and
- * those with the right name. Tells of those that it marks as watched; user space runs it until
- * new_marks stays the same. */
-SEC("iter/task")
-int mark_tasks(struct bpf_iter__task *ctx)
-{
-	struct task_struct *task = ctx->task;
-	uint32_t *state, more, none = 0, has;
-
-	if (!task)
-		return 0;
-	more = inherited(task);
-	if (config.push & CAP_BY_COMM && named(task))
-		more |= CAP_TASK_NAMED;
-	if (!more)
-		return 0;
-	state = bpf_task_storage_get(&tasks, task, NULL, 0);
-	has = state ? *state : 0;
-	if (has & (CAP_TASK_WATCHED | CAP_TASK_AT_EXEC))
-		more &= CAP_TASK_NAMED;
-	if (!(more & ~has))
-		return 0;
-	/* told first: when there was no room for it, nothing has been done yet */
-	if (more & ~CAP_TASK_NAMED && !tell_task(ctx->meta->seq, task))
-		return 0;
-	if (!state)
-		state = bpf_task_storage_get(&tasks, task, &none, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (state) {
-		*state |= more;
-		new_marks++;
-	}
-	return 0;
-}
-
-/* Tells of every task. */
-SEC("iter/task")
-int list_tasks(struct bpf_iter__task *ctx)
-{
-	struct task_struct *task = ctx->task;
-
-	if (task)
-		tell_task(ctx->meta->seq, task);
-	return 0;
-}
-
-/* Time on the cpu of every wanted thread: a struct cap_cpu_time each. */
-SEC("iter/task")
-int cpu_times(struct bpf_iter__task *ctx)
-{
-	struct task_struct *task = ctx->task;
-	struct cap_cpu_time t = {};
-	uint64_t user, system, all;
-
-	if (!task || !wanted(task, false))
-		return 0;
-	user = task->utime;
-	system = task->stime;
-	all = task->se.sum_exec_runtime;
-	if (!all)
-		return 0;
-	t.tid = task->pid;
-	t.start_ns = task->start_boottime + config.epoch_offset;
-	/* Which part was user time is sampled, how long it was is not. */
-	t.user_ns = all / 1024 * (user / ((user + system) / 1024 + 1));
-	t.system_ns = all - t.user_ns;
-	bpf_seq_write(ctx->meta->seq, &t, sizeof(t));
-	return 0;
-}
 
 /* Where a short event with n parameters is put together; its parameters come behind the length
  * array. */
@@ -460,14 +167,14 @@ INLINE void small_lens(uint8_t *p, uint64_t first, uint64_t more)
 }
 
 /* status, return value, signal, core */
-SEC("tp_btf/sched_process_exit")
+HOOK("sched_process_exit")
 int BPF_PROG(task_exit, struct task_struct *task)
 {
 	uint32_t cpu = bpf_get_smp_processor_id();
 	uint8_t *p;
 	int status;
 
-	if (!type_on[EV_PROCEXIT_1_E] || !wanted(bpf_get_current_task_btf(), false))
+	if (!type_on[EV_PROCEXIT_1_E] || !wanted(self(), false))
 		return 0;
 	p = small_get(cpu, 0);
 	if (!p)
@@ -483,7 +190,7 @@ int BPF_PROG(task_exit, struct task_struct *task)
 }
 
 /* The thread that runs next, page faults and memory of the one that ran. */
-SEC("tp_btf/sched_switch")
+HOOK("sched_switch")
 int BPF_PROG(task_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	uint32_t cpu = bpf_get_smp_processor_id();
@@ -491,10 +198,9 @@ int BPF_PROG(task_switch, bool preempt, struct task_struct *prev, struct task_st
 	struct mm_struct *mm;
 
 	/* Behind its exit event a thread is no more. */
-	if (prev->flags & PF_EXITING)
+	if (GET(prev, flags) & PF_EXITING)
 		return 0;
-	if (!type_on[EV_SCHEDSWITCH_6_E] || !selected(bpf_get_current_task_btf()) ||
-	    !wanted(bpf_get_current_task_btf(), false))
+	if (!type_on[EV_SCHEDSWITCH_6_E] || !selected(self()) || !wanted(self(), false))
 		return 0;
 	p = small_get(cpu, 0);
 	if (!p)
@@ -525,14 +231,13 @@ INLINE int64_t signal_sender(struct kernel_siginfo *info, int sig)
 	return pid;
 }
 
-SEC("tp_btf/signal_deliver")
+HOOK("signal_deliver")
 int BPF_PROG(signal_deliver, int sig, struct kernel_siginfo *info)
 {
 	uint32_t cpu = bpf_get_smp_processor_id();
 	uint8_t *p;
 
-	if (!type_on[EV_SIGNALDELIVER_E] || !selected(bpf_get_current_task_btf()) ||
-	    !wanted(bpf_get_current_task_btf(), false))
+	if (!type_on[EV_SIGNALDELIVER_E] || !selected(self()) || !wanted(self(), false))
 		return 0;
 	p = small_get(cpu, 0);
 	if (!p)
@@ -550,8 +255,7 @@ INLINE int on_fault(unsigned long addr, struct pt_regs *regs, unsigned long erro
 	uint32_t cpu = bpf_get_smp_processor_id(), flags;
 	uint8_t *p;
 
-	if (!type_on[EV_PAGE_FAULT_E] || !selected(bpf_get_current_task_btf()) ||
-	    !wanted(bpf_get_current_task_btf(), false))
+	if (!type_on[EV_PAGE_FAULT_E] || !selected(self()) || !wanted(self(), false))
 		return 0;
 	p = small_get(cpu, 1);
 	if (!p)
@@ -561,34 +265,51 @@ INLINE int on_fault(unsigned long addr, struct pt_regs *regs, unsigned long erro
 	small_lens(p, 0x0000000400080008, 0);
 	*(uint64_t *)(p + 32) = addr;
 #if defined(__TARGET_ARCH_arm64)
-	*(uint64_t *)(p + 40) = regs->pc;
+	*(uint64_t *)(p + 40) = GET(regs, pc);
 #else
-	*(uint64_t *)(p + 40) = regs->ip;
+	*(uint64_t *)(p + 40) = GET(regs, ip);
 #endif
 	*(uint32_t *)(p + 48) = flags;
 	small_send(cpu, p, CAP_HEADER + 6 + 20, EV_PAGE_FAULT_E, 3);
 	return 0;
 }
 
-SEC("tp_btf/page_fault_user")
+HOOK("page_fault_user")
 int BPF_PROG(fault_user, unsigned long addr, struct pt_regs *regs, unsigned long error)
 {
 	return on_fault(addr, regs, error);
 }
 
-SEC("tp_btf/page_fault_kernel")
+HOOK("page_fault_kernel")
 int BPF_PROG(fault_kernel, unsigned long addr, struct pt_regs *regs, unsigned long error)
 {
 	return on_fault(addr, regs, error);
 }
 
-/* Run once by user space so that the process is never seen: it may not know its id in the initial
- * namespace. */
+/* So that the process that captures is never seen: it may not know its id in the initial namespace.
+ * Run once by user space; raw tracepoints cannot be run by hand before 5.10, so there it watches
+ * the calls until one comes with a number that only that process knows. */
+#ifdef CAP_RAW
+HOOK("sys_enter")
+int BPF_PROG(whoami, struct pt_regs *regs, long id)
+{
+#if defined(__TARGET_ARCH_arm64)
+	uint64_t first = GET(regs, orig_x0);
+#else
+	uint64_t first = GET(regs, di);
+#endif
+
+	if (knock && first == knock)
+		own_tgid = bpf_get_current_pid_tgid() >> 32;
+	return 0;
+}
+#else
 SEC("raw_tp")
 int whoami(void *ctx)
 {
 	own_tgid = bpf_get_current_pid_tgid() >> 32;
 	return 0;
 }
+#endif
 
 char LICENSE[] SEC("license") = "GPL";

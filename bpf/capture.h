@@ -141,6 +141,13 @@ struct cap_task {
 	char comm[16];
 };
 
+/* Mark of a process or a thread in the raw form of the programs. */
+struct cap_mark {
+	uint64_t born;	/* when the task was started, boot clock; 0 = not known */
+	uint32_t state; /* CAP_TASK_* */
+	uint32_t pad;
+};
+
 /* Counters of one cpu. Written by the programs of that cpu only; a type is counted by one program.
  */
 struct cap_counts {

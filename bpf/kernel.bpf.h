@@ -147,6 +147,7 @@ struct kernfs_node___old {
 	struct kernfs_node *parent;
 };
 struct cgroup {
+	int level;
 	struct kernfs_node *kn;
 	struct cgroup *ancestors[1];
 };

@@ -14,16 +14,16 @@ enum { PATH_END = 2 * TMP_SIZE - 512, POS_MASK = 2 * TMP_SIZE - 1, NAME_MASK = 2
 __noinline uint32_t prepend(uint32_t cpu, uint32_t pos, uint32_t len)
 {
 	struct work *w = work_get(cpu);
-	uint32_t to;
+	len_t to;
 
 	len &= NAME_MASK;
 	if (!w || pos > PATH_END || pos < TMP_SIZE + 256)
 		return pos;
-	to = (pos - len) & POS_MASK;
+	to = cut(pos - len, POS_MASK);
 	if (to > PATH_END)
 		return pos;
 	bpf_probe_read_kernel(w->tmp + to, len, w->tmp);
-	to = (to - 1) & POS_MASK;
+	to = cut(to - 1, POS_MASK);
 	w->tmp[to] = '/';
 	return to;
 }
@@ -129,12 +129,13 @@ __noinline uint32_t path_of_file(uint32_t cpu, uint32_t off, uint64_t file)
  * as much. */
 INLINE struct file *file_of_fd(int fd)
 {
-	struct fdtable *fdt = bpf_get_current_task_btf()->files->fdt;
+	struct files_struct *files = GET(current_task(), files);
+	struct fdtable *fdt = GET(files, fdt);
 	struct file *f = NULL;
 
-	if (fd < 0 || (uint32_t)fd >= fdt->max_fds)
+	if (fd < 0 || (uint32_t)fd >= GET(fdt, max_fds))
 		return NULL;
-	bpf_probe_read_kernel(&f, sizeof(f), fdt->fd + fd);
+	bpf_probe_read_kernel(&f, sizeof(f), GET(fdt, fd) + fd);
 	return f;
 }
 

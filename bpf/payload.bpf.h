@@ -25,9 +25,9 @@ INLINE uint32_t payload_limit(uint32_t off, uint64_t len)
 
 INLINE uint32_t put_user(struct work *w, uint32_t off, uint64_t p, uint64_t len)
 {
-	uint32_t n = payload_limit(off, len);
+	len_t n = payload_limit(off, len);
 
-	n &= BUF_MASK;
+	n = cut(n, BUF_MASK);
 	if (!n || bpf_probe_read_user(at(w, off), n, (void *)p))
 		return 0;
 	return n;
@@ -56,12 +56,12 @@ __noinline uint32_t put_iov_entry(uint32_t cpu, uint32_t off, uint64_t p, uint32
 {
 	struct work *w = work_get(cpu);
 	struct user_iovec v;
-	uint32_t n;
+	len_t n;
 
 	if (!w || bpf_probe_read_user(&v, sizeof(v), (void *)p))
 		return STOP;
 	n = v.len < left ? v.len : left;
-	n &= BUF_MASK;
+	n = cut(n, BUF_MASK);
 	if (n && bpf_probe_read_user(at(w, off), n, (void *)v.base))
 		return STOP;
 	return n;
@@ -116,12 +116,12 @@ __noinline uint32_t put_msg_control(uint32_t cpu, uint32_t off, uint64_t p)
 {
 	struct work *w = work_get(cpu);
 	struct user_msghdr m;
-	uint32_t n;
+	len_t n;
 
 	if (!w || !msg_load(&m, p) || !m.control)
 		return 0;
 	n = room(off + TAIL, m.controllen < CAP_TEXT_MAX ? m.controllen : CAP_TEXT_MAX);
-	n &= BUF_MASK;
+	n = cut(n, BUF_MASK);
 	if (!n || bpf_probe_read_user(at(w, off), n, (void *)m.control))
 		return 0;
 	return n;

@@ -9,18 +9,8 @@
 #ifndef BURIN_WORK_BPF_H
 #define BURIN_WORK_BPF_H
 
-#include <linux/bpf.h>
-#include <stdbool.h>
-
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_tracing.h>
-
-#include "capture.h"
 #include "event_codes.h"
-#include "kernel.bpf.h"
-
-#define INLINE static __always_inline
+#include "form.bpf.h"
 
 enum { ARG_RET = 6, ARG_ZERO = 7, BUF_MASK = 0xffff, TMP_SIZE = 8192 };
 
@@ -37,6 +27,9 @@ struct work {
 	/* Short events of other tracepoints. Page faults have their own: they happen inside the
 	 * others. */
 	uint8_t small[2][128];
+#ifdef CAP_RAW
+	uint64_t regs[64]; /* copy of struct pt_regs */
+#endif
 };
 
 struct {
@@ -67,13 +60,6 @@ struct {
 	__array(values, struct ring);
 } rings SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, uint32_t); /* CAP_TASK_* */
-} tasks SEC(".maps");
-
 const volatile struct cap_config config = {};
 
 /* Filled before the capture starts and constant from then on. Not .rodata: that would put their 240
@@ -91,8 +77,7 @@ uint8_t call_on[CAP_MAX_CALLS];
 uint8_t nr_on[CAP_MAX_NR]; /* by number: whatever it means to programs of either kind */
 uint8_t type_on[CAP_MAX_TYPES];
 
-uint32_t new_marks; /* tasks that mark_tasks has added */
-uint32_t own_tgid;  /* of the process that captures: never seen */
+uint32_t own_tgid; /* of the process that captures: never seen */
 
 INLINE struct work *work_get(uint32_t cpu)
 {
@@ -111,6 +96,24 @@ INLINE uint64_t index_of(uint64_t i, uint64_t size)
 	__asm__ volatile("" : "+r"(i));
 	return i & (size - 1);
 }
+
+/* A length cut by a mask, for the verifier. Old ones do not know what the compiler knows, and
+ * forget what they know of a 32-bit number when it is moved. */
+#ifdef CAP_RAW
+typedef uint64_t len_t;
+
+INLINE len_t cut(len_t n, uint32_t mask)
+{
+	return index_of(n, (uint64_t)mask + 1);
+}
+#else
+typedef uint32_t len_t;
+
+INLINE len_t cut(len_t n, uint32_t mask)
+{
+	return n & mask;
+}
+#endif
 
 INLINE uint8_t *at(struct work *w, uint32_t off)
 {
@@ -131,6 +134,16 @@ INLINE void header(uint8_t *p, uint64_t ts, uint32_t tid, uint32_t len, uint16_t
 	*(uint32_t *)(p + 16) = len;
 	*(uint16_t *)(p + 20) = type;
 	*(uint32_t *)(p + 22) = nparams;
+}
+
+/* Has it the name just now? */
+INLINE bool named(struct task_struct *task)
+{
+	uint64_t comm[2] = {};
+
+	bpf_core_read(comm, sizeof(comm), &task->comm);
+	return !((comm[0] ^ config.comm[0]) & config.comm_mask[0]) &&
+	       !((comm[1] ^ config.comm[1]) & config.comm_mask[1]);
 }
 
 /* Sends the record of len bytes at p through the ring of this cpu and counts it. */

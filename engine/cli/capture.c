@@ -186,6 +186,8 @@ int capture_open(struct live **out, struct source **src, const struct session *s
 		.compat_029 = o->ro.compat029,
 		.page_faults = o->page_faults,
 		.select = &sel,
+		.attach = (enum probe_attach)o->attach,
+		.btf = o->btf,
 	};
 	struct live *l;
 	int rc;
@@ -237,6 +239,10 @@ void capture_close(struct live *l, bool verbose, struct live_stats *s)
 		report_cpus(l, verbose);
 		report_types(l);
 	}
+	if (s->unmarked)
+		fprintf(stderr, "burin: %u tasks were not followed: too many at once\n", s->unmarked);
+	if (verbose)
+		fprintf(stderr, "Attached: %s\n", s->attached);
 	if (verbose)
 		fprintf(stderr, "Rings: %u of %zu kB, fullest %zu kB; %" PRIu64 " bytes\n", s->cpus,
 			s->ring_bytes >> 10, s->most_fill >> 10, s->bytes);

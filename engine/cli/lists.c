@@ -5,6 +5,7 @@
 
 #include "cli/session.h"
 #include "live/doctor.h"
+#include "live/probe.h"
 
 /* ---- chisels (-cl, -i) --------------------------------------------------------------------------------- */
 
@@ -27,6 +28,13 @@ static int list_chisels(const struct cli_options *o, struct buf *out)
 		report_error(NULL, &e);
 	chisels_free(cs);
 	return rc < 0 ? 1 : 0;
+}
+
+static int doctor(const struct cli_options *o, struct buf *out)
+{
+	struct probe_opts po = {.attach = (enum probe_attach)o->attach, .btf = o->btf};
+
+	return !doctor_report(out, &po);
 }
 
 /* ---- all lists ------------------------------------------------------------------------------------- */
@@ -72,7 +80,7 @@ int lists_run(const struct cli_options *o)
 	case ACT_LIST_MARKDOWN: field_list_markdown(&out); break;
 	case ACT_LIST_EVENTS: lists_events(o->ro.compat029, o->ro.json, &out); break;
 	case ACT_LIST_CHISELS: case ACT_CHISEL_INFO: code = list_chisels(o, &out); break;
-	case ACT_DOCTOR: code = !doctor_report(&out); break;
+	case ACT_DOCTOR: code = doctor(o, &out); break;
 	case ACT_PRINT_FORMAT: buf_printf(&out, "%s\n", cli_format(o)); break;
 	default: break;
 	}

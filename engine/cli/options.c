@@ -234,6 +234,20 @@ static int set_time_type(struct cli_options *o, const char *arg, struct err *e)
 	return 0;
 }
 
+/* The values of enum probe_attach, in its order. */
+static int set_attach(struct cli_options *o, const char *arg, struct err *e)
+{
+	static const char *const ways[] = {"auto", "btf", "raw"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) {
+		if (!strcmp(arg, ways[i])) {
+			o->attach = (int)i;
+			return 0;
+		}
+	}
+	return bad(e, "option --attach: '%s' is not known (auto, btf and raw are)", arg);
+}
+
 static int set_log_level(struct cli_options *o, const char *arg, struct err *e)
 {
 	static const struct { const char *name; unsigned level; } levels[] = { /* as in chisel_host.log */
@@ -264,6 +278,8 @@ static int set_option(const struct opt *d, const char *arg, struct cli_options *
 		return set_number(d, arg, o, e);
 	case OPT_PID: return set_pids(o, arg, e);
 	case OPT_FOLLOW: o->follow = true; return 0;
+	case OPT_ATTACH: return set_attach(o, arg, e);
+	case OPT_BTF: o->btf = arg; return 0;
 	case OPT_DOCTOR: o->action = ACT_DOCTOR; return 0;
 	case OPT_CHISEL:
 		if (o->nchisels == CLI_MAX_CHISELS)

@@ -29,6 +29,8 @@ struct cli_options {
 	unsigned npids;
 	bool follow;
 	size_t ring_bytes;		 /* 0 = default */
+	int attach;			 /* enum probe_attach (live/probe.h) */
+	const char *btf;		 /* NULL = the kernel's own types */
 	bool no_payload;		 /* -s 0 */
 	unsigned sample;		 /* part of every second that is captured; 0 = all */
 	const char *chisel_info;	 /* -i, --check-chisel: name */

@@ -9,14 +9,21 @@
 
 /* One line per check: "ok   NAME: what was found" or "no   NAME: what was found; what to do", the
  * last one tries to load the programs. Returns whether capture works. */
-bool doctor_report(struct buf *out);
+struct probe_opts;
+/* o: attach and btf; NULL = the ordinary ones. */
+bool doctor_report(struct buf *out, const struct probe_opts *o);
 
 /* Why loading failed with code: the first check that explains it, or what the kernel said. Sets *e,
  * returns code. */
-int doctor_explain(struct err *e, int code, const char *said);
+int doctor_explain(struct err *e, const struct probe_opts *o, int code, const char *said);
 
 /* What makes trying useless: a kernel that lets no program read its memory. 0, or negative with *e.
  */
 int doctor_refuse(struct err *e);
+
+/* Whether the kernel carries its own type information. */
+bool doctor_kernel_has_types(void);
+/* Version of the running kernel; one that does not say counts as new. */
+bool doctor_kernel_at_least(unsigned major, unsigned minor);
 
 #endif

@@ -175,7 +175,7 @@ static int watch_pid(struct live *l, pid_t pid, struct err *e)
 
 	if (fd < 0)
 		return err_errno(e, "can't follow process %d", (int)pid);
-	rc = probe_watch(l->probe, fd, false, e);
+	rc = probe_watch(l->probe, pid, fd, false, e);
 	close(fd);
 	return rc;
 }
@@ -189,7 +189,7 @@ static int watch(struct live *l, const struct live_opts *o, struct err *e)
 		if (rc)
 			return rc;
 		l->has_child = true;
-		rc = probe_watch(l->probe, l->child.pidfd, true, e);
+		rc = probe_watch(l->probe, l->child.pid, l->child.pidfd, true, e);
 	}
 	for (unsigned i = 0; !rc && i < o->npids; i++)
 		rc = watch_pid(l, o->pids[i], e);
@@ -225,6 +225,8 @@ static int scan(struct live *l, const struct live_opts *o, const struct buf *see
 static int start(struct live *l, const struct live_opts *o, struct err *e)
 {
 	struct probe_opts po = {
+		.attach = o->attach,
+		.btf = o->btf,
 		.ring_bytes = l->ring_bytes,
 		.snaplen = o->snaplen ? o->snaplen : SNAPLEN_DEFAULT,
 		.compat_029 = o->compat_029,
@@ -464,6 +466,8 @@ void live_stats(const struct live *l, struct live_stats *s)
 		.ring_bytes = probe_ring(l->probe, 0)->size,
 		.cpus = probe_ring_count(l->probe),
 	};
+	s->unmarked = probe_unmarked(l->probe);
+	probe_how(l->probe, s->attached, sizeof(s->attached));
 	probe_cost(l->probe, &s->program_runs, &s->program_ns);
 }
 

@@ -52,7 +52,7 @@ int live_command_status(struct live *l)
 	return -1;
 }
 
-bool doctor_report(struct buf *out)
+bool doctor_report(struct buf *out, const struct probe_opts *o)
 {
 	buf_lit(out, "no   build: clang, bpftool or libbpf was missing when this program was "
 		     "built: replay only\n");

@@ -1,226 +1,27 @@
-#include "live/probe.h"
+#include "live/probe_int.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#include "capture.h"
-#include "capture.skel.h"
+#include "base/assert.h"
 #include "event/event.h"
-#include "live/cgroup.h"
 #include "live/doctor.h"
 
-extern const struct cap_call cap_calls[CAP_MAX_CALLS];
-extern const uint16_t cap_calls_32[CAP_MAX_NR], cap_socketcalls[CAP_MAX_SOCKETCALL];
-extern const uint32_t cap_nr_socketcall;
-extern const uint32_t cap_bit_maps[CAP_BIT_MAPS][1024];
-extern const struct cap_choice_map cap_choice_maps[CAP_CHOICE_MAPS];
+static _Thread_local char first_said[256];
 
-struct probe {
-	struct capture *skel;
-	unsigned ncpus;	    /* possible */
-	struct ring *rings; /* one per online cpu */
-	unsigned nrings;
-	size_t ring_bytes;	   /* of one */
-	const char *online;	   /* file with the list of cpus */
-	struct cap_counts *counts; /* mapped, by cpu */
-	size_t counts_bytes;
-	bool marks; /* tasks are marked */
-	bool by_tree;
-	struct bpf_link *cpu_times;
-	int stats_fd; /* while open the kernel measures */
-};
-
-static _Thread_local char last_said[256];
-
-/* libbpf explains failures only here; the last line is part of our error. */
+/* libbpf explains failures only here: first what failed, then what follows from it. The first line
+ * is part of our error. */
 static int on_libbpf_text(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	if (level == LIBBPF_WARN) {
-		vsnprintf(last_said, sizeof(last_said), fmt, ap);
-		last_said[strcspn(last_said, "\n")] = 0;
+	if (level == LIBBPF_WARN && !first_said[0]) {
+		vsnprintf(first_said, sizeof(first_said), fmt, ap);
+		first_said[strcspn(first_said, "\n")] = 0;
 	}
 	return 0;
-}
-
-/* ---- tables ---------------------------------------------------------------------------------- */
-
-static bool bit(const uint64_t *set, unsigned i)
-{
-	return set[i / 64] >> i % 64 & 1;
-}
-
-static void make_generic(struct cap_event *ev, bool leave, bool all_params)
-{
-	ev->type = (uint16_t)(EV_GENERIC_E + leave);
-	ev->filler = CAP_FILL_GENERIC;
-	ev->n = leave && !all_params ? 1 : 2;
-}
-
-static bool is_plain(const struct cap_op *d)
-{
-	return d->op <= CAP_OP_SARG && !d->map;
-}
-
-/* See struct cap_event: the short way through its table. */
-static void find_short_way(struct cap_event *ev)
-{
-	unsigned i = 0;
-
-	while (i < ev->n && i < CAP_MAX_PLAIN && is_plain(&ev->op[i])) {
-		ev->lens[i] = ev->op[i].size;
-		i++;
-	}
-	ev->nplain = (uint8_t)i;
-	ev->then = i == ev->n ? CAP_THEN_END : CAP_THEN_MORE;
-	if (i == ev->n || ev->n > CAP_MAX_PLAIN ||
-	    (ev->op[i].op != CAP_OP_IN && ev->op[i].op != CAP_OP_OUT))
-		return;
-	for (unsigned k = i + 1; k < ev->n; k++) {
-		if (!is_plain(&ev->op[k]))
-			return;
-		ev->lens[k] = ev->op[k].size;
-	}
-	ev->then = ev->op[i].op == CAP_OP_IN ? CAP_THEN_IN : CAP_THEN_OUT;
-}
-
-static void prepare_event(struct cap_event *ev, bool leave, const struct probe_opts *o)
-{
-	if (ev->filler == CAP_FILL_GENERIC) {
-		make_generic(ev, leave, o->all_params);
-	} else if (!ev->filler) {
-		if (ev->type < EV_CODE_COUNT && !o->all_params &&
-		    !(o->select && bit(o->select->alone, ev->type)))
-			ev->n = ev->n029;
-		find_short_way(ev);
-	}
-}
-
-/* What of the tables follows from the options is worked out here and not once per event. */
-static void prepare_call(struct cap_call *c, const struct probe_opts *o)
-{
-	bool generic = !c->named || (o->compat_029 && c->generic_029);
-
-	if (!c->named)
-		c->sc = SC_UNKNOWN;
-	if (generic) {
-		make_generic(&c->enter, false, o->all_params);
-		make_generic(&c->exit, true, o->all_params);
-	}
-	if (o->compat_029 && !c->known_029)
-		c->sc = SC_UNKNOWN;
-	prepare_event(&c->enter, false, o);
-	prepare_event(&c->exit, true, o);
-}
-
-/* 1 sent, 5 sent of every process. */
-static uint8_t call_bits(const struct probe_select *s, const struct cap_call *c, bool leave)
-{
-	const struct cap_event *ev = leave ? &c->exit : &c->enter;
-
-	if (ev->type == CAP_NO_EVENT)
-		return 0;
-	if (!s)
-		return 1;
-	if (ev->type > EV_GENERIC_X)
-		return (uint8_t)(bit(s->types, ev->type) | bit(s->tables, ev->type) << 2);
-	return bit(s->types, EV_GENERIC_E + leave) && bit(s->generic[leave], c->sc);
-}
-
-/* What is sent of a number of 32-bit programs. */
-static uint8_t on_of_32(const struct capture__bss *bss, unsigned nr)
-{
-	uint8_t on = bss->call_on[cap_calls_32[nr]];
-
-	for (unsigned i = 0; cap_calls_32[nr] == cap_nr_socketcall && i < CAP_MAX_SOCKETCALL; i++)
-		on |= bss->call_on[cap_socketcalls[i]];
-	return on;
-}
-
-static void fill_tables(struct capture__bss *bss, const struct probe_opts *o)
-{
-	struct cap_call *calls = (struct cap_call *)bss->calls;
-
-	memcpy(bss->calls, cap_calls, sizeof(bss->calls));
-	memcpy(bss->calls_32, cap_calls_32, sizeof(bss->calls_32));
-	memcpy(bss->socketcalls, cap_socketcalls, sizeof(bss->socketcalls));
-	bss->nr_socketcall = cap_nr_socketcall;
-	memcpy(bss->bit_maps, cap_bit_maps, sizeof(bss->bit_maps));
-	memcpy(bss->choice_maps, cap_choice_maps, sizeof(bss->choice_maps));
-	for (unsigned i = 0; i < CAP_MAX_CALLS; i++) {
-		prepare_call(&calls[i], o);
-		bss->call_on[i] = (uint8_t)(call_bits(o->select, &calls[i], false) |
-					    call_bits(o->select, &calls[i], true) << 1);
-	}
-	for (unsigned nr = 0; nr < CAP_MAX_NR; nr++)
-		bss->nr_on[nr] = bss->call_on[nr] | on_of_32(bss, nr);
-	/* numbers that are out of range; -1 is sigreturn */
-	bss->nr_on[CAP_MAX_NR - 1] |= bss->call_on[CAP_NR_SIGRETURN];
-	for (unsigned t = 0; t < EV_CODE_COUNT; t++)
-		bss->type_on[t] = !o->select || bit(o->select->types, t);
-}
-
-static bool any_enter(const struct probe_select *s)
-{
-	uint64_t any = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(s->types); i++)
-		any |= s->types[i] & 0x5555555555555555;
-	return any;
-}
-
-static void push_down(struct cap_config *c, const struct probe_select *s)
-{
-	char mask[16] = {0};
-	uint64_t cgroup;
-	uint32_t level;
-
-	memcpy(c->pids, s->pids, sizeof(c->pids));
-	memcpy(c->uids, s->uids, sizeof(c->uids));
-	c->npids = s->npids;
-	c->nuids = s->nuids;
-	memcpy(c->comm, s->comm, sizeof(c->comm));
-	memset(mask, 0xff, strnlen(s->comm, 15) + 1);
-	memcpy(c->comm_mask, mask, sizeof(c->comm_mask));
-	c->push = (s->npids ? CAP_BY_PID : 0) | (s->nuids ? CAP_BY_UID : 0) |
-		  (s->comm[0] ? CAP_BY_COMM : 0) | (s->sample > 1 ? CAP_BY_TIME : 0);
-	if (s->sample > 1)
-		c->slice_ns = 1000000000 / s->sample;
-	if (s->container[0] && cgroup_of_container(NULL, s->container, &cgroup, &level)) {
-		c->push |= CAP_BY_CGROUP;
-		c->cgroup = cgroup;
-		c->cgroup_level = level;
-	}
-}
-
-static void fill_config(struct probe *p, const struct probe_opts *o)
-{
-	struct cap_config *c = (struct cap_config *)&p->skel->rodata->config;
-
-	c->epoch_offset = o->epoch_offset;
-	c->snaplen = o->select && o->select->no_payload ? 0 : o->snaplen;
-	c->all_params = o->all_params;
-	c->follow = o->follow;
-	c->by_tree = o->by_tree;
-	if (o->select)
-		push_down(c, o->select);
-	bpf_program__set_autoload(p->skel->progs.fault_user, o->page_faults);
-	bpf_program__set_autoload(p->skel->progs.fault_kernel, o->page_faults);
-	p->marks = o->by_tree || c->push & CAP_BY_COMM;
-	if (o->select && !any_enter(o->select))
-		bpf_program__set_autoload(p->skel->progs.call_enter, false);
-	bpf_program__set_autoload(p->skel->progs.task_fork, p->marks);
-	bpf_program__set_autoload(p->skel->progs.mark_tasks, p->marks);
-	bpf_program__set_autoload(p->skel->progs.task_exec, p->marks);
-	bpf_program__set_autoload(p->skel->progs.list_tasks, !o->by_tree);
-	p->by_tree = o->by_tree;
-	/* made when it is needed, and only then */
-	bpf_program__set_autoattach(p->skel->progs.mark_tasks, false);
-	bpf_program__set_autoattach(p->skel->progs.list_tasks, false);
-	bpf_program__set_autoattach(p->skel->progs.cpu_times, false);
 }
 
 /* ---- rings ----------------------------------------------------------------------------------- */
@@ -274,7 +75,7 @@ static int add_ring(struct probe *p, unsigned cpu, struct err *e)
 	rc = ring_open(r, fd, (uint16_t)cpu, p->ring_bytes, e);
 	if (rc)
 		return rc;
-	if (bpf_map_update_elem(bpf_map__fd(p->skel->maps.rings), &cpu, &fd, BPF_ANY)) {
+	if (bpf_map_update_elem(bpf_map__fd(probe_map(p, "rings")), &cpu, &fd, BPF_ANY)) {
 		rc = err_errno(e, "can't install the ring of cpu %u", cpu);
 		ring_close(r);
 		return rc;
@@ -283,9 +84,8 @@ static int add_ring(struct probe *p, unsigned cpu, struct err *e)
 	return 0;
 }
 
-static int open_rings(struct probe *p, size_t bytes, struct err *e)
+static int open_rings(struct probe *p, struct err *e)
 {
-	p->ring_bytes = bytes;
 	p->rings = calloc(p->ncpus, sizeof(*p->rings));
 	return p->rings ? each_online(p, add_ring, e)
 			: err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
@@ -305,7 +105,7 @@ static int map_counts(struct probe *p, struct err *e)
 	void *m;
 
 	p->counts_bytes = (sizeof(struct cap_counts) * p->ncpus + page - 1) / page * page;
-	m = mmap(NULL, p->counts_bytes, PROT_READ, MAP_SHARED, bpf_map__fd(p->skel->maps.counts),
+	m = mmap(NULL, p->counts_bytes, PROT_READ, MAP_SHARED, bpf_map__fd(probe_map(p, "counts")),
 		 0);
 	if (m == MAP_FAILED)
 		return err_errno(e, "can't map the counters");
@@ -315,30 +115,104 @@ static int map_counts(struct probe *p, struct err *e)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static int load(struct probe *p, const struct probe_opts *o, struct err *e)
+struct bpf_program *probe_prog(struct probe *p, const char *name)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, run);
+	struct bpf_program *prog = bpf_object__find_program_by_name(p->obj, name);
+
+	ASSERT(prog);
+	return prog;
+}
+
+struct bpf_map *probe_map(struct probe *p, const char *name)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(p->obj, name);
+
+	ASSERT(map);
+	return map;
+}
+
+/* Which programs of both forms are needed, how large the maps of both are. */
+static void fit(struct probe *p, const struct probe_opts *o)
+{
+	static const char *const per_cpu[] = {"works", "counts", "rings"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(per_cpu); i++)
+		bpf_map__set_max_entries(probe_map(p, per_cpu[i]), p->ncpus);
+	probe_fill_config(p->config, o);
+	p->by_name = p->config->push & CAP_BY_COMM;
+	if (p->by_name)
+		memcpy(p->comm, o->select->comm, sizeof(p->comm));
+	p->marks = o->by_tree || p->by_name;
+	bpf_program__set_autoload(probe_prog(p, "fault_user"), o->page_faults);
+	bpf_program__set_autoload(probe_prog(p, "fault_kernel"), o->page_faults);
+	bpf_program__set_autoload(probe_prog(p, "task_fork"), p->marks);
+	bpf_program__set_autoload(probe_prog(p, "task_exec"), p->marks);
+	if (o->select && !probe_any_enter(o->select))
+		bpf_program__set_autoload(probe_prog(p, "call_enter"), false);
+	p->form->fit(p, o);
+}
+
+static void unload(struct probe *p)
+{
+	if (p->form_data)
+		p->form->close(p);
+	p->form_data = NULL;
+	p->skel = NULL;
+	p->obj = NULL;
+}
+
+/* Loads the programs in one form. */
+static int load(struct probe *p, const struct probe_form *form, const struct probe_opts *o,
+		struct err *e)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts,
+		    .btf_custom_path = form == &probe_form_raw ? o->btf : NULL);
+	struct probe_vars v;
 	int rc;
 
-	rc = doctor_refuse(e);
+	first_said[0] = 0;
+	p->form = form;
+	rc = form->open(p, &opts);
 	if (rc)
-		return rc;
-	libbpf_set_print(on_libbpf_text);
-	p->skel = capture__open();
-	if (!p->skel)
-		return doctor_explain(e, -errno, last_said);
-	bpf_map__set_max_entries(p->skel->maps.works, p->ncpus);
-	bpf_map__set_max_entries(p->skel->maps.counts, p->ncpus);
-	bpf_map__set_max_entries(p->skel->maps.rings, p->ncpus);
-	fill_config(p, o);
-	rc = capture__load(p->skel);
+		return doctor_explain(e, o, rc, first_said);
+	fit(p, o);
+	rc = bpf_object__load_skeleton(p->skel);
 	if (rc)
-		return doctor_explain(e, rc, last_said);
-	fill_tables(p->skel->bss, o);
-	if (bpf_prog_test_run_opts(bpf_program__fd(p->skel->progs.whoami), &run) ||
-	    !p->skel->bss->own_tgid)
-		return err_errno(e, "can't find out the id of this process");
-	return 0;
+		return doctor_explain(e, o, rc, first_said);
+	form->vars(p, &v);
+	p->own_tgid = v.own_tgid;
+	probe_fill_tables(&v, o);
+	return form->whoami(p, e);
+}
+
+/* Before 5.11 maps count as locked memory. */
+static void lift_memory_limit(void)
+{
+	struct rlimit r = {RLIM_INFINITY, RLIM_INFINITY};
+
+	if (!doctor_kernel_at_least(5, 11))
+		setrlimit(RLIMIT_MEMLOCK, &r); /* refused: the kernel says what is missing */
+}
+
+/* Loads the programs in the form asked for, or in the better one that the kernel takes. */
+static int choose(struct probe *p, const struct probe_opts *o, struct err *e)
+{
+	bool own_types = doctor_kernel_has_types();
+	int rc;
+
+	if (o->attach == PROBE_BTF || (o->attach == PROBE_AUTO && own_types)) {
+		rc = load(p, &probe_form_btf, o, e);
+		if (!rc || o->attach == PROBE_BTF || rc == -EPERM || rc == -EACCES || rc == -ENOMEM)
+			return rc;
+		unload(p);
+		snprintf(p->why, sizeof(p->why), "the kernel does not take tp_btf: %.200s",
+			 first_said);
+	} else {
+		snprintf(p->why, sizeof(p->why), "%s",
+			 o->attach == PROBE_RAW ? "asked for"
+						: "the kernel does not carry its type information");
+	}
+	return load(p, &probe_form_raw, o, e);
 }
 
 int probe_open(struct probe **out, const struct probe_opts *o, struct err *e)
@@ -355,10 +229,18 @@ int probe_open(struct probe **out, const struct probe_opts *o, struct err *e)
 	}
 	p->ncpus = (unsigned)n;
 	p->online = o->online ? o->online : "/sys/devices/system/cpu/online";
+	p->by_tree = o->by_tree;
+	p->follow = o->follow;
+	p->epoch_offset = o->epoch_offset;
+	p->ring_bytes = ring_size(o->ring_bytes);
 	p->stats_fd = o->measure ? bpf_enable_stats(BPF_STATS_RUN_TIME) : -1;
-	rc = load(p, o, e);
+	libbpf_set_print(on_libbpf_text);
+	lift_memory_limit();
+	rc = doctor_refuse(e);
 	if (!rc)
-		rc = open_rings(p, ring_size(o->ring_bytes), e);
+		rc = choose(p, o, e);
+	if (!rc)
+		rc = open_rings(p, e);
 	if (!rc)
 		rc = map_counts(p, e);
 	if (rc) {
@@ -378,116 +260,55 @@ void probe_close(struct probe *p)
 	for (unsigned i = 0; i < p->nrings; i++)
 		ring_close(&p->rings[i]);
 	free(p->rings);
-	bpf_link__destroy(p->cpu_times);
 	if (p->stats_fd >= 0)
 		close(p->stats_fd);
-	capture__destroy(p->skel);
+	unload(p);
 	free(p);
 }
 
-int probe_watch(struct probe *p, int pidfd, bool at_exec, struct err *e)
+void probe_how(const struct probe *p, char *out, size_t cap)
 {
-	uint32_t state = at_exec ? CAP_TASK_AT_EXEC : CAP_TASK_WATCHED;
-
-	if (bpf_map_update_elem(bpf_map__fd(p->skel->maps.tasks), &pidfd, &state, BPF_ANY))
-		return err_errno(e, "can't follow the process");
-	return 0;
+	snprintf(out, cap, p->why[0] ? "%s (%s)" : "%s", p->form->name, p->why);
 }
 
-/* Runs an iterator once over all tasks of the machine; fn sees what it writes, size bytes each. */
-static int iterate(struct bpf_link *link, size_t size, void (*fn)(void *ctx, const void *entry),
-		   void *ctx)
+int probe_watch(struct probe *p, pid_t pid, int pidfd, bool at_exec, struct err *e)
 {
-	_Alignas(8) char buf[4096];
-	int fd = bpf_iter_create(bpf_link__fd(link));
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	/* the kernel gives whole entries as long as the buffer has room for some */
-	while ((n = read(fd, buf, sizeof(buf) / size * size)) > 0 ||
-	       (n < 0 && (errno == EINTR || errno == EAGAIN)))
-		for (ssize_t i = 0; i + (ssize_t)size <= n; i += (ssize_t)size)
-			fn(ctx, buf + i);
-	n = n < 0 ? -errno : 0;
-	close(fd);
-	return (int)n;
+	return p->form->watch(p, pid, pidfd, at_exec, e);
 }
 
-struct task_fn {
-	void (*fn)(void *ctx, const struct cap_task *t);
-	void *ctx;
-};
-
-static void on_task(void *ctx, const void *entry)
+int probe_attach(struct probe *p, struct err *e)
 {
-	const struct task_fn *f = ctx;
+	int rc = bpf_object__attach_skeleton(p->skel);
 
-	f->fn(f->ctx, entry);
-}
-
-struct time_fn {
-	void (*fn)(void *ctx, const struct cap_cpu_time *t);
-	void *ctx;
-};
-
-static void on_cpu_time(void *ctx, const void *entry)
-{
-	const struct time_fn *f = ctx;
-
-	f->fn(f->ctx, entry);
-}
-
-/* Until a turn marks nothing new: what is forked meanwhile by a task not marked yet is found by the
- * next turn, what is forked by a marked one is marked by the fork program. */
-static int over_tasks(struct probe *p, const struct bpf_program *prog, struct task_fn *f)
-{
-	struct bpf_link *link = bpf_program__attach_iter(prog, NULL);
-	uint32_t before;
-	int rc = link ? 0 : -errno;
-
-	do {
-		before = p->skel->bss->new_marks;
-		rc = rc ? rc : iterate(link, sizeof(struct cap_task), on_task, f);
-	} while (!rc && p->skel->bss->new_marks != before);
-	bpf_link__destroy(link);
-	return rc;
+	return rc ? err_set(e, rc, ERR_NO_POS, "can't attach the capture programs: %s", first_said)
+		  : 0;
 }
 
 int probe_mark(struct probe *p, void (*fn)(void *ctx, const struct cap_task *t), void *ctx,
 	       struct err *e)
 {
 	struct task_fn f = {fn, ctx};
-	int rc = p->marks ? over_tasks(p, p->skel->progs.mark_tasks, &f) : 0;
+	int rc = p->form->mark(p, &f);
 
-	if (!rc && !p->by_tree)
-		rc = over_tasks(p, p->skel->progs.list_tasks, &f);
 	return rc ? err_set(e, rc, ERR_NO_POS, "can't look through the threads: %s", strerror(-rc))
 		  : 0;
 }
 
-int probe_attach(struct probe *p, struct err *e)
+unsigned probe_unmarked(struct probe *p)
 {
-	int rc = capture__attach(p->skel);
-
-	return rc ? err_set(e, rc, ERR_NO_POS, "can't attach the capture programs: %s", last_said)
-		  : 0;
+	return p->form->unmarked(p);
 }
 
 int probe_cpu_times(struct probe *p, void (*fn)(void *ctx, const struct cap_cpu_time *t), void *ctx)
 {
 	struct time_fn f = {fn, ctx};
 
-	if (!p->cpu_times)
-		p->cpu_times = bpf_program__attach_iter(p->skel->progs.cpu_times, NULL);
-	if (!p->cpu_times)
-		return -errno;
-	return iterate(p->cpu_times, sizeof(struct cap_cpu_time), on_cpu_time, &f);
+	return p->form->cpu_times(p, &f);
 }
 
 void probe_detach(struct probe *p)
 {
-	capture__detach(p->skel);
+	bpf_object__detach_skeleton(p->skel);
 }
 
 unsigned probe_cpu_count(const struct probe *p)
@@ -555,7 +376,7 @@ void probe_cost(const struct probe *p, uint64_t *runs, uint64_t *ns)
 	struct bpf_program *prog;
 
 	*runs = *ns = 0;
-	bpf_object__for_each_program(prog, p->skel->obj)
+	bpf_object__for_each_program(prog, p->obj)
 	{
 		struct bpf_prog_info info = {0};
 		uint32_t len = sizeof(info);

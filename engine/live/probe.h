@@ -4,6 +4,7 @@
 #define BURIN_LIVE_PROBE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "live/ring.h"
@@ -26,8 +27,19 @@ struct probe_select {
 	unsigned sample;     /* the first part of every second: one sample-th; 0, 1 = all */
 };
 
+/* How the programs are attached: to tracepoints whose types the kernel knows (tp_btf), or to raw
+ * ones, for kernels without type information or from before 5.13. */
+enum probe_attach {
+	PROBE_AUTO, /* the first if the kernel takes it */
+	PROBE_BTF,
+	PROBE_RAW,
+};
+
 struct probe_opts {
-	size_t ring_bytes;		   /* per cpu; rounded up to a power of two */
+	enum probe_attach attach;
+	const char *btf;   /* file with the kernel's types, used where it has none of
+			      its own; NULL = none */
+	size_t ring_bytes; /* per cpu; rounded up to a power of two */
 	const struct probe_select *select; /* NULL = everything */
 	uint32_t snaplen;		   /* payload bytes */
 	bool compat_029;		   /* only events that sysdig 0.29.3 knows */
@@ -44,8 +56,12 @@ struct probe_opts {
 int probe_open(struct probe **out, const struct probe_opts *o, struct err *e);
 void probe_close(struct probe *p);
 
-/* Names a process to follow; at_exec: only from its next execve on. Needs by_tree. */
-int probe_watch(struct probe *p, int pidfd, bool at_exec, struct err *e);
+/* "tp_btf", or "raw tracepoints" with the reason. */
+void probe_how(const struct probe *p, char *out, size_t cap);
+
+/* Names a process to follow, by its id here and a descriptor of it; at_exec: only from its next
+ * execve on. Needs by_tree. */
+int probe_watch(struct probe *p, pid_t pid, int pidfd, bool at_exec, struct err *e);
 
 /* Attaches the programs; from here on events enter the rings: those of the processes named, if only
  * such are wanted. */
@@ -56,6 +72,8 @@ struct cap_task;
  * not in /proc any more when that is read was at least seen here. */
 int probe_mark(struct probe *p, void (*fn)(void *ctx, const struct cap_task *t), void *ctx,
 	       struct err *e);
+/* Tasks that belong to the capture and are not in it, for want of room: raw tracepoints alone. */
+unsigned probe_unmarked(struct probe *p);
 /* Afterwards nothing new enters the rings. */
 void probe_detach(struct probe *p);
 
