@@ -32,7 +32,7 @@ function on_init()
 	columns[#columns + 1] = { field = "fd.name", head = "fd.name", rule = ("-"):rep(41), text = "%s" }
 	dir = chisel.request_field("evt.dir")
 	file = chisel.request_field("fd.name")
-	return slower.start("evt.is_io=true and fd.type=file", columns)
+	return slower.start("evt.is_io=true and fd.type=file", columns, min_ms)
 end
 
 function on_event()

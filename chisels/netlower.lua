@@ -31,7 +31,7 @@ function on_init()
 	columns[#columns + 1] = { head = "LATENCY(ms)", rule = ("-"):rep(12), text = "%-12s", value = "%12d" }
 	columns[#columns + 1] = { field = "fd.name", head = "fd.name", rule = ("-"):rep(41), text = "%s" }
 	dir = chisel.request_field("evt.dir")
-	return slower.start("evt.is_io=true and (fd.type=ipv4 or fd.type=ipv6)", columns)
+	return slower.start("evt.is_io=true and (fd.type=ipv4 or fd.type=ipv6)", columns, min_ms)
 end
 
 function on_event()

@@ -29,7 +29,7 @@ function on_init()
 	columns[#columns + 1] = { field = "proc.name", head = "proc.name", rule = ("-"):rep(23), text = "%-23.23s" }
 	columns[#columns + 1] = { head = "LATENCY(ms)", rule = ("-"):rep(20), text = "%-20s" }
 	columns[#columns + 1] = { field = "evt.type", head = "evt.type", rule = ("-"):rep(20), text = "%s" }
-	return slower.start(nil, columns)
+	return slower.start(nil, columns, min_ms)
 end
 
 function on_event()

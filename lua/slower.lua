@@ -23,10 +23,20 @@ local function pick(kind)
 	return table.unpack(out)
 end
 
+-- Events that cannot have taken longer than ms milliseconds need not be looked at; "" when that says nothing. A little
+-- less than ms: on_event decides.
+local function at_least(ms)
+	local ns = ms * 1000000 - 2
+	if ns >= 1 and ns < 2 ^ 53 then
+		return string.format("evt.latency>=%d", ns)
+	end
+	return ""
+end
+
 -- cols: list of { field (nil: the latency), head, rule, text = format of heading and rule,
 --                 value = format of the value (default: text), heading = format of the heading }
--- Prints heading and rule. For on_init.
-function M.start(filter, cols)
+-- Prints heading and rule. Events must pass filter (nil: all may) and have taken longer than min_ms. For on_init.
+function M.start(filter, cols, min_ms)
 	columns, fields = cols, {}
 	for i, c in ipairs(cols) do
 		fields[i] = c.field and chisel.request_field(c.field) or false
@@ -34,9 +44,11 @@ function M.start(filter, cols)
 	latency = chisel.request_field("evt.latency")
 	container = chisel.request_field("container.name")
 	line_format = formats("value")
-	if filter then
-		chisel.set_filter(filter)
+	local slow = at_least(min_ms)
+	if filter and slow ~= "" then
+		filter = slow .. " and " .. filter
 	end
+	chisel.set_filter(filter or slow)
 	print(string.format(formats("heading"), pick("head")))
 	print(string.format(formats("text"), pick("rule")))
 	return true

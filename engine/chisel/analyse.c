@@ -21,9 +21,9 @@ static bool grow_u32(uint32_t **v, uint32_t n, uint32_t *cap)
 	return true;
 }
 
-static NO_INLINE bool grow_entries(struct chisel_part *cp)
+/* Room for cap entries and their values. */
+static bool set_entries(struct chisel_part *cp, uint32_t cap)
 {
-	uint32_t cap = cp->cap ? cp->cap * 2 : 64;
 	struct chisel_entry *e = realloc(cp->e, cap * sizeof(*e));
 
 	if (e)
@@ -41,6 +41,11 @@ static NO_INLINE bool grow_entries(struct chisel_part *cp)
 	else
 		cp->no_memory = true;
 	return e != NULL;
+}
+
+static NO_INLINE bool grow_entries(struct chisel_part *cp)
+{
+	return set_entries(cp, cp->cap ? cp->cap * 2 : 64);
 }
 
 static ALWAYS_INLINE struct chisel_entry *add_entry(struct chisel_part *cp, uint32_t idx)
@@ -139,63 +144,55 @@ static void enter_segment(struct chisels_part *p, unsigned ci, uint32_t idx)
 	}
 }
 
-/* Leaves the event with its fields to the ordered callback. Texts built by the extraction land in the part's own
- * memory; the rest is borrowed from the batch, which outlives the part. */
-static void leave_entry(struct chisels_part *p, unsigned ci, struct field_env *env)
+/* The fields extracted in advance. Texts built by the extraction land in the part's own memory; the rest is borrowed from
+ * the batch, which outlives the part. */
+static void extract(const struct chisel *c, struct chisel_part *cp, struct field_env *env, uint32_t idx, struct value *v)
+{
+	struct arena *scratch = env->scratch;
+
+	for (unsigned i = 0; i < cp->npre; i++) {
+		const struct chisel_field *f = &c->fields[cp->pre[i]];
+
+		if (chisel_field_quick(f, env, idx, &v[i]))
+			continue;
+		field_env_move(env, idx);
+		env->scratch = &cp->mem;
+		field_get(&f->ref, env, &v[i]);
+		env->scratch = scratch;
+	}
+}
+
+/* Leaves event idx with its fields to the ordered callback. */
+static void leave_entry(struct chisels_part *p, unsigned ci, struct field_env *env, uint32_t idx)
 {
 	struct chisel *c = p->cs->c[ci];
 	struct chisel_part *cp = &p->p[ci];
-	struct chisel_entry *e = add_entry(cp, env->c->idx);
+	struct chisel_entry *e = add_entry(cp, idx);
 
 	if (!e)
 		return;
-	if (cp->npre) {
-		struct value *v = &cp->vals[(size_t)(cp->n - 1) * cp->npre];
-		struct arena *scratch = env->scratch;
-
-		env->scratch = &cp->mem;
-		for (unsigned i = 0; i < cp->npre; i++)
-			field_get(&c->fields[cp->pre[i]].ref, env, &v[i]);
-		env->scratch = scratch;
-	}
+	if (cp->npre)
+		extract(c, cp, env, idx, &cp->vals[(size_t)(cp->n - 1) * cp->npre]);
 	if (c->format) {
+		field_env_move(env, idx);
 		e->text_off = (uint32_t)cp->text.len;
 		e->has_line = format_event(c->format, env, &cp->text);
 		e->text_len = (uint32_t)cp->text.len - e->text_off;
 	}
 }
 
-/* on_event in the worker's own state; what it prints, and the formatter's line, wait for the release. */
-static void run_in_worker(struct chisels_part *p, unsigned ci, struct field_env *env)
-{
-	struct chisel *c = p->cs->c[ci];
-	struct chisel_part *cp = &p->p[ci];
-	struct lstate *ls = c->workers[p->w].ls;
-	size_t before = cp->text.len;
-	struct err why = { 0 };
-	bool line = true;
-	int r = ERR_LUA;
+/* Callbacks in the worker's own state, in one protected call. */
+struct worker_calls {
+	const struct chisel *c;
+	struct chisel_part *cp;
+	const uint32_t *idx;
+	uint32_t n, at; /* at: the event under way */
+};
 
-	cp->dirty = true;
-	ls->phase = LP_EVENT;
-	ls->ev = (struct cur_event){ .env = env, .b = p->b, .idx = env->c->idx, .moved = true };
-	ls->out = &cp->text;
-	if (lstate_push_on_event(ls)) {
-		r = lstate_call(ls, 0, 1, "", &why);
-		if (!r) {
-			line = lua_toboolean(ls->L, -1);
-			lua_pop(ls->L, 1);
-		}
-	}
-	ls->out = NULL;
-	ls->ev = (struct cur_event){ 0 };
-	if (r)
-		note_fault(cp, ls, r, env->c->idx, &why);
-	else if (line && c->format)
-		format_event(c->format, env, &cp->text);
-	if (cp->text.len == before)
-		return;
-	struct chisel_entry *e = add_entry(cp, env->c->idx);
+static void keep_text(struct chisel_part *cp, uint32_t idx, size_t before)
+{
+	struct chisel_entry *e = cp->text.len != before ? add_entry(cp, idx) : NULL;
+
 	if (e) {
 		e->has_line = true;
 		e->text_off = (uint32_t)before;
@@ -203,32 +200,115 @@ static void run_in_worker(struct chisels_part *p, unsigned ci, struct field_env 
 	}
 }
 
-void chisel_see(struct chisels_part *p, unsigned ci, struct field_env *env, uint32_t idx)
+/* Argument: struct worker_calls. Raises with .at at the event that failed. */
+static int call_on_events(lua_State *L)
+{
+	struct worker_calls *k = lua_touserdata(L, 1);
+	struct lstate *ls = lstate_of(L);
+
+	for (; k->at < k->n; k->at++) {
+		size_t before = k->cp->text.len;
+
+		if (UNLIKELY(ls->step))
+			watchdog_count(ls);
+		ls->ev.idx = k->idx[k->at];
+		ls->ev.moved = false;
+		/* The slots of the state's base are out of sight in here. */
+		lua_pushvalue(L, 2);
+		if (lua_rawget(L, 3) != LUA_TFUNCTION)
+			luaL_error(L, "on_event is gone");
+		lua_call(L, 0, 1);
+		if (k->c->format && lua_toboolean(L, -1)) {
+			field_env_move(ls->ev.env, ls->ev.idx);
+			format_event(k->c->format, ls->ev.env, &k->cp->text);
+		}
+		lua_settop(L, 3);
+		keep_text(k->cp, ls->ev.idx, before);
+	}
+	return 0;
+}
+
+/* on_event for n events in the worker's own state; what it prints, and the formatter's line, wait for the release. */
+static void run_in_worker(struct chisels_part *p, unsigned ci, struct field_env *env, const uint32_t *idx, uint32_t n)
 {
 	struct chisel *c = p->cs->c[ci];
-	struct chisel_worker *w = &c->workers[p->w];
-	unsigned type = env->c->b->ev[idx].type;
+	struct chisel_part *cp = &p->p[ci];
+	struct lstate *ls = c->workers[p->w].ls;
+	struct worker_calls k = { c, cp, idx, n, 0 };
+	size_t before = cp->text.len, last;
+	struct err why = { 0 };
 
-	if (!((c->types[type / 64] >> (type % 64)) & 1))
+	if (!n || cp->err)
 		return;
-	if (w->run && !filter_match_at(w->run, env, idx))
+	cp->dirty = true;
+	ls->phase = LP_EVENT;
+	ls->ev = (struct cur_event){ .env = env, .b = p->b };
+	ls->out = &cp->text;
+	lua_pushcfunction(ls->L, call_on_events);
+	lua_pushlightuserdata(ls->L, &k);
+	lua_pushvalue(ls->L, LSTATE_ON_EVENT);
+	lua_pushvalue(ls->L, LSTATE_GLOBALS);
+	int r = lstate_call(ls, 3, 0, "", &why);
+	ls->out = NULL;
+	ls->ev = (struct cur_event){ 0 };
+	if (!r)
 		return;
-	if (p->p[ci].err)
-		return;
-	if (!c->naggs && !c->in_workers && !c->format && !p->p[ci].npre) { /* nothing to be found out here */
-		if (c->has_on_event)
-			add_entry(&p->p[ci], idx);
-		return;
-	}
-	field_env_move(env, idx);
-	if (c->sealed)
-		enter_segment(p, ci, idx);
+	/* What the event that failed had printed stays. */
+	last = cp->n ? (size_t)cp->e[cp->n - 1].text_off + cp->e[cp->n - 1].text_len : 0;
+	keep_text(cp, idx[k.at], MAX(before, last));
+	note_fault(cp, ls, r, idx[k.at], &why);
+}
+
+/* One event that passed the filter. */
+static void see_event(struct chisels_part *p, unsigned ci, struct field_env *env, uint32_t idx)
+{
+	struct chisel *c = p->cs->c[ci];
+
+	if (c->naggs)
+		field_env_move(env, idx);
 	for (unsigned k = 0; k < c->naggs; k++)
 		count_event(p, ci, k, env);
 	if (c->in_workers)
-		run_in_worker(p, ci, env);
+		run_in_worker(p, ci, env, &idx, 1);
 	else if (c->has_on_event || c->format)
-		leave_entry(p, ci, env);
+		leave_entry(p, ci, env, idx);
+}
+
+void chisel_see(struct chisels_part *p, unsigned ci, struct field_env *env, const uint32_t *sel, uint32_t n)
+{
+	enum { SOME = 64 }; /* callbacks in one protected call: the watchdog wants to hear of them */
+	struct chisel *c = p->cs->c[ci];
+	struct chisel_part *cp = &p->p[ci];
+	struct filter_run *run = c->workers[p->w].run;
+	uint32_t some[SOME], nsome = 0;
+
+	if (!run && !c->in_workers && c->has_on_event && cp->n + n > cp->cap)
+		set_entries(cp, cp->n + n); /* one for each event */
+	for (uint32_t k = 0; k < n && !cp->err; k++) {
+		if (run && (k = filter_match_next(run, env, sel, k, n)) == n)
+			break;
+		uint32_t idx = sel[k];
+		unsigned type = p->b->ev[idx].type;
+		if (!(c->types[type / 64] >> (type % 64) & 1))
+			continue;
+		if (c->sealed && cp->seg < cp->nbound && cp->bound[cp->seg] <= idx) {
+			run_in_worker(p, ci, env, some, nsome);
+			nsome = 0;
+			enter_segment(p, ci, idx);
+			if (cp->err)
+				return;
+		}
+		if (!c->in_workers || c->naggs) {
+			see_event(p, ci, env, idx);
+			continue;
+		}
+		some[nsome++] = idx;
+		if (nsome == SOME) {
+			run_in_worker(p, ci, env, some, nsome);
+			nsome = 0;
+		}
+	}
+	run_in_worker(p, ci, env, some, nsome);
 }
 
 /* ---- a batch ---------------------------------------------------------------------------------------------------- */
@@ -297,24 +377,20 @@ static void note_seen(struct chisels_part *p, const uint32_t *sel, uint32_t n)
 	}
 }
 
-static void see_event(struct chisels_part *p, uint32_t idx)
+/* The events for chisel ci, which does not only count. */
+static void see_events(struct chisels_part *p, unsigned ci, const uint32_t *sel, uint32_t n)
 {
-	struct chisels *cs = p->cs;
-
-	for (unsigned i = 0; i < cs->n; i++) {
-		if (cs->c[i]->counts)
-			continue;
-		if (UNLIKELY(cs->c[i]->late)) /* evaluated at release */
-			add_entry(&p->p[i], idx);
-		else
-			chisel_see(p, i, p->env, idx);
-	}
+	if (UNLIKELY(p->cs->c[ci]->late)) /* evaluated at release */
+		for (uint32_t k = 0; k < n; k++)
+			add_entry(&p->p[ci], sel[k]);
+	else
+		chisel_see(p, ci, p->env, sel, n);
 }
 
 void chisels_events(struct chisels_part *p, const uint32_t *sel, uint32_t n)
 {
 	struct chisels *cs = p->cs;
-	unsigned ncount = 0;
+	unsigned nsee = 0;
 
 	if (!n)
 		return;
@@ -323,13 +399,17 @@ void chisels_events(struct chisels_part *p, const uint32_t *sel, uint32_t n)
 	if (cs->sealed)
 		note_seen(p, sel, n);
 	for (unsigned i = 0; i < cs->n; i++) {
-		if (!cs->c[i]->counts)
-			continue;
-		count_events(p, i, sel, n);
-		ncount++;
+		if (cs->c[i]->counts)
+			count_events(p, i, sel, n);
+		else
+			nsee++;
 	}
-	for (uint32_t i = 0; i < n && ncount < cs->n; i++)
-		see_event(p, sel[i]);
+	/* Several share what is found out about an event. */
+	uint32_t step = nsee > 1 ? 1 : n;
+	for (uint32_t k = 0; nsee && k < n; k += step)
+		for (unsigned i = 0; i < cs->n; i++)
+			if (!cs->c[i]->counts)
+				see_events(p, i, sel + k, step);
 }
 
 void chisel_close_part(struct chisels_part *p, unsigned ci)

@@ -51,6 +51,7 @@ unsigned chisel_request(lua_State *L, struct lstate *ls, const char *name)
 	}
 	f->ref.place = c->nfields;
 	f->raw_text = !strcmp(f->ref.info->name, "evt.rawarg");
+	f->latency = !strcmp(f->ref.info->name, "evt.latency");
 	f->rendered = !strcmp(f->ref.info->name, "evt.buffer");
 	f->text = strdup(name);
 	if (!f->text) {

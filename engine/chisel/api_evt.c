@@ -38,6 +38,11 @@ static NO_INLINE int field_slowly(lua_State *L, struct lstate *ls)
 		lua_pushnil(L);
 		return 1;
 	}
+	/* In a worker most events are never moved to. */
+	if (ls->ev.env && ls->ev.env->c->b == ls->ev.b && chisel_field_quick(&c->fields[i], ls->ev.env, ls->ev.idx, &v)) {
+		push_value(L, &c->fields[i], &v);
+		return 1;
+	}
 	current(L, ls, "field");
 	chisel_field_get(c, (unsigned)i, ls->ev.env, &v);
 	push_value(L, &c->fields[i], &v);

@@ -144,6 +144,7 @@ struct chisel_field {
 	_Atomic bool rare; /* written by release, read by workers */
 	bool raw_text; /* evt.rawarg.X: texts keep the NUL they have in the trace */
 	bool rendered; /* evt.buffer: a script gets the text that is printed, a filter the bytes */
+	bool latency;  /* evt.latency: see chisel_field_quick */
 	struct field_ref ref;
 };
 
@@ -307,6 +308,23 @@ static inline void chisel_field_get(const struct chisel *c, unsigned i, struct f
 	env->lookback = outer;
 }
 
+/* Field f of event idx of the batch that env->c has begun, if it can be had without moving there. */
+static ALWAYS_INLINE bool chisel_field_quick(const struct chisel_field *f, const struct field_env *env, uint32_t idx,
+					     struct value *v)
+{
+	const struct ev_rec *r;
+	uint64_t ns;
+
+	if (!f->latency)
+		return false;
+	r = &env->c->b->ev[idx];
+	/* Internal events may have none. */
+	if ((event_table[r->type].category_029 & EC_BASE_MASK) == EC_INTERNAL || !evctx_rec_latency(env->c, r, &ns))
+		return false;
+	*v = (struct value){ .type = f->ref.type, .has = true, .u = ns };
+	return true;
+}
+
 /* analyse.c */
 struct chisel_entry { /* an event that a chisel wants to see at release */
 	uint32_t idx;
@@ -350,8 +368,8 @@ struct chisels_part {
 	bool no_memory;
 	struct chisel_part p[];
 };
-/* Runs filter, extraction and updates of one chisel on the event under env. */
-void chisel_see(struct chisels_part *p, unsigned i, struct field_env *env, uint32_t idx); /* event idx */
+/* Runs filter, extraction and updates of one chisel on n events of the batch; env moves. */
+void chisel_see(struct chisels_part *p, unsigned i, struct field_env *env, const uint32_t *sel, uint32_t n);
 /* Seals the last segment of chisel ci. */
 void chisel_close_part(struct chisels_part *p, unsigned ci);
 uint64_t interval_slot(const struct chisel *c, uint64_t ts, uint64_t origin);

@@ -195,7 +195,7 @@ static int late_event(struct walk *w, struct chisel *c, uint32_t idx, struct chi
 	if (w->env->c->b != w->b && evctx_begin(w->env->c, w->b))
 		return err_set(w->e, -ENOMEM, ERR_NO_POS, "out of memory");
 	arena_reset(w->env->scratch);
-	chisel_see(w->p, c->index, w->env, idx);
+	chisel_see(w->p, c->index, w->env, &idx, 1);
 	if (cp->n == before)
 		return 0;
 	int r = 0;
@@ -334,7 +334,7 @@ static int redo_segment(struct walk *w, struct chisel *c, struct cursor *cur, ui
 		if (w->p->seen[i] < from)
 			continue;
 		arena_reset(w->env->scratch);
-		chisel_see(w->p, c->index, w->env, w->p->seen[i]);
+		chisel_see(w->p, c->index, w->env, &w->p->seen[i], 1);
 	}
 	if (c->in_workers && cp->dirty)
 		chisel_close_part(w->p, c->index);

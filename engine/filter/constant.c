@@ -346,6 +346,8 @@ static int constant(struct filter *f, struct fnode *n, enum filter_class tc, str
 	}
 	if (!rc && filter_type_field(n->lhs))
 		rc = type_test(f, n, c, e);
+	if (!rc && filter_set_waits(f, n))
+		rc = filter_nomem(e);
 	return rc;
 }
 

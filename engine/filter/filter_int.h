@@ -187,6 +187,8 @@ bool filter_duration(const char *s, uint32_t len, uint64_t *ns); /* 10ms, 1.5s, 
 
 /* never.c: event types on which a field cannot have a value. */
 int filter_set_possible(struct filter *f, struct fexpr *x);
+/* Enter events have waited for nothing yet: for test n of a latency above a constant they are such types. */
+int filter_set_waits(struct filter *f, struct fnode *n);
 bool filter_expr_never(const struct fexpr *x, unsigned code);
 
 /* types.c: sets of event types. A field that depends on the event's type (for generic events: and call)

@@ -101,6 +101,24 @@ int filter_set_possible(struct filter *f, struct fexpr *x)
 	return 0;
 }
 
+int filter_set_waits(struct filter *f, struct fnode *n)
+{
+	bool more = n->in.op == FI_GT_U || (n->in.op == FI_GE_U && n->in.c->u);
+	struct demand d = {.compat029 = f->compat029};
+	uint64_t *bits;
+
+	if (!more || !filter_named(n->lhs, "evt.latency"))
+		return 0;
+	bits = filter_alloc(f, sizeof(uint64_t) * FILTER_CODE_WORDS);
+	if (!bits)
+		return filter_nomem(NULL);
+	for (unsigned code = 0; code < EV_CODE_COUNT; code++)
+		if (evctx_type_latency(&d, code))
+			bits[code / 64] |= 1ull << (code % 64);
+	n->lhs->possible = bits;
+	return 0;
+}
+
 /* A transformer has no value when an argument has none. */
 bool filter_expr_never(const struct fexpr *x, unsigned code)
 {

@@ -327,8 +327,12 @@ bool evctx_rec_latency(const struct evctx *c, const struct ev_rec *r, uint64_t *
 {
 	uint64_t enter;
 
-	if (UNLIKELY(r->slot == UINT32_MAX || r->pair == PAIR_CARRY ||
-		     !(c->traits[r->type] & TT_EXIT)))
+	if (UNLIKELY(r->slot == UINT32_MAX))
+		return false;
+	*ns = 0;
+	if (c->traits[r->type] & TT_RESET)
+		return true;
+	if (UNLIKELY(r->pair == PAIR_CARRY || !(c->traits[r->type] & TT_EXIT)))
 		return false;
 	enter = r->pair == PAIR_NONE ? 0 : rec_ts(c->b, &c->b->ev[r->pair - 1]);
 	*ns = enter ? rec_ts(c->b, r) - enter : 0;

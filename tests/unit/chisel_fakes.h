@@ -115,6 +115,12 @@ bool filter_match_at(struct filter_run *r, struct field_env *env, uint32_t idx)
 {
 	return (env->c->b->num_base + idx) % r->f->n == r->f->r;
 }
+uint32_t filter_match_next(struct filter_run *r, struct field_env *env, const uint32_t *idx, uint32_t from, uint32_t n)
+{
+	while (from < n && !filter_match_at(r, env, idx[from]))
+		from++;
+	return from;
+}
 
 /* ---- formats: "num" prints the number; "need" only for even ones ---------------------------------------------------- */
 
