@@ -4,8 +4,9 @@
  * cores.
  *
  *   --workers LIST   numbers of workers (1,2,4,8,16,32,64,128)
- *   --costs LIST     ns per event of: frame, digest with fetch, apply with reclaim, analyse,
- * release (2,25,10,94,1: printing); 0 for a step: it takes no time
+ *   --costs LIST     ns per event of: frame, digest with fetch, apply with reclaim: threads,
+ * descriptors (in shards where the pipeline has them), analyse, release (2,25,2,8,94,1: printing);
+ * 0 for a step: it takes no time
  *   --events N       events per batch (3600)
  *   --batches N      batches per worker (30)
  *   --slow N         seconds for a nanosecond: sleeping is exact to some 20 us only (300)
@@ -24,13 +25,13 @@
 
 #include "worker/worker_int.h"
 
-enum { FRAME, DIGEST, APPLY, ANALYSE, RELEASE, STEPS };
+enum { FRAME, DIGEST, APPLY, FDS, ANALYSE, RELEASE, STEPS };
 
 static struct {
 	double cost[STEPS]; /* ns per event */
 	double slow;
 	unsigned events, batches; /* per batch; in all */
-} conf = {.cost = {2, 25, 10, 94, 1}, .slow = 300, .events = 3600, .batches = 30};
+} conf = {.cost = {2, 25, 2, 8, 94, 1}, .slow = 300, .events = 3600, .batches = 30};
 
 static uint64_t now(void)
 {
@@ -52,9 +53,9 @@ static double part(uint64_t seq, unsigned step)
 	return 0.9 + 0.2 * (double)(x >> 40) / (double)(1u << 24);
 }
 
-static void take_time(const struct slot *s, unsigned step)
+static void take_time(const struct slot *s, unsigned step, double share)
 {
-	double ns = conf.cost[step] * conf.events * conf.slow * part(s->b.seq, step);
+	double ns = share * conf.cost[step] * conf.events * conf.slow * part(s->b.seq, step);
 	struct timespec t;
 
 	if (ns < 1)
@@ -73,22 +74,33 @@ void step_read(struct pipeline *p, struct slot *s, uint64_t seq)
 	s->b.seq = seq;
 	s->b.kind = BATCH_EVENTS;
 	s->b.last = seq + 1 == conf.batches;
-	take_time(s, FRAME);
+	take_time(s, FRAME, 1);
 }
 
 void step_digest(struct pipeline *p, struct slot *s)
 {
-	take_time(s, DIGEST);
+	take_time(s, DIGEST, 1);
 }
 
 void step_apply(struct pipeline *p, struct slot *s)
 {
-	take_time(s, APPLY);
+	unsigned n = state_fd_shards(p->st);
+
+	take_time(s, APPLY, 1);
+	if (!n)
+		take_time(s, FDS, 1);
+	s->b.fd_shards = (1u << n) - 1;
+}
+
+void step_apply_fds(struct pipeline *p, struct slot *s, unsigned shard)
+{
+	/* Not all have equal parts, and it is not always the same ones. */
+	take_time(s, FDS, (0.8 + 0.1 * ((shard + s->b.seq) % 5)) / state_fd_shards(p->st));
 }
 
 void step_analyse(struct worker *w, struct slot *s)
 {
-	take_time(s, ANALYSE);
+	take_time(s, ANALYSE, 1);
 }
 
 /* When the middle half of the batches began and ended to be released: filling and emptying the
@@ -97,7 +109,7 @@ static uint64_t half_began, half_ended;
 
 bool step_release(struct pipeline *p, struct slot *s)
 {
-	take_time(s, RELEASE);
+	take_time(s, RELEASE, 1);
 	if (s->b.seq == conf.batches / 4)
 		half_began = now();
 	if (s->b.seq == conf.batches / 4 * 3)
@@ -187,6 +199,7 @@ static int run(unsigned workers, double *wall, double *cpu)
 
 	err_clear(&e);
 	demand_init(&d, false);
+	d.bits |= conf.cost[FDS] > 0 ? DEMAND_FDS : 0;
 	sink_init(&sink, 1, false);
 	rc = source_open_ops(&o.input, &ops, NULL, &e);
 	*wall = clock_ns(CLOCK_MONOTONIC);
@@ -199,6 +212,8 @@ static int run(unsigned workers, double *wall, double *cpu)
 	return rc;
 }
 
+enum { FDS_AT_ONCE = 4 }; /* shards that the pipeline makes */
+
 /* ns per event with n workers, if nothing but the steps took time. */
 static double model(unsigned n)
 {
@@ -208,6 +223,7 @@ static double model(unsigned n)
 		total += conf.cost[i];
 	least = conf.cost[FRAME] > conf.cost[APPLY] ? conf.cost[FRAME] : conf.cost[APPLY];
 	least = conf.cost[RELEASE] > least ? conf.cost[RELEASE] : least;
+	least = conf.cost[FDS] / FDS_AT_ONCE > least ? conf.cost[FDS] / FDS_AT_ONCE : least;
 	return total / n > least ? total / n : least;
 }
 
@@ -232,7 +248,7 @@ static int scale(unsigned workers, unsigned per_worker)
 static int usage(void)
 {
 	fprintf(stderr, "usage: bench_scale [--workers LIST] [--costs "
-			"FRAME,DIGEST,APPLY,ANALYSE,RELEASE] [--events N] "
+			"FRAME,DIGEST,APPLY,FDS,ANALYSE,RELEASE] [--events N] "
 			"[--batches N] [--slow N]\n");
 	return 2;
 }
@@ -251,8 +267,8 @@ int main(int argc, char **argv)
 
 		if (c == 'w')
 			list = optarg;
-		else if (c == 'c' && sscanf(optarg, "%lf,%lf,%lf,%lf,%lf", k, k + 1, k + 2, k + 3,
-					    k + 4) != STEPS)
+		else if (c == 'c' && sscanf(optarg, "%lf,%lf,%lf,%lf,%lf,%lf", k, k + 1, k + 2,
+					    k + 3, k + 4, k + 5) != STEPS)
 			return usage();
 		else if (c == 'e')
 			conf.events = (unsigned)atoi(optarg);

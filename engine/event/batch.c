@@ -18,6 +18,7 @@ void batch_fini(struct batch *b)
 	free(b->ev);
 	free(b->slots);
 	free(b->rows);
+	free(b->fd_rows);
 	arena_fini(&b->arena);
 	memset(b, 0, sizeof(*b));
 }
@@ -35,7 +36,8 @@ void batch_reset(struct batch *b)
 
 	b->sparse = b->has_text = false;
 	b->nrec = b->last_off = 0;
-	b->nev = b->nslots = b->nrows = b->nselected = 0;
+	b->nev = b->nslots = b->nrows = b->nselected = b->nfd_rows = b->fd_shards = 0;
+	b->whole = b->all_shards = false;
 	b->first_ts = b->last_ts = 0;
 	err_clear(&b->bad);
 

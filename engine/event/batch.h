@@ -80,9 +80,17 @@ struct tslot {
 	bool fresh; /* starts after an exit of the same tid inside this batch: inherits no carry */
 	bool ends;  /* the thread's procexit is in this slot */
 	bool touched; /* has an event with ER_TOUCH */
+	bool superseded; /* a later slot of the batch has the tid: this one leaves nothing */
+	/* apply: index of the first event behind the last cut, from which on the events belong to
+	 * another entry of the tid; 0 = none */
+	uint32_t cut;
+	uint32_t nfd_rows; /* shards: rows of descriptors */
+	uint8_t shard;	   /* shards: who does them */
 	const struct open_enter
 		*carry;	       /* apply: open enter at the start of the batch, NULL = none */
 	struct thread *thread; /* apply: newest incarnation at the end of this slot, NULL = none */
+	struct open_enter *left; /* shards: what the slot leaves, of which the fd is still to come;
+				    NULL = nothing new */
 };
 
 struct state_root;
@@ -116,6 +124,10 @@ struct batch {
 	uint32_t nslots, slots_cap;
 	uint32_t *rows; /* indices in ev[] of ER_ROW | ER_TOUCH events, ascending */
 	uint32_t nrows, rows_cap;
+	/* shards (state.h): rows that concern descriptors are apart, unless the batch is whole */
+	uint32_t *fd_rows;
+	uint32_t nfd_rows, fd_rows_cap;
+	bool whole;
 	uint32_t nselected;	    /* events with ER_SELECTED */
 	uint64_t first_ts, last_ts; /* of ev[0] and ev[nev-1]; ns */
 	struct err bad; /* code != 0: the event behind ev[nev-1] is damaged: the trace ends there */
@@ -126,6 +138,8 @@ struct batch {
 	uint64_t num_base;  /* evt.num of ev[0] (first event of a file is 1) */
 	uint64_t origin_ts; /* time stamp of the first event of the file: origin of evt.reltime */
 	struct state_root *root; /* tables of the section this batch belongs to; pinned */
+	uint32_t fd_shards; /* bit set of the shards that have something to do; 0 = all is done */
+	bool all_shards;    /* one worker has to do it all, holding the turns of all shards */
 	struct numbering {
 		uint64_t num;	    /* evt.num of the next event */
 		uint64_t origin_ts; /* see above; valid if have_origin */

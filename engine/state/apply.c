@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "state/container.h"
+#include "state/shard.h"
 #include "state/state_priv.h"
 
 /* ---- one row ---- */
@@ -91,7 +92,7 @@ static void row_fcntl_carried(struct apply *a)
 		a->last_fd = fd;
 }
 
-static void row_handle(struct apply *a, const struct apply_entry *ae)
+void row_handle(struct apply *a, const struct apply_entry *ae)
 {
 	int64_t guess = rec_last_fd(a->b, a->rec, a->d), before;
 
@@ -108,6 +109,16 @@ static void row_handle(struct apply *a, const struct apply_entry *ae)
 		slots_fix_fd(a->b, (uint32_t)(a->rec - a->b->ev), a->last_fd, a->last_fd != before);
 }
 
+/* With shards: what the row does to threads. Descriptors alone are not the apply turn's. */
+static void row_threads(struct apply *a, const struct apply_entry *ae)
+{
+	if (!ae->fn || !(ae->demand & a->d->bits) || (ae->demand & (DEMAND_FDS | DEMAND_CONNECTED)))
+		return;
+	row_enter(a);
+	a->last_fd = EV_FD_NONE;
+	ae->fn(a);
+}
+
 static void row_apply(struct apply *a, const struct apply_entry *table, uint32_t idx, bool touch)
 {
 	a->rec = &a->b->ev[idx];
@@ -116,19 +127,24 @@ static void row_apply(struct apply *a, const struct apply_entry *table, uint32_t
 	a->t = row_thread(a);
 	if (touch && !a->t)
 		a->t = a->b->slots[a->rec->slot].thread = thread_placeholder(a, a->ev.tid);
-	if (a->rec->flags & ER_ROW)
+	if (!(a->rec->flags & ER_ROW))
+		return;
+	if (LIKELY(a->part == PART_ALL))
 		row_handle(a, &table[a->rec->type]);
+	else
+		row_threads(a, &table[a->rec->type]);
 }
 
 /* The rows the digest found, and among them those that handlers asked for meanwhile. */
-static void rows_apply(struct state *st, struct batch *b)
+static void rows_apply(struct state *st, struct batch *b, enum apply_part part)
 {
 	const struct apply_entry *table = apply_table(st->d->compat029);
-	struct apply a = {.st = st, .d = st->d, .b = b, .root = b->root};
+	struct apply a = {
+		.st = st, .m = &st->mut[0], .d = st->d, .b = b, .root = b->root, .part = part};
 	uint32_t i = 0;
 
 	st->nextra = st->extra_at = 0;
-	while ((i < b->nrows || st->extra_at < st->nextra) && !st->failed) {
+	while ((i < b->nrows || st->extra_at < st->nextra) && !a.m->failed) {
 		if (LIKELY(st->extra_at == st->nextra) ||
 		    (i < b->nrows && b->rows[i] < st->extra[st->extra_at])) {
 			if (LIKELY(i + 2 < b->nrows)) {
@@ -162,11 +178,11 @@ static int apply_meta(struct state *st, struct batch *b, struct err *e)
 	rc = root_load(st, r, b, e);
 	if (rc < 0) {
 		/* Not at once: what was replaced while it was filled is on the retire list. */
-		state_retire(st, root_free, r);
+		state_retire(&st->mut[0], root_free, r);
 		return rc;
 	}
 	/* Earlier batches pin the old tables. */
-	state_retire(st, root_free, st->root);
+	state_retire(&st->mut[0], root_free, st->root);
 	st->root = r;
 	b->root = r;
 	return 0;
@@ -212,18 +228,23 @@ static void apply_number(struct state *st, struct batch *b)
 
 int state_apply(struct state *st, struct batch *b, struct err *e)
 {
+	bool split = st->nshards && !b->whole && b->kind == BATCH_EVENTS;
 	int rc = 0;
 
-	st->seq = b->seq;
+	st->mut[0].seq = b->seq;
 	apply_number(st, b);
+	b->fd_shards = 0;
+	b->all_shards = st->moved = false;
 	if (b->kind == BATCH_META) {
 		rc = apply_meta(st, b, e);
 	} else if (st->d->bits) {
 		slots_begin(st, b);
-		rows_apply(st, b);
-		slots_end(st, b);
+		rows_apply(st, b, split ? PART_THREADS : PART_ALL);
+		slots_end(st, b, split);
+		if (split)
+			shards_assign(st, b);
 	}
-	if (rc == 0 && st->failed)
+	if (rc == 0 && st->mut[0].failed)
 		rc = err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
 	return rc;
 }

@@ -4,6 +4,7 @@
  * unless the child's was first; an entry made by the child's event carries CLONE_INVERTED. A
  * child's event that finds an entry younger than two seconds takes it for its own; an older one is
  * left over from an earlier use of the tid. */
+#include "state/shard.h"
 #include "state/state_priv.h"
 
 #define CLONE_STALE_NS 2000000000u
@@ -118,7 +119,8 @@ static void copy_process(struct apply *a, struct thread *t, struct thread_ver *v
 			 struct thread *parent)
 {
 	struct thread *pmain = thread_main_now(a->root, parent);
-	struct fd_table *ft = a->d->bits & DEMAND_FDS ? thread_fds_now(a, parent, false) : NULL;
+	bool fds = a->d->bits & DEMAND_FDS;
+	struct fd_table *ft = fds && a->part == PART_ALL ? thread_fds_now(a, parent, false) : NULL;
 
 	if (pmain) {
 		thread_share_text(a, &v->cwd, thread_now(pmain)->cwd);
@@ -127,6 +129,8 @@ static void copy_process(struct apply *a, struct thread *t, struct thread_ver *v
 	}
 	if (ft)
 		atomic_store_explicit(&t->fds, fd_table_clone(a, ft), memory_order_relaxed);
+	else if (fds && a->part == PART_THREADS)
+		shard_inherit(a, t, parent);
 }
 
 static void set_vol(struct apply *a, struct thread *t, int at)

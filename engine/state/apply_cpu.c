@@ -27,7 +27,7 @@ static uint64_t *last_switch(struct state *st, uint32_t cpu)
 		return &st->switch_ts[cpu];
 	p = realloc(st->switch_ts, ((size_t)cpu + 1) * sizeof(*p));
 	if (!p) {
-		st->failed = true;
+		st->mut[0].failed = true;
 		return NULL;
 	}
 	memset(p + st->nswitch, 0, ((size_t)cpu + 1 - st->nswitch) * sizeof(*p));

@@ -1,4 +1,5 @@
 /* execve and execveat exits: a process becomes another program. */
+#include "state/shard.h"
 #include "state/state_priv.h"
 
 enum { EXVAT_EMPTY_PATH = 1, EXE_WRITABLE = 1, EXE_UPPER = 2, EXE_MEMFD = 4, EXE_LOWER = 8 };
@@ -139,6 +140,14 @@ static void close_on_exec(struct apply *a, struct fd_table *ft, int64_t fd, cons
 		fd_close(a, ft, fd, a->ord);
 }
 
+void exec_close_fds(struct apply *a)
+{
+	struct fd_table *ft = a->t && param_or(&a->ev, 0, -1) >= 0 ? thread_fds_now(a, a->t, false) : NULL;
+
+	if (ft)
+		fds_each_now(a, ft, close_on_exec);
+}
+
 static void kill_sibling(struct apply *a, struct thread *t, void *ctx)
 {
 	const struct thread_ver *v = thread_now(t);
@@ -153,15 +162,20 @@ static void kill_sibling(struct apply *a, struct thread *t, void *ctx)
 static void exec_cleanup(struct apply *a, int64_t pid)
 {
 	struct thread *m = thread_find(a->root, pid);
-	struct fd_table *ft = a->d->bits & DEMAND_FDS ? thread_fds_now(a, a->t, false) : NULL;
 
 	if (m && kin_threads_now(m))
 		threads_each_now(a, kill_sibling, &pid);
-	if (ft)
-		fds_each_now(a, ft, close_on_exec);
+	if ((a->d->bits & DEMAND_FDS) && a->part == PART_ALL)
+		exec_close_fds(a);
 }
 
 /* ---- the handler ---- */
+
+/* Whose descriptors a thread with this version uses. */
+static int64_t owner_tid(const struct thread *t, const struct thread_ver *v)
+{
+	return v->flags & PPM_CL_CLONE_FILES ? v->pid : t->tid;
+}
 
 static void set_program(struct apply *a, struct thread_ver *v, unsigned gen)
 {
@@ -199,9 +213,11 @@ void apply_execve_exit(struct apply *a)
 	unsigned gen = exec_generation(a->ev.type);
 	uint32_t keep = PPM_CL_PIPE_SRC | PPM_CL_PIPE_DST | PPM_CL_CLONE_INVERTED;
 	struct thread_ver *v;
+	int64_t owner;
 
 	if (!a->t || param_or(&a->ev, 0, -1) < 0)
 		return;
+	owner = owner_tid(a->t, thread_now(a->t));
 	/* While the thread's flags still say whose descriptors it uses. */
 	if (!a->d->compat029)
 		exec_cleanup(a, param_or(&a->ev, 4, thread_now(a->t)->pid));
@@ -222,6 +238,7 @@ void apply_execve_exit(struct apply *a)
 	}
 	keep |= a->d->compat029 ? 0 : PPM_CL_IS_MAIN_THREAD;
 	v->flags = (v->flags & keep) | PPM_CL_ACTIVE | PPM_CL_NAME_CHANGED;
+	a->st->moved |= owner_tid(a->t, v) != owner;
 	if (gen >= 13)
 		set_vol(a);
 }

@@ -105,9 +105,10 @@ uint32_t dir_base(char *out, size_t cap, const char *dir_name, uint32_t len)
 
 static struct rstr *cwd_of(struct apply *a)
 {
-	struct thread *m = thread_main_now(a->root, a->t);
+	struct thread *m = row_main(a, a->t);
+	const struct thread_ver *v = m ? row_ver(a, m) : NULL;
 
-	return rstr_get(m ? thread_now(m)->cwd : &rstr_empty);
+	return rstr_get(a->m, v ? v->cwd : &rstr_empty);
 }
 
 /* What the name is relative to: a reference of the caller's. NULL when memory is out. */
@@ -118,13 +119,13 @@ static struct rstr *open_base(struct apply *a, const struct open_args *o)
 	uint32_t len = 0;
 
 	if (o->name_len && *o->name == '/')
-		return rstr_get(&rstr_empty);
+		return rstr_get(a->m, &rstr_empty);
 	if (!o->at || o->dirfd == PPM_AT_FDCWD)
 		return cwd_of(a);
 	struct fd_ver *dir = row_entry(a, o->dirfd, &ft);
 	const char *name = dir ? fd_ver_name(dir, a->d->compat029, &len) : NULL;
 	len = dir_base(buf, sizeof(buf), name, len);
-	return rstr_new(a->st, buf, len);
+	return rstr_new(a->m, buf, len);
 }
 
 /* 0.29.3 measures the base and the name together, even where the name is absolute. */
@@ -134,7 +135,7 @@ static bool too_long_029(struct apply *a, const struct open_args *o)
 		return false;
 	struct rstr *cwd = cwd_of(a);
 	size_t base_len = o->at ? 1 : cwd->len;
-	rstr_put(a->st, cwd);
+	rstr_put(a->m, cwd);
 	return base_len + o->name_len + 1 >= 1024;
 }
 
@@ -169,7 +170,7 @@ void apply_open(struct apply *a)
 			fd_set_name(a, f, base, o.name, o.name_len);
 	}
 	if (base)
-		rstr_put(a->st, base);
+		rstr_put(a->m, base);
 }
 
 /* ---- close ---- */
@@ -230,7 +231,7 @@ static void close_range(struct apply *a)
 	/* In passes, because the table changes under our hands. */
 	do {
 		r.n = 0;
-		state_fds_each(a->root, a->t, thread_now(a->t), a->ord, pick_fd, &r);
+		state_fds_each(a->root, a->t, row_ver(a, a->t), a->ord, pick_fd, &r);
 		for (unsigned i = 0; i < r.n; i++)
 			range_done(a, ft, r.fd[i], cloexec);
 		if (r.n)

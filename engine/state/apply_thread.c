@@ -100,7 +100,7 @@ void apply_procexit(struct apply *a)
 		children_away(a, t, param_or(&a->ev, 4, 0));
 	if (v->pid == t->tid && kin_threads_now(t)) {
 		thread_priv(t)->exited = true;
-		thread_open_set(a->st, t, NULL);
+		thread_open_set(a->m, t, NULL);
 		return;
 	}
 	m = v->pid != t->tid ? thread_find(a->root, v->pid) : NULL;

@@ -170,12 +170,12 @@ const char *container_label(const struct container *c, const char *key, size_t k
 
 /* ---- writing ---- */
 
-static void free_value(struct state *st, void *p)
+static void free_value(struct mutator *m, void *p)
 {
 	container_free(p);
 }
 
-void container_table_free(struct state *st, struct container_table *t)
+void container_table_free(struct container_table *t)
 {
 	for (unsigned i = 0; t && i < BUCKETS; i++) {
 		struct entry *e = atomic_load_explicit(&t->bucket[i], memory_order_relaxed), *next;
@@ -233,7 +233,7 @@ static void put_container(struct apply *a, struct container_table *t, struct con
 	c->prev = atomic_load_explicit(&e->newest, memory_order_relaxed);
 	atomic_store_explicit(&e->newest, c,
 			      memory_order_release); /* pairs with state_container_at */
-	state_retire(a->st, free_value, c->prev);
+	state_retire(a->m, free_value, c->prev);
 }
 
 /* ---- events ---- */

@@ -104,6 +104,8 @@ static NO_INLINE uint32_t slot_find(struct digest *g, int64_t tid, uint32_t idx,
 	e = slot_entry(g, tid);
 	fresh = fresh || (e->slot && g->b->slots[e->slot - 1].ends);
 	if (!e->slot || fresh) {
+		if (e->slot)
+			g->b->slots[e->slot - 1].superseded = true;
 		s = slot_add(g, tid, idx, fresh);
 		if (!s) {
 			g->nomem = true;

@@ -13,54 +13,54 @@
 
 enum { FD_DIR_MIN = 4 };
 
-struct fd_table *fd_table_new(struct state *st)
+struct fd_table *fd_table_new(struct mutator *m)
 {
-	struct fd_table *ft = pool_get(&st->fdtable_pool);
+	struct fd_table *ft = pool_get(&m->pool[POOL_FDTABLE]);
 
 	if (!ft) {
-		st->failed = true;
+		m->failed = true;
 		return NULL;
 	}
 	atomic_init(&ft->dir, NULL);
 	return ft;
 }
 
-static void fd_ver_put(struct state *st, void *p)
+static void fd_ver_put(struct mutator *m, void *p)
 {
 	struct fd_ver *f = p;
 	struct rstr *name;
 
-	if (--f->ref)
+	if (!ref_down(m, &f->ref))
 		return;
 	name = atomic_load_explicit(&f->name, memory_order_relaxed);
 	if (name && name != f->raw)
 		free(name);
-	rstr_put(st, f->base);
-	rstr_put(st, f->raw);
-	pool_put(&st->fdver_pool, f);
+	rstr_put(m, f->base);
+	rstr_put(m, f->raw);
+	pool_put(&m->pool[POOL_FDVER], f);
 }
 
-static void fd_block_put(struct state *st, void *p)
+static void fd_block_put(struct mutator *m, void *p)
 {
 	struct fd_block *b = p;
 
-	if (--b->ref)
+	if (!ref_down(m, &b->ref))
 		return;
 	for (int i = 0; i < FD_BLOCK_SLOTS; i++) {
 		struct fd_ver *f = atomic_load_explicit(&b->v[i], memory_order_relaxed);
 
 		if (f)
-			fd_ver_put(st, f);
+			fd_ver_put(m, f);
 	}
-	pool_put(&st->fdblock_pool, b);
+	pool_put(&m->pool[POOL_FDBLOCK], b);
 }
 
-static void fd_dir_free(struct state *st, void *p)
+static void fd_dir_free(struct mutator *m, void *p)
 {
 	free(p);
 }
 
-void fd_table_free(struct state *st, void *p)
+void fd_table_free(struct mutator *m, void *p)
 {
 	struct fd_table *ft = p;
 	struct fd_dir *dir = atomic_load_explicit(&ft->dir, memory_order_relaxed);
@@ -69,10 +69,10 @@ void fd_table_free(struct state *st, void *p)
 		struct fd_block *b = atomic_load_explicit(&dir->e[i].blk, memory_order_relaxed);
 
 		if (b)
-			fd_block_put(st, b);
+			fd_block_put(m, b);
 	}
 	free(dir);
-	pool_put(&st->fdtable_pool, ft);
+	pool_put(&m->pool[POOL_FDTABLE], ft);
 }
 
 /* The entry of key, or the free one where it would go. Descriptors are dense: small keys are their
@@ -89,12 +89,12 @@ static ALWAYS_INLINE struct fd_dirent *fd_dir_find(struct fd_dir *dir, uint32_t 
 	}
 }
 
-static struct fd_dir *fd_dir_new(struct state *st, uint32_t cap)
+static struct fd_dir *fd_dir_new(struct mutator *m, uint32_t cap)
 {
 	struct fd_dir *dir = calloc(1, sizeof(*dir) + cap * sizeof(dir->e[0]));
 
 	if (!dir) {
-		st->failed = true;
+		m->failed = true;
 		return NULL;
 	}
 	dir->mask = cap - 1;
@@ -108,7 +108,7 @@ static struct fd_dir *fd_dir_room(struct apply *a, struct fd_table *ft)
 
 	if (old && 4 * (old->n + 1) <= 3 * (old->mask + 1))
 		return old;
-	dir = fd_dir_new(a->st, old ? 2 * (old->mask + 1) : FD_DIR_MIN);
+	dir = fd_dir_new(a->m, old ? 2 * (old->mask + 1) : FD_DIR_MIN);
 	if (!dir)
 		return NULL;
 	for (uint32_t i = 0; old && i <= old->mask; i++) {
@@ -124,27 +124,27 @@ static struct fd_dir *fd_dir_room(struct apply *a, struct fd_table *ft)
 	/* release: pairs with the acquire in fd_at. */
 	atomic_store_explicit(&ft->dir, dir, memory_order_release);
 	if (old)
-		state_retire(a->st, fd_dir_free, old);
+		state_retire(a->m, fd_dir_free, old);
 	return dir;
 }
 
-static struct fd_block *fd_block_new(struct state *st)
+static struct fd_block *fd_block_new(struct mutator *m)
 {
-	struct fd_block *b = pool_get(&st->fdblock_pool);
+	struct fd_block *b = pool_get(&m->pool[POOL_FDBLOCK]);
 
 	if (!b) {
-		st->failed = true;
+		m->failed = true;
 		return NULL;
 	}
 	memset(b, 0, sizeof(*b));
-	b->ref = 1;
+	atomic_init(&b->ref, 1);
 	return b;
 }
 
 static struct fd_block *fd_block_put_new(struct apply *a, struct fd_table *ft, uint32_t key)
 {
 	struct fd_dir *dir = fd_dir_room(a, ft);
-	struct fd_block *b = dir ? fd_block_new(a->st) : NULL;
+	struct fd_block *b = dir ? fd_block_new(a->m) : NULL;
 	struct fd_dirent *e = b ? fd_dir_find(dir, key) : NULL;
 
 	if (!e)
@@ -164,20 +164,20 @@ static struct fd_block *fd_block_own(struct apply *a, struct fd_table *ft, uint3
 
 	if (!b)
 		return fd_block_put_new(a, ft, key);
-	if (LIKELY(b->ref == 1))
+	if (LIKELY(ref_alone(&b->ref)))
 		return b;
-	n = fd_block_new(a->st);
+	n = fd_block_new(a->m);
 	if (!n)
 		return NULL;
 	for (int i = 0; i < FD_BLOCK_SLOTS; i++) {
 		struct fd_ver *f = atomic_load_explicit(&b->v[i], memory_order_relaxed);
 
 		if (f)
-			f->ref++;
+			ref_up(a->m, &f->ref);
 		atomic_store_explicit(&n->v[i], f, memory_order_relaxed);
 	}
 	atomic_store_explicit(&e->blk, n, memory_order_release);
-	state_retire(a->st, fd_block_put, b);
+	state_retire(a->m, fd_block_put, b);
 	return n;
 }
 
@@ -197,7 +197,7 @@ static bool fd_put(struct apply *a, struct fd_table *ft, int64_t fd, struct fd_v
 	/* release: pairs with the acquire in slot_at. */
 	atomic_store_explicit(at, n, memory_order_release);
 	if (old)
-		state_retire(a->st, fd_ver_put, old);
+		state_retire(a->m, fd_ver_put, old);
 	return true;
 }
 
@@ -208,11 +208,11 @@ static ALWAYS_INLINE bool fd_possible(int64_t fd)
 
 struct fd_table *thread_fds_now(struct apply *a, struct thread *t, bool make)
 {
-	const struct thread_ver *v = thread_now(t);
+	const struct thread_ver *v = row_ver(a, t);
 	struct fd_table *ft;
 
 	if (v && (v->flags & PPM_CL_CLONE_FILES)) {
-		t = thread_main_now(a->root, t);
+		t = row_main(a, t);
 		/* 0.29.3 makes a main thread up when one is needed. */
 		if (!t && make && a->d->compat029)
 			t = thread_placeholder(a, v->pid);
@@ -221,7 +221,7 @@ struct fd_table *thread_fds_now(struct apply *a, struct thread *t, bool make)
 		return NULL;
 	ft = atomic_load_explicit(&t->fds, memory_order_relaxed);
 	if (!ft && make) {
-		ft = fd_table_new(a->st);
+		ft = fd_table_new(a->m);
 		/* release: pairs with the acquire in state_fd_at. */
 		atomic_store_explicit(&t->fds, ft, memory_order_release);
 	}
@@ -247,15 +247,15 @@ struct fd_ver *fd_find(struct fd_table *ft, int64_t fd)
 
 static struct fd_ver *fd_ver_new(struct apply *a)
 {
-	struct fd_ver *f = pool_get(&a->st->fdver_pool);
+	struct fd_ver *f = pool_get(&a->m->pool[POOL_FDVER]);
 
 	if (!f) {
-		a->st->failed = true;
+		a->m->failed = true;
 		return NULL;
 	}
 	memset(f, 0, sizeof(*f));
 	f->ord = f->id = a->ord;
-	f->ref = 1;
+	atomic_init(&f->ref, 1);
 	f->raw = &rstr_empty;
 	return f;
 }
@@ -267,7 +267,7 @@ struct fd_ver *fd_add_to(struct apply *a, struct fd_table *ft, int64_t fd)
 	if (!f)
 		return NULL;
 	if (!fd_put(a, ft, fd, f)) {
-		fd_ver_put(a->st, f);
+		fd_ver_put(a->m, f);
 		return NULL;
 	}
 	return f;
@@ -287,23 +287,24 @@ struct fd_ver *fd_edit(struct apply *a, struct fd_table *ft, int64_t fd)
 {
 	struct fd_ver *f = fd_find(ft, fd), *n;
 
-	if (!f || (f->ord == a->ord && f->ref == 1))
+	if (!f || (f->ord == a->ord && ref_alone(&f->ref)))
 		return f;
-	n = pool_get(&a->st->fdver_pool);
+	n = pool_get(&a->m->pool[POOL_FDVER]);
 	if (!n) {
-		a->st->failed = true;
+		a->m->failed = true;
 		return NULL;
 	}
-	memcpy(n, f, offsetof(struct fd_ver, name)); /* another worker may be building the name */
+	fd_value_copy(n, f);
 	n->ord = a->ord;
-	n->ref = 1;
+	n->id = f->id;
+	atomic_init(&n->ref, 1);
 	if (n->base)
-		rstr_get(n->base);
-	rstr_get(n->raw);
+		rstr_get(a->m, n->base);
+	rstr_get(a->m, n->raw);
 	atomic_init(&n->name, NULL);
 	n->flags &= (uint16_t)~FDF_NAME_CHANGED;
 	if (!fd_put(a, ft, fd, n)) {
-		fd_ver_put(a->st, n);
+		fd_ver_put(a->m, n);
 		return NULL;
 	}
 	return n;
@@ -311,58 +312,55 @@ struct fd_ver *fd_edit(struct apply *a, struct fd_table *ft, int64_t fd)
 
 void fd_set_name(struct apply *a, struct fd_ver *f, struct rstr *base, const void *raw, size_t len)
 {
-	struct rstr *s = rstr_new(a->st, raw, len);
+	struct rstr *s = rstr_new(a->m, raw, len);
 
 	if (!s)
 		return;
 	if (base)
-		rstr_get(base);
-	rstr_put(a->st, f->base);
-	rstr_put(a->st, f->raw);
+		rstr_get(a->m, base);
+	rstr_put(a->m, f->base);
+	rstr_put(a->m, f->raw);
 	f->base = base;
 	f->raw = s;
 }
 
 void fd_copy_value(struct apply *a, struct fd_ver *dst, const struct fd_ver *src)
 {
-	/* What stands before kind is the version's place in the chain. */
-	const size_t from = offsetof(struct fd_ver, kind), to = offsetof(struct fd_ver, name);
-
 	if (src->base)
-		rstr_get(src->base);
-	rstr_get(src->raw);
-	rstr_put(a->st, dst->base);
-	rstr_put(a->st, dst->raw);
-	memcpy((char *)dst + from, (const char *)src + from, to - from);
+		rstr_get(a->m, src->base);
+	rstr_get(a->m, src->raw);
+	rstr_put(a->m, dst->base);
+	rstr_put(a->m, dst->raw);
+	fd_value_copy(dst, src);
 	atomic_init(&dst->name, NULL);
 	dst->flags &= (uint16_t)~FDF_NAME_CHANGED;
 }
 
 void fd_close(struct apply *a, struct fd_table *ft, int64_t fd, uint64_t from_ord)
 {
-	struct fd_ver *f = fd_find(ft, fd) ? pool_get(&a->st->fdver_pool) : NULL;
+	struct fd_ver *f = fd_find(ft, fd) ? pool_get(&a->m->pool[POOL_FDVER]) : NULL;
 
 	if (!f)
 		return;
 	/* Nothing else of it is ever looked at. */
 	f->ord = from_ord;
-	f->ref = 1;
+	atomic_init(&f->ref, 1);
 	f->kind = FDK_CLOSED;
 	f->base = NULL;
 	f->raw = &rstr_empty;
 	atomic_init(&f->name, NULL);
 	if (!fd_put(a, ft, fd, f))
-		fd_ver_put(a->st, f);
+		fd_ver_put(a->m, f);
 }
 
 struct fd_table *fd_table_clone(struct apply *a, struct fd_table *ft)
 {
-	struct fd_table *n = fd_table_new(a->st);
+	struct fd_table *n = fd_table_new(a->m);
 	struct fd_dir *old = atomic_load_explicit(&ft->dir, memory_order_relaxed), *dir;
 
 	if (!n || !old)
 		return n;
-	dir = fd_dir_new(a->st, old->mask + 1);
+	dir = fd_dir_new(a->m, old->mask + 1);
 	if (!dir)
 		return n;
 	dir->n = old->n;
@@ -372,7 +370,7 @@ struct fd_table *fd_table_clone(struct apply *a, struct fd_table *ft)
 		dir->e[i].key = old->e[i].key;
 		atomic_store_explicit(&dir->e[i].blk, b, memory_order_relaxed);
 		if (b)
-			b->ref++;
+			ref_up(a->m, &b->ref);
 	}
 	/* relaxed: the table is published with its thread. */
 	atomic_store_explicit(&n->dir, dir, memory_order_relaxed);

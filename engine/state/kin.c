@@ -3,30 +3,17 @@
  * whether children must be looked for. */
 #include "state/state_priv.h"
 
-/* One value of a main thread's number of other threads. */
-struct kin_ver {
-	uint64_t ord;
-	struct kin_ver *prev, *skip; /* skip: as in fd_ver */
-	uint64_t skip_ord;
-	uint32_t nthreads;
-};
-
-static void kin_ver_free(struct state *st, void *p)
+static void kin_ver_free(struct mutator *m, void *p)
 {
-	pool_put(&st->kin_pool, p);
+	pool_put(&m->pool[POOL_KIN], p);
 }
 
-void kin_pool_init(struct state *st)
-{
-	pool_init(&st->kin_pool, sizeof(struct kin_ver));
-}
-
-void kin_free(struct state *st, struct thread *t)
+void kin_free(struct mutator *m, struct thread *t)
 {
 	struct kin_ver *k = atomic_load_explicit(&thread_priv(t)->kin, memory_order_relaxed);
 
 	if (k)
-		kin_ver_free(st, k);
+		kin_ver_free(m, k);
 }
 
 uint32_t kin_threads_now(struct thread *t)
@@ -48,9 +35,9 @@ static void kin_set(struct apply *a, struct thread *t, uint32_t n, uint64_t ord)
 			n; /* readers of older batches look at nothing but ord, prev and skip */
 		return;
 	}
-	k = pool_get(&a->st->kin_pool);
+	k = pool_get(&a->m->pool[POOL_KIN]);
 	if (!k) {
-		a->st->failed = true;
+		a->m->failed = true;
 		return;
 	}
 	k->ord = ord;
@@ -61,7 +48,7 @@ static void kin_set(struct apply *a, struct thread *t, uint32_t n, uint64_t ord)
 	/* release: pairs with the acquire in state_nthreads_at. */
 	atomic_store_explicit(&p->kin, k, memory_order_release);
 	if (old)
-		state_retire(a->st, kin_ver_free, old);
+		state_retire(a->m, kin_ver_free, old);
 }
 
 /* ---- threads whose main thread has no entry ---- */
@@ -118,7 +105,7 @@ static void orphans_add(struct apply *a, int64_t pid, int n)
 	struct orphan *e = o && pid ? orphan_place(o, pid) : NULL;
 
 	if (!e) {
-		a->st->failed |= pid != 0;
+		a->m->failed |= pid != 0;
 		return;
 	}
 	o->used += e->pid == 0;

@@ -31,12 +31,12 @@ struct limbo {
 	struct retire_chunk *head;
 };
 
-static struct retire_chunk *chunk_get(struct state *st)
+static struct retire_chunk *chunk_get(struct mutator *m)
 {
-	struct retire_chunk *c = st->spare_chunks;
+	struct retire_chunk *c = m->spare_chunks;
 
 	if (c)
-		st->spare_chunks = c->next;
+		m->spare_chunks = c->next;
 	else
 		c = malloc(sizeof(*c));
 	if (c) {
@@ -46,46 +46,46 @@ static struct retire_chunk *chunk_get(struct state *st)
 	return c;
 }
 
-static void chunk_put(struct state *st, struct retire_chunk *c)
+static void chunk_put(struct mutator *m, struct retire_chunk *c)
 {
-	c->next = st->spare_chunks;
-	st->spare_chunks = c;
+	c->next = m->spare_chunks;
+	m->spare_chunks = c;
 }
 
-static struct retire_batch *retire_list_now(struct state *st)
+static struct retire_batch *retire_list_now(struct mutator *m)
 {
-	struct retire_batch *l = st->retire_tail;
+	struct retire_batch *l = m->retire_tail;
 
-	if (l && l->seq == st->seq)
+	if (l && l->seq == m->seq)
 		return l;
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return NULL;
-	l->seq = st->seq;
-	if (st->retire_tail)
-		st->retire_tail->next = l;
+	l->seq = m->seq;
+	if (m->retire_tail)
+		m->retire_tail->next = l;
 	else
-		st->retire_head = l;
-	st->retire_tail = l;
+		m->retire_head = l;
+	m->retire_tail = l;
 	return l;
 }
 
-/* Without memory for the list the run ends with the present row (st->failed); what that retires
+/* Without memory for the list the run ends with the present row (m->failed); what that retires
  * waits for the end. */
-static void retire_late(struct state *st, void (*fn)(struct state *st, void *p), void *p)
+static void retire_late(struct mutator *m, void (*fn)(struct mutator *m, void *p), void *p)
 {
-	st->failed = true;
-	if (st->nlate < ARRAY_SIZE(st->late))
-		st->late[st->nlate++] = (struct retire_item){fn, p};
+	m->failed = true;
+	if (m->nlate < ARRAY_SIZE(m->late))
+		m->late[m->nlate++] = (struct retire_item){fn, p};
 }
 
-void state_retire(struct state *st, void (*fn)(struct state *st, void *p), void *p)
+void state_retire(struct mutator *m, void (*fn)(struct mutator *m, void *p), void *p)
 {
-	struct retire_batch *l = retire_list_now(st);
+	struct retire_batch *l = retire_list_now(m);
 	struct retire_chunk *c = l ? l->tail : NULL;
 
 	if (l && (!c || c->n == RETIRE_CHUNK_ITEMS)) {
-		c = chunk_get(st);
+		c = chunk_get(m);
 		if (c) {
 			if (l->tail)
 				l->tail->next = c;
@@ -95,29 +95,30 @@ void state_retire(struct state *st, void (*fn)(struct state *st, void *p), void 
 		}
 	}
 	if (!c)
-		retire_late(st, fn, p);
+		retire_late(m, fn, p);
 	else
 		c->it[c->n++] = (struct retire_item){fn, p};
 }
 
-static void chunks_run(struct state *st, struct retire_chunk *c)
+static void chunks_run(struct mutator *m, struct retire_chunk *c)
 {
 	struct retire_chunk *next;
 
 	for (; c; c = next) {
 		next = c->next;
 		for (uint32_t i = 0; i < c->n; i++)
-			c->it[i].fn(st, c->it[i].p);
-		chunk_put(st, c);
+			c->it[i].fn(m, c->it[i].p);
+		chunk_put(m, c);
 	}
 }
 
-void state_limbo(struct state *st, void (*fn)(struct state *st, void *p), void *p)
+void state_limbo(struct mutator *m, void (*fn)(struct mutator *m, void *p), void *p)
 {
+	struct state *st = m->st;
 	struct limbo *l = st->limbo;
 
 	if (st->workers <= 1) {
-		fn(st, p);
+		fn(m, p);
 		return;
 	}
 	if (!l) {
@@ -126,7 +127,7 @@ void state_limbo(struct state *st, void (*fn)(struct state *st, void *p), void *
 			l->st = st;
 	}
 	if (l && (!l->head || l->head->n == RETIRE_CHUNK_ITEMS)) {
-		struct retire_chunk *c = chunk_get(st);
+		struct retire_chunk *c = chunk_get(m);
 
 		if (c) {
 			c->next = l->head;
@@ -136,7 +137,7 @@ void state_limbo(struct state *st, void (*fn)(struct state *st, void *p), void *
 	if (l && l->head && l->head->n < RETIRE_CHUNK_ITEMS)
 		l->head->it[l->head->n++] = (struct retire_item){fn, p};
 	else
-		retire_late(st, fn, p);
+		retire_late(m, fn, p);
 }
 
 /* In liburcu's thread: the pools belong to the apply turn, so the list is only handed back. */
@@ -163,7 +164,7 @@ static void ripe_free(struct state *st)
 
 	for (; l; l = next) {
 		next = l->next;
-		chunks_run(st, l->head);
+		chunks_run(&st->mut[0], l->head);
 		free(l);
 	}
 }
@@ -183,43 +184,54 @@ void retire_seal(struct state *st)
 		ripe_free(st);
 }
 
-static void retire_run_first(struct state *st)
+static void retire_run_first(struct mutator *m)
 {
-	struct retire_batch *l = st->retire_head;
+	struct retire_batch *l = m->retire_head;
 
-	st->retire_head = l->next;
-	if (!st->retire_head)
-		st->retire_tail = NULL;
-	chunks_run(st, l->head);
+	m->retire_head = l->next;
+	if (!m->retire_head)
+		m->retire_tail = NULL;
+	chunks_run(m, l->head);
 	free(l);
+}
+
+void retire_run(struct mutator *m, uint64_t oldest_unfinished)
+{
+	while (m->retire_head && m->retire_head->seq < oldest_unfinished)
+		retire_run_first(m);
 }
 
 void state_reclaim(struct state *st, uint64_t oldest_unfinished)
 {
-	while (st->retire_head && st->retire_head->seq < oldest_unfinished)
-		retire_run_first(st);
+	retire_run(&st->mut[0], oldest_unfinished);
 	retire_seal(st);
+}
+
+static void retire_late_run(struct mutator *m)
+{
+	for (unsigned i = 0; i < m->nlate; i++)
+		m->late[i].fn(m, m->late[i].p);
+	m->nlate = 0;
+	while (m->spare_chunks) {
+		struct retire_chunk *c = m->spare_chunks;
+
+		m->spare_chunks = c->next;
+		free(c);
+	}
 }
 
 void retire_drain(struct state *st)
 {
-	while (st->retire_head)
-		retire_run_first(st);
+	for (unsigned i = 0; i <= st->nshards; i++)
+		retire_run(&st->mut[i], UINT64_MAX);
 	retire_seal(st);
 	/* Not rcu_barrier, of which the sanitizer knows nothing. */
 	for (; st->sealed; st->sealed--)
 		while (sem_wait(&st->ripened) != 0)
 			;
 	ripe_free(st);
-	for (unsigned i = 0; i < st->nlate; i++)
-		st->late[i].fn(st, st->late[i].p);
-	st->nlate = 0;
-	while (st->spare_chunks) {
-		struct retire_chunk *c = st->spare_chunks;
-
-		st->spare_chunks = c->next;
-		free(c);
-	}
+	for (unsigned i = 0; i <= st->nshards; i++)
+		retire_late_run(&st->mut[i]);
 }
 
 /* ---- workers ---- */

@@ -101,7 +101,7 @@ static int load_thread(void *ctx, const struct meta_thread *m)
 	thread_set_container(a, v);
 	load_vol(a, t, m);
 	thread_publish(a, t);
-	return a->st->failed ? -ENOMEM : 0;
+	return a->m->failed ? -ENOMEM : 0;
 }
 
 static bool kind_is_inet(unsigned kind)
@@ -122,14 +122,14 @@ static int load_fd(void *ctx, const struct meta_fd *m)
 	/* The row's own table, also where the thread shares its main thread's. */
 	ft = atomic_load_explicit(&t->fds, memory_order_relaxed);
 	if (!ft) {
-		ft = fd_table_new(a->st);
+		ft = fd_table_new(a->m);
 		if (!ft)
 			return -ENOMEM;
 		atomic_store_explicit(&t->fds, ft, memory_order_relaxed);
 	}
 	f = fd_add_to(a, ft, m->fd);
 	if (!f)
-		return a->st->failed ? -ENOMEM : 0;
+		return a->m->failed ? -ENOMEM : 0;
 	f->kind = m->type;
 	f->l4proto = m->l4proto;
 	f->flags = FDF_FROM_PROC;
@@ -153,7 +153,7 @@ static int load_fd(void *ctx, const struct meta_fd *m)
 		f->flags |= FDF_ROLE_SERVER;
 	else if (m->type == FDK_UNIX)
 		f->flags |= m->name.len ? FDF_ROLE_SERVER : FDF_ROLE_CLIENT;
-	return a->st->failed ? -ENOMEM : 0;
+	return a->m->failed ? -ENOMEM : 0;
 }
 
 static int load_iface(void *ctx, const struct meta_iface *m)
@@ -190,7 +190,7 @@ static int load_user(void *ctx, const struct meta_user *u)
 {
 	struct apply *a = &((struct load *)ctx)->a;
 
-	return id_put(a->st, a->root, u, 0);
+	return id_put(a->m, a->root, u, 0);
 }
 
 enum { BLK_IL_V1 = 0x205, BLK_IL_V2 = 0x219, BLK_IL_INT = (int)0x8011ABCD };
@@ -206,7 +206,7 @@ static int load_list_begin(void *ctx, uint32_t block_type)
 			free((char *)r->ifaces[--r->nifaces].name);
 		return 0;
 	}
-	id_clear(a->st, r);
+	id_clear(r);
 	return 0;
 }
 
@@ -287,7 +287,7 @@ static int roles_fix(struct state_root *r)
 
 int root_load(struct state *st, struct state_root *r, const struct batch *b, struct err *e)
 {
-	struct load l = {.a = {.st = st, .d = st->d, .b = (struct batch *)b, .root = r, .ord = 0}};
+	struct load l = {.a = {.st = st, .m = &st->mut[0], .d = st->d, .b = (struct batch *)b, .root = r, .ord = 0}};
 	uint32_t bits = st->d->bits;
 	struct meta_visitor v = {
 		.ctx = &l,

@@ -1,6 +1,6 @@
-/* Reference-counted texts. Counts are plain integers: only the apply turn touches them. A text is
- * freed with its last reference at once: readers reach it only through a version, and versions keep
- * their reference until they are reclaimed. */
+/* Reference-counted texts. Only mutators count. A text is freed with its last reference at once:
+ * readers reach it only through a version, and versions keep their reference until they are
+ * reclaimed. */
 #include <stdlib.h>
 
 #include "state/state_priv.h"
@@ -18,7 +18,7 @@ static ALWAYS_INLINE unsigned rstr_class(size_t len)
 	return c;
 }
 
-struct rstr *rstr_new(struct state *st, const void *p, size_t len)
+struct rstr *rstr_new(struct mutator *m, const void *p, size_t len)
 {
 	struct rstr *s;
 	unsigned c;
@@ -26,37 +26,37 @@ struct rstr *rstr_new(struct state *st, const void *p, size_t len)
 	if (!len)
 		return &rstr_empty;
 	c = rstr_class(len);
-	s = LIKELY(c < RSTR_CLASSES) ? pool_get(&st->rstr_pool[c]) : malloc(sizeof(*s) + len + 1);
+	s = LIKELY(c < RSTR_CLASSES) ? pool_get(&m->pool[POOL_RSTR + c]) : malloc(sizeof(*s) + len + 1);
 	if (UNLIKELY(!s)) {
-		st->failed = true;
+		m->failed = true;
 		return NULL;
 	}
-	s->ref = 1;
+	atomic_init(&s->ref, 1);
 	s->len = (uint32_t)len;
 	memcpy(s->s, p, len);
 	s->s[len] = 0;
 	return s;
 }
 
-struct rstr *rstr_get(struct rstr *s)
+struct rstr *rstr_get(struct mutator *m, struct rstr *s)
 {
 	if (s != &rstr_empty)
-		s->ref++;
+		ref_up(m, &s->ref);
 	return s;
 }
 
-void rstr_free(struct state *st, struct rstr *s)
+static void rstr_free(struct mutator *m, struct rstr *s)
 {
 	unsigned c = rstr_class(s->len);
 
 	if (LIKELY(c < RSTR_CLASSES))
-		pool_put(&st->rstr_pool[c], s);
+		pool_put(&m->pool[POOL_RSTR + c], s);
 	else
 		free(s);
 }
 
-void rstr_put(struct state *st, struct rstr *s)
+void rstr_put(struct mutator *m, struct rstr *s)
 {
-	if (s && s != &rstr_empty && --s->ref == 0)
-		rstr_free(st, s);
+	if (s && s != &rstr_empty && ref_down(m, &s->ref))
+		rstr_free(m, s);
 }

@@ -54,7 +54,7 @@ static bool open_copy_block(struct open_enter *o, const uint8_t *p, uint32_t len
 }
 
 /* used: an exit has used up what the event says. */
-static bool open_from_event(struct state *st, struct open_enter *o, const struct batch *b,
+static bool open_from_event(struct open_enter *o, const struct batch *b,
 			    uint32_t idx, bool used)
 {
 	const struct ev_rec *r = &b->ev[idx];
@@ -74,58 +74,65 @@ static bool open_from_event(struct state *st, struct open_enter *o, const struct
 
 static bool open_from_carry(struct open_enter *o, const struct open_enter *c, bool used)
 {
-	*o = *c;
-	o->block = NULL;
-	o->block_len = 0;
+	/* Not the fd: a shard may still be working it out. */
+	o->ts = c->ts;
+	o->ord = c->ord;
+	o->type = c->type;
+	o->latency = c->latency;
 	return used || !c->block || open_copy_block(o, c->block, c->block_len);
 }
 
-/* What the slot leaves to the next batch; NULL with *same: nothing has changed. */
-static struct open_enter *slot_open(struct state *st, const struct batch *b, const struct tslot *s,
-				    bool *same)
+/* What the slot leaves to the next batch; NULL with *same: nothing has changed. With shards the last
+ * fd comes later, and an exit may turn out to have set it. */
+static struct open_enter *slot_open(struct mutator *m, const struct batch *b, const struct tslot *s,
+				    bool split, bool *same)
 {
 	const struct open_enter *c = s->fresh ? NULL : s->carry;
 	struct open_enter *o;
 	bool ok = true;
 
 	*same = !s->last_enter && !s->last_exit && !s->last_fd_set && c;
-	if (*same || !(s->last_enter || s->last_fd_set || c))
+	if (*same || !(s->last_enter || s->last_fd_set || c || (split && s->last_exit)))
 		return NULL;
-	o = pool_get(&st->open_pool);
+	o = pool_get(&m->pool[POOL_OPEN]);
 	if (!o) {
-		st->failed = true;
+		m->failed = true;
 		return NULL;
 	}
 	memset(o, 0, sizeof(*o));
 	o->type = UINT16_MAX;
 	o->fd = EV_FD_NONE;
 	if (s->last_enter)
-		ok = open_from_event(st, o, b, s->last_enter - 1, s->last_exit);
+		ok = open_from_event(o, b, s->last_enter - 1, s->last_exit);
 	else if (c)
 		ok = open_from_carry(o, c, s->last_exit);
-	st->failed |= !ok;
+	m->failed |= !ok;
 	if (s->last_fd_set)
 		o->fd = s->last_fd;
+	else if (!s->last_enter && c && !split)
+		o->fd = c->fd;
 	if (s->last_exit && o->ts)
 		o->latency = rec_ts(b, &b->ev[s->last_exit - 1]) - o->ts;
 	return o;
 }
 
 /* Without a thread table the entry holds nothing but the open enter. */
-static struct thread *bare_thread(struct state *st, struct batch *b, int64_t tid)
+static struct thread *bare_thread(struct mutator *m, struct batch *b, int64_t tid)
 {
-	struct thread *t = thread_new(st, b->root, tid, b->first_ord);
+	struct thread *t = thread_new(m, b->root, tid, b->first_ord);
 
 	if (t && table_insert(b->root, t) < 0) {
-		thread_free(st, t);
-		st->failed = true;
+		thread_free(m, t);
+		m->failed = true;
 		return NULL;
 	}
 	return t;
 }
 
-void slots_end(struct state *st, struct batch *b)
+void slots_end(struct state *st, struct batch *b, bool split)
 {
+	struct mutator *m = &st->mut[0];
+
 	for (uint32_t i = 0; i < b->nslots; i++) {
 		struct tslot *s = &b->slots[i];
 		struct open_enter *o;
@@ -139,16 +146,19 @@ void slots_end(struct state *st, struct batch *b)
 		if (s->thread &&
 		    atomic_load_explicit(&s->thread->death, memory_order_relaxed) <= b->first_ord)
 			s->thread = NULL;
+		if (s->superseded)
+			continue;
 		if (!s->thread || !thread_alive(s->thread)) {
 			if ((st->d->bits & DEMAND_THREADS) || !(s->last_enter || s->last_fd_set))
 				continue;
-			s->thread = bare_thread(st, b, s->tid);
+			s->thread = bare_thread(m, b, s->tid);
 			if (!s->thread)
 				return;
 		}
-		o = slot_open(st, b, s, &same);
+		o = slot_open(m, b, s, split, &same);
+		s->left = split ? o : NULL;
 		if (!same && (o || s->thread->open))
-			thread_open_set(st, s->thread, o);
+			thread_open_set(m, s->thread, o);
 	}
 }
 
@@ -188,11 +198,15 @@ void slots_fix_fd(struct batch *b, uint32_t idx, int64_t fd, bool sets)
 
 		if (r->slot != slot)
 			continue;
+		if (r->flags & ER_CUT) /* the apply turn has been there: shard.c */
+			return;
 		if (r->pair == i + 1 || (r->flags & ER_SETS_FD))
 			return;
 		if (!(r->flags & ER_LOCAL_FD))
 			r->fd = is;
 	}
+	if (s->cut > idx)
+		return;
 	s->last_fd = is;
 	s->last_fd_set = true;
 }
@@ -201,11 +215,14 @@ static void extra_add(struct state *st, uint32_t idx)
 {
 	uint32_t i = st->nextra;
 
+	for (uint32_t k = st->extra_at; k < i; k++)
+		if (st->extra[k] == idx)
+			return; /* two entries of the tid have gone before it */
 	if (i == st->extra_cap) {
 		uint32_t cap = i ? 2 * i : 16, *p = realloc(st->extra, cap * sizeof(*p));
 
 		if (!p) {
-			st->failed = true;
+			st->mut[0].failed = true;
 			return;
 		}
 		st->extra = p;
@@ -270,6 +287,8 @@ static void slot_cut(struct apply *a, uint32_t slot, uint32_t idx, bool touch)
 	uint16_t first = ER_CUT;
 	uint32_t last_exit = 0;
 
+	a->st->moved = true;
+	s->cut = idx;
 	for (uint32_t i = idx; i < b->nev && (pairs || touch); i++) {
 		struct ev_rec *r = &b->ev[i];
 		unsigned traits;

@@ -13,8 +13,7 @@ bool fd_name_is(const struct fd_ver *f, const char *s, size_t len, bool compat02
 void draft_begin(struct draft *d, const struct fd_ver *old)
 {
 	d->old = old;
-	/* Without the name: another worker may be building it. */
-	memcpy(&d->f, old, offsetof(struct fd_ver, name));
+	fd_value_copy(&d->f, old);
 	d->f.flags &= (uint16_t)~FDF_NAME_CHANGED;
 	d->tuple_name = false;
 }

@@ -4,32 +4,46 @@
 
 #include "state/state_priv.h"
 
-static void pools_init(struct state *st)
+static size_t pool_size(enum pool_kind k)
 {
-	kin_pool_init(st);
-	pool_init(&st->thread_pool, sizeof(struct thread_priv));
-	pool_init(&st->ver_pool, sizeof(struct thread_ver));
-	pool_init(&st->vol_pool, sizeof(struct thread_vol));
-	pool_init(&st->fdver_pool, sizeof(struct fd_ver));
-	pool_init(&st->fdblock_pool, sizeof(struct fd_block));
-	pool_init(&st->fdtable_pool, sizeof(struct fd_table));
-	pool_init(&st->open_pool, sizeof(struct open_enter));
-	for (int c = 0; c < RSTR_CLASSES; c++)
-		pool_init(&st->rstr_pool[c], (size_t)32 << c);
+	static const size_t size[] = {
+		[POOL_KIN] = sizeof(struct kin_ver),	  [POOL_THREAD] = sizeof(struct thread_priv),
+		[POOL_VER] = sizeof(struct thread_ver),	  [POOL_VOL] = sizeof(struct thread_vol),
+		[POOL_FDVER] = sizeof(struct fd_ver),	  [POOL_FDBLOCK] = sizeof(struct fd_block),
+		[POOL_FDTABLE] = sizeof(struct fd_table), [POOL_OPEN] = sizeof(struct open_enter),
+	};
+
+	return k < POOL_RSTR ? size[k] : (size_t)32 << (k - POOL_RSTR);
 }
 
-static void pools_fini(struct state *st)
+static int mutators_new(struct state *st)
 {
-	pool_fini(&st->kin_pool);
-	pool_fini(&st->thread_pool);
-	pool_fini(&st->ver_pool);
-	pool_fini(&st->vol_pool);
-	pool_fini(&st->fdver_pool);
-	pool_fini(&st->fdblock_pool);
-	pool_fini(&st->fdtable_pool);
-	pool_fini(&st->open_pool);
-	for (int c = 0; c < RSTR_CLASSES; c++)
-		pool_fini(&st->rstr_pool[c]);
+	unsigned n = 1 + st->nshards;
+
+	st->mut = calloc(n, sizeof(*st->mut));
+	if (!st->mut)
+		return -ENOMEM;
+	for (unsigned k = 0; k < POOL_KINDS; k++)
+		pool_depot_init(&st->depot[k]);
+	for (unsigned i = 0; i < n; i++) {
+		st->mut[i].st = st;
+		st->mut[i].alone = n == 1;
+		for (unsigned k = 0; k < POOL_KINDS; k++)
+			pool_init(&st->mut[i].pool[k], pool_size((enum pool_kind)k),
+				  n > 1 ? &st->depot[k] : NULL);
+	}
+	return 0;
+}
+
+/* Nothing is retired any more, and what is still handed out goes with its pool. */
+static void mutators_free(struct state *st)
+{
+	for (unsigned i = 0; st->mut && i <= st->nshards; i++)
+		for (unsigned k = 0; k < POOL_KINDS; k++)
+			pool_fini(&st->mut[i].pool[k]);
+	for (unsigned k = 0; st->mut && k < POOL_KINDS; k++)
+		pool_depot_fini(&st->depot[k]);
+	free(st->mut);
 }
 
 int state_new(struct state **out, const struct state_opts *o)
@@ -41,13 +55,16 @@ int state_new(struct state **out, const struct state_opts *o)
 		return -ENOMEM;
 	st->d = o->demand;
 	st->workers = o->workers;
+	/* 0.29.3 makes up threads for descriptors. */
+	if (!o->demand->compat029 && (o->demand->bits & DEMAND_FDS))
+		st->nshards = MIN(o->fd_shards, (unsigned)STATE_MAX_FD_SHARDS);
 	st->next_ord = 1;
 	st->numbering = (struct numbering){.num = 1, .leading = true};
 	sem_init(&st->ripened, 0, 0);
-	pools_init(st);
-	rc = root_new(st, &st->root);
+	rc = mutators_new(st);
+	rc = rc ? rc : root_new(st, &st->root);
 	if (rc < 0) {
-		pools_fini(st);
+		mutators_free(st);
 		free(st);
 		return rc;
 	}
@@ -61,9 +78,9 @@ void state_free(struct state *st)
 		return;
 	retire_drain(st);
 	while (st->roots)
-		root_free(st, st->roots);
+		root_free(&st->mut[0], st->roots);
 	retire_drain(st);
-	pools_fini(st);
+	mutators_free(st);
 	sem_destroy(&st->ripened);
 	free(st->extra);
 	free(st->switch_ts);
@@ -97,7 +114,7 @@ int root_new(struct state *st, struct state_root **out)
 	return 0;
 }
 
-static void root_free_threads(struct state *st, struct state_root *r)
+static void root_free_threads(struct mutator *m, struct state_root *r)
 {
 	for (unsigned s = 0; s < STATE_SHARDS; s++) {
 		struct tid_table *tab = atomic_load_explicit(&r->shard[s], memory_order_relaxed);
@@ -109,23 +126,23 @@ static void root_free_threads(struct state *st, struct state_root *r)
 			 * comes; only at the end of the run is there nobody left to reap them. */
 			for (; t; t = older) {
 				older = atomic_load_explicit(&t->older, memory_order_relaxed);
-				thread_free(st, t);
+				thread_free(m, t);
 			}
 		}
 	}
 }
 
-void root_free(struct state *st, void *p)
+void root_free(struct mutator *m, void *p)
 {
 	struct state_root *r = p;
 	struct container_table *c = atomic_load_explicit(&r->containers, memory_order_relaxed);
 
-	root_free_threads(st, r);
+	root_free_threads(m, r);
 	table_fini(r);
 	kin_root_free(r);
-	id_clear(st, r);
+	id_clear(r);
 	if (c)
-		container_table_free(st, c);
+		container_table_free(c);
 	for (unsigned i = 0; i < r->nifaces; i++)
 		free((char *)r->ifaces[i].name);
 	free(r->ifaces);
@@ -134,7 +151,7 @@ void root_free(struct state *st, void *p)
 	if (r->prev)
 		r->prev->next = r->next;
 	else
-		st->roots = r->next;
+		m->st->roots = r->next;
 	free(r);
 }
 

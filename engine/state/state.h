@@ -18,8 +18,8 @@
  *     they grow, published with release. A reader of a later batch may walk past a thread that is
  *     being unlinked: readers are inside an RCU (QSBR) read-side section, and threads and old
  *     arrays are freed after a grace period (directly when the run has one worker).
- *  5. Reference counts (rstr, fd_ver, blocks) are touched by the apply turn only: plain
- *     integers. */
+ *  5. Reference counts (rstr, fd_ver, blocks) are touched by the apply turn only, or with shards
+ *     by the shards' turns too; then they are atomic. */
 #ifndef BURIN_STATE_STATE_H
 #define BURIN_STATE_STATE_H
 
@@ -32,7 +32,7 @@
 
 /* Immutable text. s is NUL-terminated (and may hold NULs itself: args, env, cgroups). */
 struct rstr {
-	uint32_t ref; /* OWNED_BY(apply) */
+	_Atomic uint32_t ref;
 	uint32_t len; /* bytes without the final NUL */
 	char s[];
 };
@@ -154,7 +154,7 @@ struct fd_ver {
 	struct fd_ver *prev, *skip;
 	uint64_t skip_ord;
 	uint64_t id;  /* ord of the event that created the entry: same for all its versions */
-	uint32_t ref; /* OWNED_BY(apply): blocks that hold it */
+	_Atomic uint32_t ref; /* blocks that hold it */
 	/* From here on to name: the value. */
 	uint8_t kind; /* enum fd_kind */
 	uint8_t l4proto;
@@ -195,6 +195,7 @@ struct state; /* everything; one per run */
 struct state_opts {
 	const struct demand *demand; /* borrowed for the life of the state */
 	unsigned workers;	     /* 1: no RCU registration, no deferred frees by RCU */
+	unsigned fd_shards; /* into how many the descriptor tables are divided (shards, below); 0 = not */
 };
 int state_new(struct state **out, const struct state_opts *o);
 void state_free(struct state *st);
@@ -212,6 +213,19 @@ int state_apply(struct state *st, struct batch *b, struct err *e);
 
 /* Frees what batches numbered below oldest_unfinished retired. Apply turn. */
 void state_reclaim(struct state *st, uint64_t oldest_unfinished);
+
+/* ---- shards: the descriptor tables filled by several workers (shard.c) ----
+ *
+ * Each shard has a turn of its own, which goes through the batches in order. A batch is digested,
+ * split (any worker), applied (apply turn; a whole batch only when all shards are done with those
+ * before it), and then each shard in b->fd_shards does its rows; with b->all_shards one worker holds
+ * all turns and calls for STATE_ALL_SHARDS. A batch may be analysed when all shards are done with it
+ * and with those before it. */
+enum { STATE_MAX_FD_SHARDS = 8, STATE_ALL_SHARDS = 255 };
+unsigned state_fd_shards(const struct state *st); /* 0: state_apply does everything */
+int state_split(const struct state *st, struct batch *b); /* 0, or negative for lack of memory */
+int state_apply_fds(struct state *st, struct batch *b, unsigned shard); /* likewise */
+void state_reclaim_fds(struct state *st, unsigned shard, uint64_t oldest_unfinished); /* its turn */
 
 /* RCU registration of every worker when there are several; quiescent between batches, offline
  * around blocking. No-ops when the state was made for one worker. */

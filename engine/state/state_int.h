@@ -8,14 +8,21 @@
 #include "source/meta.h"
 #include "state/state.h"
 
+/* Which part of what rows do is being done: with shards (shard.c) descriptors have their own turns,
+ * behind that of the threads. */
+enum apply_part { PART_ALL, PART_THREADS, PART_FDS };
+
 /* One row being applied. */
 struct apply {
 	struct state *st;
+	struct mutator *m; /* whose turn it is */
 	const struct demand *d;
 	struct batch *b;
 	struct state_root *root;
+	enum apply_part part;
 	const struct ev_rec *rec;
 	uint64_t ord;	  /* of this event */
+	uint64_t asof;	  /* PART_FDS: threads are looked at as of this order number */
 	struct event ev;  /* decoded */
 	struct thread *t; /* the event's thread if alive (sysdig's binding rules), else NULL */
 	/* Last enter of the thread, whether or not it pairs. */
@@ -30,9 +37,9 @@ struct apply {
 /* ---- texts (reference counted, apply turn) ---- */
 /* rstr_new: ref 1; NULL when memory is out. A text goes with its last reference: readers reach it
  * only through versions, which keep theirs until they are reclaimed. */
-struct rstr *rstr_new(struct state *st, const void *p, size_t len);
-struct rstr *rstr_get(struct rstr *s); /* ref + 1, returns s */
-void rstr_put(struct state *st, struct rstr *s);
+struct rstr *rstr_new(struct mutator *m, const void *p, size_t len);
+struct rstr *rstr_get(struct mutator *m, struct rstr *s); /* ref + 1, returns s */
+void rstr_put(struct mutator *m, struct rstr *s);
 extern struct rstr rstr_empty; /* never counted */
 
 /* ---- threads ---- */
@@ -42,6 +49,21 @@ static inline struct thread_ver *thread_now(struct thread *t)
 	return atomic_load_explicit(&t->ver, memory_order_relaxed);
 }
 struct thread *thread_main_now(struct state_root *r, struct thread *t); /* tid == pid entry; NULL */
+/* For what may run in the turn of a shard: the thread's version and its main thread as the row sees
+ * them. */
+static inline const struct thread_ver *row_ver(const struct apply *a, struct thread *t)
+{
+	return a->part == PART_FDS ? thread_ver_at(t, a->asof) : thread_now(t);
+}
+static inline struct thread *row_main(const struct apply *a, struct thread *t)
+{
+	const struct thread_ver *v;
+
+	if (a->part != PART_FDS)
+		return thread_main_now(a->root, t);
+	v = thread_ver_at(t, a->asof);
+	return v ? state_main_at(a->root, t, v, a->asof) : NULL;
+}
 /* New thread entry (replaces a live one of the same tid), born at ord with a zeroed version holding
  * empty texts and all-ones ids; not yet visible until thread_publish. */
 struct thread *thread_create(struct apply *a, int64_t tid, struct thread_ver **v);
@@ -72,13 +94,21 @@ struct fd_table *fd_table_clone(struct apply *a, struct fd_table *ft);
 /* Everything of src but ord, prev, id, ref and the built name goes to dst (base and raw:
  * references). For dup. */
 void fd_copy_value(struct apply *a, struct fd_ver *dst, const struct fd_ver *src);
+/* The value alone, texts without references: what stands before kind is the version's place in the
+ * chain, and another worker may be building the name. */
+static inline void fd_value_copy(struct fd_ver *dst, const struct fd_ver *src)
+{
+	const size_t from = offsetof(struct fd_ver, kind), to = offsetof(struct fd_ver, name);
+
+	memcpy((char *)dst + from, (const char *)src + from, to - from);
+}
 /* Who owns what in an fd_ver: base and raw are counted references; name is malloc'ed by the reader
  * that built it (or is raw itself, then not counted) and freed with the version. */
 
 /* ---- the rest of the root ---- */
 /* Frees p through fn once no unfinished batch up to the present one remains. fn runs in the apply
  * turn. */
-void state_retire(struct state *st, void (*fn)(struct state *st, void *p), void *p);
+void state_retire(struct mutator *m, void (*fn)(struct mutator *m, void *p), void *p);
 /* Users and groups (users.c). The entry holds from a->ord on; texts are copied. */
 int user_put(struct apply *a, const struct meta_user *u);
 void user_drop(struct apply *a, bool is_group, uint32_t id);
@@ -87,7 +117,7 @@ void user_drop(struct apply *a, bool is_group, uint32_t id);
 struct container_table;
 struct container_table *_Atomic *state_root_containers(const struct state_root *r);
 /* container.c: called when the section is gone and nobody reads it any more. */
-void container_table_free(struct state *st, struct container_table *t);
+void container_table_free(struct container_table *t);
 /* container.c: id of the container that a cgroups text ("subsys=path" NUL "subsys=path" ...) stands
  * for; returns its length, 0 = host. out holds 128 bytes. */
 size_t container_id_of(const char *cgroups, size_t len, char *out, bool compat029);

@@ -12,14 +12,79 @@
 
 enum { STATE_SHARDS = 64, RSTR_CLASSES = 5, FD_BLOCK_SLOTS = 16 };
 
+
 /* ---- memory given back later (retire.c) ---- */
 struct retire_item {
-	void (*fn)(struct state *st, void *p);
+	void (*fn)(struct mutator *m, void *p);
 	void *p;
 };
 struct retire_chunk;
 struct retire_batch;
 struct limbo;
+
+/* ---- who changes tables ---- */
+enum pool_kind {
+	POOL_KIN,
+	POOL_THREAD,
+	POOL_VER,
+	POOL_VOL,
+	POOL_FDVER,
+	POOL_FDBLOCK,
+	POOL_FDTABLE,
+	POOL_OPEN,
+	POOL_RSTR,
+	POOL_KINDS = POOL_RSTR + RSTR_CLASSES,
+};
+
+/* A turn in which tables are changed, with the memory it takes things from and what it gives back
+ * later. One thread at a time holds it, and everything here is that one's. The first mutator of a
+ * state is the apply turn; each of the others (shard.c) fills the descriptor tables of some of the
+ * processes. What one has made another may free: pools exchange what they have too much of. */
+struct mutator {
+	struct state *st;
+	uint64_t seq; /* of the batch being applied: where retired things go */
+	bool alone;   /* the only mutator of the state */
+	bool failed;  /* memory is out: the batch cannot be applied */
+	struct pool pool[POOL_KINDS];
+	/* retire.c */
+	struct retire_batch *retire_head, *retire_tail;
+	struct retire_chunk *spare_chunks;
+	struct retire_item late[64]; /* what no memory was left for: freed at the end */
+	unsigned nlate;
+	/* All batches below this have been through the turn. release by its holder: pairs with the
+	 * acquire in shard.c. */
+	_Atomic uint64_t done_seq;
+};
+
+/* ---- reference counts of texts, descriptors and blocks: several mutators may hold the same ---- */
+static ALWAYS_INLINE void ref_up(const struct mutator *m, _Atomic uint32_t *ref)
+{
+	if (m->alone)
+		atomic_store_explicit(ref, atomic_load_explicit(ref, memory_order_relaxed) + 1,
+				      memory_order_relaxed);
+	else
+		atomic_fetch_add_explicit(ref, 1, memory_order_relaxed);
+}
+
+/* True: that was the last one. */
+static ALWAYS_INLINE bool ref_down(const struct mutator *m, _Atomic uint32_t *ref)
+{
+	/* acquire: pairs with the release of the others who had it. */
+	uint32_t n = atomic_load_explicit(ref, memory_order_acquire);
+
+	if (LIKELY(n == 1))
+		return true;
+	if (!m->alone)
+		return atomic_fetch_sub_explicit(ref, 1, memory_order_acq_rel) == 1;
+	atomic_store_explicit(ref, n - 1, memory_order_relaxed);
+	return false;
+}
+
+/* Whether nobody else holds it: nobody else can begin to. */
+static ALWAYS_INLINE bool ref_alone(const _Atomic uint32_t *ref)
+{
+	return atomic_load_explicit(ref, memory_order_acquire) == 1;
+}
 
 /* ---- tid -> thread (table.c) ---- */
 struct tid_table {
@@ -29,7 +94,13 @@ struct tid_table {
 	struct thread *_Atomic e[];
 };
 
-struct kin_ver; /* kin.c */
+/* One value of a main thread's number of other threads (kin.c). */
+struct kin_ver {
+	uint64_t ord;
+	struct kin_ver *prev, *skip; /* skip: as in fd_ver */
+	uint64_t skip_ord;
+	uint32_t nthreads;
+};
 struct orphans;
 
 /* What a thread has beside the public part. */
@@ -42,6 +113,11 @@ struct thread_priv {
 			     has to be looked for */
 	bool exited;	  /* a main thread that is kept for its remaining threads */
 	bool reaper;	  /* prctl(PR_SET_CHILD_SUBREAPER) */
+	/* shard.c, apply turn. Batches as their number plus 1, 0 = none. */
+	uint8_t shard;		 /* of the table it owns */
+	uint8_t via_shard;	 /* where its own events last went */
+	uint64_t shard_seq, via_seq; /* last batch with anything for it there */
+	struct thread *fds_from; /* whose descriptors it gets at its birth; for the batch of that */
 };
 static inline struct thread_priv *thread_priv(struct thread *t)
 {
@@ -66,7 +142,7 @@ struct state_root {
 
 /* ---- descriptors (fdtable.c) ---- */
 struct fd_block {
-	uint32_t ref; /* OWNED_BY(apply): directories that hold it */
+	_Atomic uint32_t ref; /* directories that hold it */
 	struct fd_ver *_Atomic v[FD_BLOCK_SLOTS];
 };
 struct fd_dirent {
@@ -87,17 +163,13 @@ struct state {
 	/* numbering */
 	uint64_t next_ord;
 	struct numbering numbering;
-	uint64_t seq; /* of the batch being applied: where retired things go */
 	struct state_root *root, *roots;
-	/* pools */
-	struct pool kin_pool, thread_pool, ver_pool, vol_pool, fdver_pool, fdblock_pool,
-		fdtable_pool, open_pool;
-	struct pool rstr_pool[RSTR_CLASSES];
-	/* retire.c */
-	struct retire_batch *retire_head, *retire_tail;
-	struct retire_chunk *spare_chunks;
-	struct retire_item late[64]; /* what no memory was left for: freed at the end */
-	unsigned nlate;
+	struct mutator *mut; /* the apply turn, then the shards of descriptors */
+	unsigned nshards;    /* 0: the apply turn does it all */
+	uint64_t load[STATE_MAX_FD_SHARDS]; /* OWNED_BY(apply): rows that went there lately */
+	bool moved; /* OWNED_BY(apply): in this batch a thread came to use another table */
+	struct pool_depot depot[POOL_KINDS];
+	/* retire.c: of the apply turn alone */
 	struct limbo *limbo;	    /* filling */
 	struct limbo *_Atomic ripe; /* grace period over: pushed by liburcu's thread */
 	sem_t ripened;		    /* posted for every list that becomes ripe */
@@ -106,7 +178,6 @@ struct state {
 	/* rows that apply adds while it runs: indices of events that must see a placeholder */
 	uint32_t *extra;
 	uint32_t nextra, extra_cap, extra_at;
-	bool failed; /* memory is out: the batch cannot be applied */
 	/* apply_cpu.c: time stamp of each CPU's last switch, ns, 0 = none; of this file */
 	uint64_t *switch_ts;
 	uint32_t nswitch;
@@ -115,10 +186,11 @@ struct state {
 /* ---- retire.c ---- */
 /* Like state_retire, but beyond the batches also a grace period must pass: for hash nodes and
  * arrays. Called while retired things are being freed, or by apply itself (old arrays). */
-void state_limbo(struct state *st, void (*fn)(struct state *st, void *p), void *p);
+void state_limbo(struct mutator *m, void (*fn)(struct mutator *m, void *p), void *p);
+/* Frees what batches numbered below oldest_unfinished retired in this turn. */
+void retire_run(struct mutator *m, uint64_t oldest_unfinished);
 void retire_seal(struct state *st);  /* hands the limbo to RCU and frees what is ripe */
 void retire_drain(struct state *st); /* everything, at the end: no reader is left */
-void rstr_free(struct state *st, struct rstr *s);
 
 /* ---- table.c ---- */
 struct thread *table_newest(const struct state_root *r, int64_t tid); /* dead ones too; NULL */
@@ -132,8 +204,8 @@ static inline bool thread_alive(const struct thread *t)
 {
 	return atomic_load_explicit(&t->death, memory_order_relaxed) == ORD_NEVER;
 }
-struct thread *thread_new(struct state *st, struct state_root *r, int64_t tid, uint64_t birth);
-void thread_free(struct state *st, void *t); /* with its versions; nobody reads it any more */
+struct thread *thread_new(struct mutator *m, struct state_root *r, int64_t tid, uint64_t birth);
+void thread_free(struct mutator *m, void *t); /* with its versions; nobody reads it any more */
 struct thread *thread_placeholder(struct apply *a, int64_t tid);
 /* Sets pid and ptid of a version under edit, with the counts of those they name. */
 void thread_relate(struct apply *a, struct thread *t, struct thread_ver *v, int64_t pid,
@@ -155,12 +227,11 @@ static inline struct thread_vol thread_vol_now(struct thread *t)
 void cpu_switch(struct apply *a);
 void thread_vol_set(struct apply *a, struct thread *t, const struct thread_vol *v);
 /* Which open enter a thread has: takes over o. */
-void thread_open_set(struct state *st, struct thread *t, struct open_enter *o);
-void open_enter_free(struct state *st, void *o);
+void thread_open_set(struct mutator *m, struct thread *t, struct open_enter *o);
+void open_enter_free(struct mutator *m, void *o);
 
 /* ---- kin.c ---- */
-void kin_pool_init(struct state *st);
-void kin_free(struct state *st, struct thread *t);
+void kin_free(struct mutator *m, struct thread *t);
 void kin_root_free(struct state_root *r);
 /* Counts t with (by = 1) or no longer with (-1) those that v names, from ord on. */
 void kin_count(struct apply *a, struct thread *t, const struct thread_ver *v, int by, uint64_t ord);
@@ -171,10 +242,10 @@ void kin_rebuild(struct apply *a);  /* children, once a section's process list i
 uint32_t kin_threads_now(struct thread *t);
 
 /* ---- fdtable.c ---- */
-struct fd_table *fd_table_new(struct state *st);
+struct fd_table *fd_table_new(struct mutator *m);
 struct fd_ver *fd_add_to(struct apply *a, struct fd_table *ft,
 			 int64_t fd); /* fd_add without a thread */
-void fd_table_free(struct state *st, void *ft);
+void fd_table_free(struct mutator *m, void *ft);
 
 /* The entry in owner's own table. */
 struct fd_ver *_Atomic *thread_fd_slot(const struct thread *owner,
@@ -186,8 +257,8 @@ void fds_each_now(struct apply *a, struct fd_table *ft,
 
 /* ---- slots.c: threads of the batch being applied ---- */
 void slots_begin(struct state *st, struct batch *b); /* threads and carries as before the batch */
-void slots_end(struct state *st,
-	       struct batch *b); /* threads as behind it; carries for the next one */
+/* Threads as behind it; carries for the next one. With split their last fds are missing. */
+void slots_end(struct state *st, struct batch *b, bool split);
 /* The thread's last fd from event idx on is not what the digest took it for. */
 void slots_fix_fd(struct batch *b, uint32_t idx, int64_t fd, bool sets);
 int64_t slots_fd_before(const struct batch *b, uint32_t idx, const struct demand *d);
@@ -197,10 +268,10 @@ void slots_cut(struct apply *a, int64_t tid, bool touch);
 
 /* ---- meta.c, users.c ---- */
 int root_new(struct state *st, struct state_root **out);
-void root_free(struct state *st, void *r);
+void root_free(struct mutator *m, void *r);
 int root_load(struct state *st, struct state_root *r, const struct batch *b, struct err *e);
-int id_put(struct state *st, struct state_root *r, const struct meta_user *u, uint64_t ord);
-void id_clear(struct state *st, struct state_root *r);
+int id_put(struct mutator *m, struct state_root *r, const struct meta_user *u, uint64_t ord);
+void id_clear(struct state_root *r);
 
 /* What an event type does to its thread; digest and apply must agree. */
 enum type_traits {

@@ -63,18 +63,18 @@ static void table_put(struct tid_table *tab, struct thread *t)
 	atomic_store_explicit(&tab->e[i & tab->mask], t, memory_order_release);
 }
 
-static void table_free(struct state *st, void *p)
+static void table_free(struct mutator *m, void *p)
 {
 	free(p);
 }
 
-static void table_limbo(struct state *st, void *p)
+static void table_limbo(struct mutator *m, void *p)
 {
-	state_limbo(st, table_free, p);
+	state_limbo(m, table_free, p);
 }
 
 /* A new array without tombstones, at most half full. */
-static struct tid_table *table_grow(struct state *st, struct tid_table *old)
+static struct tid_table *table_grow(struct mutator *m, struct tid_table *old)
 {
 	uint32_t cap = TABLE_MIN;
 	struct tid_table *tab;
@@ -92,7 +92,7 @@ static struct tid_table *table_grow(struct state *st, struct tid_table *old)
 			table_put(tab, t);
 	}
 	if (old)
-		state_retire(st, table_limbo, old);
+		state_retire(m, table_limbo, old);
 	return tab;
 }
 
@@ -128,7 +128,7 @@ int table_insert(struct state_root *r, struct thread *t)
 		}
 	}
 	if (!tab || 4 * (tab->used + 1) > 3 * (tab->mask + 1)) {
-		tab = table_grow(r->st, tab);
+		tab = table_grow(&r->st->mut[0], tab);
 		if (!tab)
 			return -ENOMEM;
 		table_put(tab, t);

@@ -3,12 +3,12 @@
 
 /* ---- birth and death ---- */
 
-struct thread *thread_new(struct state *st, struct state_root *r, int64_t tid, uint64_t birth)
+struct thread *thread_new(struct mutator *m, struct state_root *r, int64_t tid, uint64_t birth)
 {
-	struct thread_priv *p = pool_get(&st->thread_pool);
+	struct thread_priv *p = pool_get(&m->pool[POOL_THREAD]);
 
 	if (!p) {
-		st->failed = true;
+		m->failed = true;
 		return NULL;
 	}
 	memset(p, 0, sizeof(*p));
@@ -29,29 +29,29 @@ enum {
 		    sizeof(struct rstr *)
 };
 
-static void ver_free(struct state *st, void *p)
+static void ver_free(struct mutator *m, void *p)
 {
 	struct thread_ver *v = p;
 
 	for (int i = 0; i < VER_TEXTS; i++)
-		rstr_put(st, ver_texts(v)[i]);
-	pool_put(&st->ver_pool, v);
+		rstr_put(m, ver_texts(v)[i]);
+	pool_put(&m->pool[POOL_VER], v);
 }
 
-static void vol_free(struct state *st, void *p)
+static void vol_free(struct mutator *m, void *p)
 {
-	pool_put(&st->vol_pool, p);
+	pool_put(&m->pool[POOL_VOL], p);
 }
 
-void open_enter_free(struct state *st, void *p)
+void open_enter_free(struct mutator *m, void *p)
 {
 	struct open_enter *o = p;
 
 	free((void *)o->block);
-	pool_put(&st->open_pool, o);
+	pool_put(&m->pool[POOL_OPEN], o);
 }
 
-void thread_free(struct state *st, void *p)
+void thread_free(struct mutator *m, void *p)
 {
 	struct thread *t = p;
 	struct thread_ver *v = thread_now(t);
@@ -60,32 +60,32 @@ void thread_free(struct state *st, void *p)
 
 	/* Older versions are on retire lists of their own. */
 	if (v)
-		ver_free(st, v);
+		ver_free(m, v);
 	if (vol)
-		vol_free(st, vol);
+		vol_free(m, vol);
 	if (fds)
-		fd_table_free(st, fds);
+		fd_table_free(m, fds);
 	if (t->open)
-		open_enter_free(st, t->open);
-	kin_free(st, t);
-	pool_put(&st->thread_pool, thread_priv(t));
+		open_enter_free(m, t->open);
+	kin_free(m, t);
+	pool_put(&m->pool[POOL_THREAD], thread_priv(t));
 }
 
 /* No batch can see it alive any more: out of the table; freed when nobody can walk past it. */
-static void thread_reap(struct state *st, void *p)
+static void thread_reap(struct mutator *m, void *p)
 {
 	struct thread *t = p;
 
 	table_unlink(thread_priv(t)->root, t);
-	state_limbo(st, thread_free, t);
+	state_limbo(m, thread_free, t);
 }
 
-static struct thread_ver *ver_new(struct state *st, uint64_t ord)
+static struct thread_ver *ver_new(struct mutator *m, uint64_t ord)
 {
-	struct thread_ver *v = pool_get(&st->ver_pool);
+	struct thread_ver *v = pool_get(&m->pool[POOL_VER]);
 
 	if (!v) {
-		st->failed = true;
+		m->failed = true;
 		return NULL;
 	}
 	memset(v, 0, sizeof(*v));
@@ -100,11 +100,11 @@ static struct thread_ver *ver_new(struct state *st, uint64_t ord)
 
 struct thread *thread_create(struct apply *a, int64_t tid, struct thread_ver **v)
 {
-	struct thread *t = thread_new(a->st, a->root, tid, a->ord);
+	struct thread *t = thread_new(a->m, a->root, tid, a->ord);
 
-	*v = t ? ver_new(a->st, a->ord) : NULL;
+	*v = t ? ver_new(a->m, a->ord) : NULL;
 	if (t && !*v) {
-		thread_free(a->st, t);
+		thread_free(a->m, t);
 		return NULL;
 	}
 	if (t)
@@ -128,12 +128,13 @@ bool thread_publish(struct apply *a, struct thread *t)
 	struct thread *old = thread_find(a->root, t->tid);
 
 	if (old) {
+		a->st->moved = true;
 		thread_kill(a, old, a->ord);
 		slots_cut(a, t->tid, false);
 	}
 	if (table_insert(a->root, t) < 0) {
-		a->st->failed = true;
-		thread_free(a->st, t);
+		a->m->failed = true;
+		thread_free(a->m, t);
 		return false;
 	}
 	kin_inherit(a, t);
@@ -151,8 +152,8 @@ void thread_kill(struct apply *a, struct thread *t, uint64_t death_ord)
 	}
 	/* relaxed: readers of older batches see it alive with either value. */
 	atomic_store_explicit(&t->death, death_ord, memory_order_relaxed);
-	thread_open_set(a->st, t, NULL);
-	state_retire(a->st, thread_reap, t);
+	thread_open_set(a->m, t, NULL);
+	state_retire(a->m, thread_reap, t);
 }
 
 struct thread *thread_placeholder(struct apply *a, int64_t tid)
@@ -203,21 +204,21 @@ struct thread_ver *thread_edit(struct apply *a, struct thread *t)
 
 	if (v->ord == a->ord)
 		return v;
-	n = pool_get(&a->st->ver_pool);
+	n = pool_get(&a->m->pool[POOL_VER]);
 	if (!n) {
 		/* The caller may scribble on the old one: the batch fails and is never analysed. */
-		a->st->failed = true;
+		a->m->failed = true;
 		return v;
 	}
 	*n = *v;
 	n->ord = a->ord;
 	n->prev = v;
 	for (int i = 0; i < VER_TEXTS; i++)
-		rstr_get(ver_texts(n)[i]);
+		rstr_get(a->m, ver_texts(n)[i]);
 	/* release: pairs with the acquire in thread_ver_at. Readers of older batches look at
 	 * nothing but ord and prev of n, so it may be edited on. */
 	atomic_store_explicit(&t->ver, n, memory_order_release);
-	state_retire(a->st, ver_free, v);
+	state_retire(a->m, ver_free, v);
 	return n;
 }
 
@@ -227,17 +228,17 @@ void thread_set_text(struct apply *a, struct rstr **slot, const void *p, size_t 
 
 	if ((*slot)->len == len && (!len || memcmp((*slot)->s, p, len) == 0))
 		return;
-	s = rstr_new(a->st, p, len);
+	s = rstr_new(a->m, p, len);
 	if (!s)
 		return;
-	rstr_put(a->st, *slot);
+	rstr_put(a->m, *slot);
 	*slot = s;
 }
 
 void thread_share_text(struct apply *a, struct rstr **slot, struct rstr *s)
 {
-	rstr_get(s);
-	rstr_put(a->st, *slot);
+	rstr_get(a->m, s);
+	rstr_put(a->m, *slot);
 	*slot = s;
 }
 
@@ -265,10 +266,10 @@ void thread_set_container(struct apply *a, struct thread_ver *v)
 void thread_vol_set(struct apply *a, struct thread *t, const struct thread_vol *vol)
 {
 	struct thread_vol *old = atomic_load_explicit(&t->vol, memory_order_relaxed);
-	struct thread_vol *n = pool_get(&a->st->vol_pool);
+	struct thread_vol *n = pool_get(&a->m->pool[POOL_VOL]);
 
 	if (!n) {
-		a->st->failed = true;
+		a->m->failed = true;
 		return;
 	}
 	*n = *vol;
@@ -279,12 +280,12 @@ void thread_vol_set(struct apply *a, struct thread *t, const struct thread_vol *
 	/* release: pairs with the acquire in thread_vol_at. */
 	atomic_store_explicit(&t->vol, n, memory_order_release);
 	if (old)
-		state_retire(a->st, vol_free, old);
+		state_retire(a->m, vol_free, old);
 }
 
-void thread_open_set(struct state *st, struct thread *t, struct open_enter *o)
+void thread_open_set(struct mutator *m, struct thread *t, struct open_enter *o)
 {
 	if (t->open)
-		state_retire(st, open_enter_free, t->open);
+		state_retire(m, open_enter_free, t->open);
 	t->open = o;
 }

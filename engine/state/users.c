@@ -41,12 +41,12 @@ static struct id_entry *_Atomic *id_place(struct id_table *tab, uint32_t id)
 	}
 }
 
-static void id_table_free(struct state *st, void *p)
+static void id_table_free(struct mutator *m, void *p)
 {
 	free(p);
 }
 
-static struct id_table *id_room(struct state *st, struct id_table *_Atomic *at)
+static struct id_table *id_room(struct mutator *m, struct id_table *_Atomic *at)
 {
 	struct id_table *old = atomic_load_explicit(at, memory_order_relaxed), *tab;
 	uint32_t cap = old ? 2 * (old->mask + 1) : ID_TABLE_MIN;
@@ -67,13 +67,13 @@ static struct id_table *id_room(struct state *st, struct id_table *_Atomic *at)
 	/* release: pairs with the acquire in id_at. */
 	atomic_store_explicit(at, tab, memory_order_release);
 	if (old)
-		state_retire(st, id_table_free, old);
+		state_retire(m, id_table_free, old);
 	return tab;
 }
 
-static int id_insert(struct state *st, struct id_table *_Atomic *at, struct id_entry *e)
+static int id_insert(struct mutator *m, struct id_table *_Atomic *at, struct id_entry *e)
 {
-	struct id_table *tab = id_room(st, at);
+	struct id_table *tab = id_room(m, at);
 	struct id_entry *_Atomic *place;
 
 	if (!tab) {
@@ -98,7 +98,7 @@ static const char *text_copy(char **at, const struct text *t)
 	return s;
 }
 
-int id_put(struct state *st, struct state_root *r, const struct meta_user *u, uint64_t ord)
+int id_put(struct mutator *m, struct state_root *r, const struct meta_user *u, uint64_t ord)
 {
 	struct id_entry *e =
 		malloc(sizeof(*e) + (size_t)u->name.len + u->home.len + u->shell.len + 3);
@@ -112,19 +112,19 @@ int id_put(struct state *st, struct state_root *r, const struct meta_user *u, ui
 	if (u->is_group) {
 		e->id = e->group.gid = u->gid;
 		e->group.name = text_copy(&at, &u->name);
-		return id_insert(st, &r->groups, e);
+		return id_insert(m, &r->groups, e);
 	}
 	e->id = e->user.uid = u->uid;
 	e->user.gid = u->gid;
 	e->user.name = text_copy(&at, &u->name);
 	e->user.home = text_copy(&at, &u->home);
 	e->user.shell = text_copy(&at, &u->shell);
-	return id_insert(st, &r->users, e);
+	return id_insert(m, &r->users, e);
 }
 
 int user_put(struct apply *a, const struct meta_user *u)
 {
-	return id_put(a->st, a->root, u, a->ord);
+	return id_put(a->m, a->root, u, a->ord);
 }
 
 void user_drop(struct apply *a, bool is_group, uint32_t id)
@@ -132,14 +132,14 @@ void user_drop(struct apply *a, bool is_group, uint32_t id)
 	struct id_entry *e = calloc(1, sizeof(*e));
 
 	if (!e) {
-		a->st->failed = true;
+		a->m->failed = true;
 		return;
 	}
 	e->id = id;
 	e->gone = true;
 	e->ord = a->ord;
-	if (id_insert(a->st, is_group ? &a->root->groups : &a->root->users, e) < 0)
-		a->st->failed = true;
+	if (id_insert(a->m, is_group ? &a->root->groups : &a->root->users, e) < 0)
+		a->m->failed = true;
 }
 
 static void id_table_clear(struct id_table *tab)
@@ -156,7 +156,7 @@ static void id_table_clear(struct id_table *tab)
 }
 
 /* Nobody reads the tables (the section is being read in, or is over). */
-void id_clear(struct state *st, struct state_root *r)
+void id_clear(struct state_root *r)
 {
 	id_table_clear(atomic_load_explicit(&r->users, memory_order_relaxed));
 	id_table_clear(atomic_load_explicit(&r->groups, memory_order_relaxed));

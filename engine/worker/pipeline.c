@@ -12,6 +12,8 @@
 enum {
 	SLOTS_PER_WORKER = 2, /* one in work, one on its way */
 	SLOTS_EXTRA = 2,      /* one being read, one being released */
+	FD_SHARDS = 4,
+	FD_SHARDS_WORKERS = 5, /* fewer do not come to wait for the apply turn */
 	OUT_LIMIT_BYTES = 64 << 20, /* rendered output that may wait for release */
 	LINGER_LOOKS = 1000, /* some 30 us */
 	NS_PER_S = 1000000000,
@@ -75,7 +77,7 @@ static int run_serial(struct pipeline *p)
 
 /* ---- several workers ------------------------------------------------------------------------------- */
 
-enum task { TASK_NONE, TASK_FETCH, TASK_READ, TASK_DIGEST, TASK_APPLY, TASK_ANALYSE, TASK_RELEASE, TASK_PACK };
+enum task { TASK_NONE, TASK_FETCH, TASK_READ, TASK_DIGEST, TASK_APPLY, TASK_FDS, TASK_ANALYSE, TASK_RELEASE, TASK_PACK };
 
 static struct slot *slot_of(struct pipeline *p, uint64_t seq)
 {
@@ -142,6 +144,86 @@ static bool may_analyse(const struct pipeline *p, uint64_t seq)
 	return p->out_bytes < OUT_LIMIT_BYTES || seq == p->release_seq;
 }
 
+/* A whole batch is applied when the shards are done with all before it. */
+static bool may_apply(struct pipeline *p)
+{
+	return seq_in(p, p->apply_seq, SLOT_DIGESTED) &&
+	       (!slot_of(p, p->apply_seq)->b.whole || p->applied_seq == p->apply_seq);
+}
+
+/* ---- the turns of the shards, all with the lock held ---- */
+
+static bool shard_has_part(const struct batch *b, unsigned k)
+{
+	return b->all_shards || b->fd_shards >> k & 1;
+}
+
+/* All turns wait for this batch. */
+static bool shards_wait_for(const struct pipeline *p, uint64_t seq)
+{
+	for (unsigned k = 0; k < p->nshards; k++)
+		if (p->shard[k].busy || p->shard[k].seq != seq)
+			return false;
+	return true;
+}
+
+/* The batch that shard k, whose turn nobody holds, can go on with; NULL = none. */
+static struct slot *shard_next(struct pipeline *p, unsigned k)
+{
+	struct slot *s = slot_of(p, p->shard[k].seq);
+
+	if (!seq_in(p, p->shard[k].seq, SLOT_THREADS))
+		return NULL;
+	return !s->b.all_shards || shards_wait_for(p, p->shard[k].seq) ? s : NULL;
+}
+
+static void shards_set_busy(struct pipeline *p, unsigned k, bool busy)
+{
+	for (unsigned i = 0; i < p->nshards; i++)
+		if (i == k || k == STATE_ALL_SHARDS)
+			p->shard[i].busy = busy;
+}
+
+/* Takes a turn: its shard, or all of them; -1 = there is nothing to do for one. */
+static int shard_take(struct pipeline *p, struct slot **out)
+{
+	for (unsigned k = 0; k < p->nshards; k++) {
+		struct slot *s = p->shard[k].busy ? NULL : shard_next(p, k);
+
+		if (!s)
+			continue;
+		*out = s;
+		k = s->b.all_shards ? STATE_ALL_SHARDS : k;
+		shards_set_busy(p, k, true);
+		return (int)k;
+	}
+	return -1;
+}
+
+static bool shard_left(struct pipeline *p)
+{
+	for (unsigned k = 0; k < p->nshards; k++)
+		if (!p->shard[k].busy && shard_next(p, k))
+			return true;
+	return false;
+}
+
+/* Lets the turns pass batches in which they have no part, and notes what is applied. */
+static void shards_advance(struct pipeline *p)
+{
+	uint64_t least = p->apply_seq;
+
+	for (unsigned k = 0; k < p->nshards; k++) {
+		struct shard_turn *t = &p->shard[k];
+
+		while (!t->busy && t->seq < p->apply_seq && !shard_has_part(&slot_of(p, t->seq)->b, k))
+			t->seq++;
+		least = MIN(least, t->seq);
+	}
+	for (; p->applied_seq < least; p->applied_seq++)
+		slot_set(p, slot_of(p, p->applied_seq), SLOT_APPLIED);
+}
+
 static bool may_read(struct pipeline *p)
 {
 	return !p->reading && !p->read_done && p->read_seq - p->release_seq < p->nslots &&
@@ -159,7 +241,7 @@ static bool work_left(struct pipeline *p)
 {
 	if (!p->releasing && seq_in(p, p->release_seq, SLOT_ANALYSED))
 		return true;
-	if (!p->applying && seq_in(p, p->apply_seq, SLOT_DIGESTED))
+	if ((!p->applying && may_apply(p)) || shard_left(p))
 		return true;
 	if (p->in_state[SLOT_READ] || (p->o->writer && writer_has_work(p->o->writer)))
 		return true;
@@ -205,6 +287,7 @@ static enum task batch_take(struct pipeline *p, unsigned id, bool own, struct sl
 static enum task task_take(struct pipeline *p, unsigned id, struct slot **out, uint64_t *seq)
 {
 	enum task t;
+	int shard;
 
 	if (fetch_take(p, id, true, seq))
 		return TASK_FETCH;
@@ -214,11 +297,16 @@ static enum task task_take(struct pipeline *p, unsigned id, struct slot **out, u
 		p->releasing = true;
 		return TASK_RELEASE;
 	}
-	if (!p->applying && seq_in(p, p->apply_seq, SLOT_DIGESTED)) {
+	if (!p->applying && may_apply(p)) {
 		*out = slot_of(p, p->apply_seq);
 		slot_set(p, *out, SLOT_APPLYING);
 		p->applying = true;
 		return TASK_APPLY;
+	}
+	shard = shard_take(p, out);
+	if (shard >= 0) {
+		*seq = (uint64_t)shard;
+		return TASK_FDS;
 	}
 	if (p->o->writer && writer_has_work(p->o->writer))
 		return TASK_PACK;
@@ -244,10 +332,11 @@ static void do_apply(struct pipeline *p, struct slot *s)
 	while (more) {
 		step_apply(p, s);
 		pthread_mutex_lock(&p->lock);
-		slot_set(p, s, SLOT_APPLIED);
+		slot_set(p, s, SLOT_THREADS);
 		p->apply_seq++;
+		shards_advance(p);
 		oldest = p->release_seq;
-		more = seq_in(p, p->apply_seq, SLOT_DIGESTED) && !p->ended;
+		more = may_apply(p) && !p->ended;
 		if (more) {
 			s = slot_of(p, p->apply_seq);
 			slot_set(p, s, SLOT_APPLYING);
@@ -260,6 +349,36 @@ static void do_apply(struct pipeline *p, struct slot *s)
 	}
 	pthread_mutex_lock(&p->lock);
 	p->applying = false;
+}
+
+/* The turn of shard k (or of all), as above. */
+static void do_fds(struct pipeline *p, struct slot *s, unsigned k)
+{
+	struct slot *next = s;
+	uint64_t oldest;
+	bool waiting;
+
+	while (next) {
+		step_apply_fds(p, next, k);
+		pthread_mutex_lock(&p->lock);
+		shards_set_busy(p, k, false);
+		for (unsigned i = 0; i < p->nshards; i++)
+			p->shard[i].seq += i == k || k == STATE_ALL_SHARDS;
+		shards_advance(p);
+		changed(p);
+		oldest = p->release_seq;
+		next = k == STATE_ALL_SHARDS || p->ended ? NULL : shard_next(p, k);
+		next = next && next->b.all_shards ? NULL : next;
+		shards_set_busy(p, k, true);
+		waiting = p->waiting;
+		pthread_mutex_unlock(&p->lock);
+		if (waiting)
+			pthread_cond_signal(&p->wake);
+		state_reclaim_fds(p->st, k, oldest);
+	}
+	pthread_mutex_lock(&p->lock);
+	shards_set_busy(p, k, false);
+	shards_advance(p);
 }
 
 /* Runs a task; called and returns with the lock held. */
@@ -293,6 +412,9 @@ static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq
 		break;
 	case TASK_APPLY:
 		do_apply(p, s);
+		break;
+	case TASK_FDS: /* seq is the shard */
+		do_fds(p, s, (unsigned)seq);
 		break;
 	case TASK_ANALYSE:
 		step_analyse(w, s);
@@ -480,6 +602,15 @@ static void slots_free(struct pipeline *p)
 	free(p->tags);
 }
 
+/* No batch before seq has to be applied. */
+static void turns_begin(struct pipeline *p, uint64_t seq)
+{
+	p->nshards = state_fd_shards(p->st);
+	p->applied_seq = seq;
+	for (unsigned k = 0; k < p->nshards; k++)
+		p->shard[k] = (struct shard_turn){.seq = seq};
+}
+
 /* The head of the file, before any worker starts: the first section's metadata, on which scripts may
  * build in on_capture_start. */
 static int run_head(struct pipeline *p, const char *path, struct err *e)
@@ -492,7 +623,10 @@ static int run_head(struct pipeline *p, const char *path, struct err *e)
 	step_read(p, s, 0);
 	step_digest(p, s);
 	step_apply(p, s);
+	if (s->b.fd_shards)
+		step_apply_fds(p, s, STATE_ALL_SHARDS);
 	p->read_seq = p->apply_seq = p->release_seq = 1;
+	turns_begin(p, 1);
 	p->read_done = s->b.last;
 	if (p->o->chisels && !s->ends_before) {
 		in.root = s->b.root;
@@ -546,7 +680,10 @@ static void stop_source(void *ctx)
 static int pass_init(struct pipeline *p, struct err *e)
 {
 	struct state_opts so = {.demand = p->demand, .workers = p->o->workers};
-	int rc = state_new(&p->st, &so);
+	int rc;
+
+	so.fd_shards = p->o->workers >= FD_SHARDS_WORKERS ? FD_SHARDS : 0;
+	rc = state_new(&p->st, &so);
 
 	if (rc < 0)
 		return err_set(e, rc, ERR_NO_POS, "out of memory for the state tables");

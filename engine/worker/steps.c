@@ -25,6 +25,7 @@ void step_read(struct pipeline *p, struct slot *s, uint64_t seq)
 		err_set(&s->b.err, -12, ERR_NO_POS, "out of memory while taking out processes");
 	}
 	s->ends_before = false;
+	atomic_store_explicit(&s->fds_failed, false, memory_order_relaxed);
 	s->nsel = 0;
 }
 
@@ -56,7 +57,7 @@ void step_digest(struct pipeline *p, struct slot *s)
 	}
 	if (s->b.kind != BATCH_EVENTS || s->b.nblk == 0)
 		return;
-	if (digest_run_plan(&s->b, p->plan) < 0)
+	if (digest_run_plan(&s->b, p->plan) < 0 || state_split(p->st, &s->b) < 0)
 		slot_fail_memory(s, "reading events");
 }
 
@@ -69,6 +70,12 @@ void step_apply(struct pipeline *p, struct slot *s)
 	err_clear(&e);
 	if (state_apply(p->st, &s->b, &e) < 0)
 		slot_fail_before(s, &e);
+}
+
+void step_apply_fds(struct pipeline *p, struct slot *s, unsigned shard)
+{
+	if (state_apply_fds(p->st, &s->b, shard) < 0)
+		atomic_store_explicit(&s->fds_failed, true, memory_order_relaxed);
 }
 
 /* ---- analyse ------------------------------------------------------------------------------------- */
@@ -198,6 +205,8 @@ static void analyse(struct worker *w, struct slot *s)
 	buf_reset(&s->out);
 	buf_reset(&s->file);
 	s->nsel = 0;
+	if (atomic_load_explicit(&s->fds_failed, memory_order_relaxed))
+		slot_fail_memory(s, "following descriptors");
 	if (s->ends_before)
 		return;
 	if (s->b.kind == BATCH_META) {

@@ -7,10 +7,11 @@
 #include "state/bind.h"
 #include "worker/pipeline.h"
 
-/* Life of a slot. GUARDED_BY(pipeline.lock) when there are several workers. */
+/* Life of a slot. GUARDED_BY(pipeline.lock) when there are several workers. SLOT_THREADS: applied but for
+ * descriptors, which shards do (state.h). */
 enum slot_state {
 	SLOT_FREE, SLOT_READING, SLOT_READ, SLOT_DIGESTING, SLOT_DIGESTED, SLOT_APPLYING,
-	SLOT_APPLIED, SLOT_ANALYSING, SLOT_ANALYSED, SLOT_RELEASING, SLOT_STATES,
+	SLOT_THREADS, SLOT_APPLIED, SLOT_ANALYSING, SLOT_ANALYSED, SLOT_RELEASING, SLOT_STATES,
 };
 
 /* What the scheduler looks at, of each slot: apart and close together, since it looks at all of them. */
@@ -22,6 +23,7 @@ struct slot_tag {
 struct slot {
 	struct batch b;
 	bool ends_before;     /* apply failed: the trace ends before this batch, with b.err */
+	_Atomic bool fds_failed; /* memory was out in a shard; relaxed: read when all are done */
 	uint32_t *sel;	      /* indices of events that passed the capture filter, ascending */
 	uint32_t nsel, sel_cap;
 	size_t *out_end;      /* only with limits: length of out behind each selected event */
@@ -92,6 +94,13 @@ struct pipeline {
 	struct slot_tag *tags;			   /* one per slot; owned */
 	unsigned in_state[SLOT_STATES];		   /* how many slots */
 	uint64_t read_seq, apply_seq, release_seq; /* next batch of each ordered step */
+	/* GUARDED_BY(lock): the turns of the shards. A batch is applied when all turns are behind it. */
+	struct shard_turn {
+		uint64_t seq; /* next batch */
+		bool busy;
+	} shard[STATE_MAX_FD_SHARDS];
+	unsigned nshards;
+	uint64_t applied_seq; /* all before it are applied */
 	bool reading, applying, releasing;	   /* somebody holds the turn */
 	bool read_done;				   /* the last batch has been read */
 	bool ended;				   /* the end was released: nothing more happens */
@@ -124,6 +133,7 @@ int write_events(struct worker *w, struct slot *s, uint32_t nsel, uint32_t end);
 void step_read(struct pipeline *p, struct slot *s, uint64_t seq);
 void step_digest(struct pipeline *p, struct slot *s);
 void step_apply(struct pipeline *p, struct slot *s);
+void step_apply_fds(struct pipeline *p, struct slot *s, unsigned shard); /* its turn */
 void step_analyse(struct worker *w, struct slot *s);
 /* True when the trace ends with this batch. */
 bool step_release(struct pipeline *p, struct slot *s);

@@ -936,12 +936,11 @@ static void test_scenarios(void **state)
 
 static size_t live_objects(const struct state *st)
 {
-	size_t n = st->thread_pool.live + st->ver_pool.live + st->vol_pool.live +
-		   st->fdver_pool.live + st->fdblock_pool.live + st->fdtable_pool.live +
-		   st->open_pool.live;
+	size_t n = 0;
 
-	for (int i = 0; i < RSTR_CLASSES; i++)
-		n += st->rstr_pool[i].live;
+	for (unsigned i = 0; i <= st->nshards; i++)
+		for (unsigned k = 0; k < POOL_KINDS; k++)
+			n += k == POOL_KIN ? 0 : pool_live(&st->mut[i].pool[k]);
 	return n;
 }
 
