@@ -227,6 +227,7 @@ static int start(struct live *l, const struct live_opts *o, struct err *e)
 	struct probe_opts po = {
 		.attach = o->attach,
 		.btf = o->btf,
+		.max_marks = o->max_marks,
 		.ring_bytes = l->ring_bytes,
 		.snaplen = o->snaplen ? o->snaplen : SNAPLEN_DEFAULT,
 		.compat_029 = o->compat_029,

@@ -32,8 +32,9 @@ struct live_opts {
 	const struct probe_select *select; /* what is sent; NULL = everything */
 	const char *online; /* file that lists the cpus online; NULL = the kernel's */
 	enum probe_attach attach;
-	const char *btf; /* file with the kernel's types, for a kernel without; NULL = none */
-	bool measure;	 /* fill program_runs and program_ns of the statistics */
+	const char *btf;    /* file with the kernel's types, for a kernel without; NULL = none */
+	unsigned max_marks; /* raw tracepoints: processes marked at once; 0 = default */
+	bool measure;	    /* fill program_runs and program_ns of the statistics */
 };
 
 struct live_stats {

@@ -42,8 +42,9 @@ struct probe_opts {
 	size_t ring_bytes; /* per cpu; rounded up to a power of two */
 	const struct probe_select *select; /* NULL = everything */
 	uint32_t snaplen;		   /* payload bytes */
-	bool compat_029;		   /* only events that sysdig 0.29.3 knows */
-	bool all_params;		   /* all parameters of the newest schema */
+	unsigned max_marks; /* raw: processes and names marked at once; 0 = default */
+	bool compat_029;    /* only events that sysdig 0.29.3 knows */
+	bool all_params;    /* all parameters of the newest schema */
 	bool page_faults;
 	bool measure;	       /* let the kernel measure the programs' time (costs some itself) */
 	bool follow;	       /* by_tree: new processes too, not only new threads */

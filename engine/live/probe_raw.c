@@ -70,12 +70,12 @@ static void raw_close(struct probe *p)
 static void raw_fit(struct probe *p, const struct probe_opts *o)
 {
 	struct raw_form *f = form_of(p);
+	unsigned max = o->max_marks ? o->max_marks : MARKS_MAX;
 
-	(void)o;
 	if (p->by_tree)
-		bpf_map__set_max_entries(f->skel->maps.watched, MARKS_MAX);
+		bpf_map__set_max_entries(f->skel->maps.watched, max);
 	if (p->by_name)
-		bpf_map__set_max_entries(f->skel->maps.names, MARKS_MAX);
+		bpf_map__set_max_entries(f->skel->maps.names, max);
 	bpf_program__set_autoload(f->skel->progs.task_free, p->marks);
 	bpf_program__set_autoattach(f->skel->progs.whoami, false);
 	f->ring_model =

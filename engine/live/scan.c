@@ -133,19 +133,22 @@ struct lists {
 	struct containers *containers;
 };
 
-static void add_thread(struct lists *l, pid_t pid, pid_t tid)
+/* Returns how many threads its process has, 0: it is gone. */
+static unsigned add_thread(struct lists *l, pid_t pid, pid_t tid)
 {
+	unsigned n = proc_thread(&l->threads, pid, tid, l->containers);
 	uint32_t id = (uint32_t)tid;
 	size_t begin;
 
-	if (!proc_thread(&l->threads, pid, tid, l->containers))
-		return;
+	if (!n)
+		return 0;
 	buf_put(&l->tids, &id, sizeof(id));
 	begin = metaenc_begin(&l->fds, META_FDS);
 	metaenc_fds_of(&l->fds, (uint64_t)tid);
 	if (pid == tid)
 		proc_fds(&l->fds, &l->nets, pid);
 	metaenc_end(&l->fds, begin);
+	return n;
 }
 
 static void add_process(struct lists *l, pid_t pid)
@@ -154,7 +157,8 @@ static void add_process(struct lists *l, pid_t pid)
 	struct dirent *de;
 	DIR *d;
 
-	add_thread(l, pid, pid);
+	if (add_thread(l, pid, pid) == 1)
+		return;
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	d = opendir(path);
 	if (!d)

@@ -44,8 +44,9 @@ void net_tables_free(struct net_table *list);
 /* Reads the file into buf (at most cap - 1 bytes), NUL-terminated. Returns the length, -1 if
  * unreadable. */
 ssize_t proc_read(const char *path, char *buf, size_t cap);
-/* Writes the list entries of the thread and of its descriptors. false: it is gone. */
-bool proc_thread(struct buf *threads, pid_t pid, pid_t tid, struct containers *containers);
+/* Writes the list entry of the thread. Returns how many threads its process has, 0: it is gone. */
+unsigned proc_thread(struct buf *threads, pid_t pid, pid_t tid, struct containers *containers);
+/* Writes those of the process's descriptors. */
 void proc_fds(struct buf *out, struct net_table **nets, pid_t pid);
 
 #endif

@@ -52,7 +52,7 @@ ssize_t proc_read(const char *path, char *buf, size_t cap)
 
 /* All texts of one thread entry, kept until it is encoded. */
 struct thread_texts {
-	int dir; /* /proc/PID/task/TID: opened once, the kernel takes long to find it */
+	int dir; /* the thread's folder: opened once, the kernel takes long to find it */
 	char status[TEXT_CAP], stat[1024], comm[64], cmdline[TEXT_CAP], env[TEXT_CAP],
 		cgroup[TEXT_CAP];
 	char exe[1024], cwd[1025], root[1024], small[256], limits[TEXT_CAP];
@@ -211,8 +211,7 @@ static bool fill_thread(struct thread_texts *x, struct meta_thread *t, pid_t pid
 {
 	ssize_t n;
 
-	if (read_of(x, "status", x->status, sizeof(x->status)) <= 0 ||
-	    read_of(x, "stat", x->stat, sizeof(x->stat)) <= 0)
+	if (read_of(x, "stat", x->stat, sizeof(x->stat)) <= 0)
 		return false;
 	t->comm = comm_of(x);
 	parse_stat(x, t);
@@ -252,25 +251,45 @@ static void fill_numbers(const struct thread_texts *x, struct meta_thread *t, pi
 	t->flags = pid == tid ? 0 : PPM_CLONE_THREAD | PPM_CLONE_FILES;
 }
 
-bool proc_thread(struct buf *threads, pid_t pid, pid_t tid, struct containers *containers)
+/* Opens the folder of a thread and reads its status. That of a process is the same for its only
+ * thread, and below it the kernel has fewer folders to make. */
+static bool open_thread(struct thread_texts *x, pid_t pid, pid_t tid, unsigned *threads)
+{
+	char path[64];
+	int dir;
+
+	snprintf(path, sizeof(path), pid == tid ? "/proc/%d" : "/proc/%d/task/%d", (int)pid,
+		 (int)tid);
+	x->dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (x->dir < 0 || read_of(x, "status", x->status, sizeof(x->status)) <= 0)
+		return false;
+	*threads = (unsigned)status_num(x, "Threads", 0, 10);
+	if (pid != tid || *threads == 1)
+		return true;
+	/* of several: its own page faults */
+	snprintf(path, sizeof(path), "task/%d", (int)tid);
+	dir = openat(x->dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	close(x->dir);
+	x->dir = dir;
+	return dir >= 0 && read_of(x, "status", x->status, sizeof(x->status)) > 0;
+}
+
+unsigned proc_thread(struct buf *threads, pid_t pid, pid_t tid, struct containers *containers)
 {
 	struct thread_texts *x = malloc(sizeof(*x)); /* 24 kB: what is not read is not cleared */
 	struct meta_thread t = {0};
-	char path[128];
+	unsigned n = 0;
 	bool ok;
 
 	if (!x)
-		return false;
+		return 0;
 	x->status[0] = x->stat[0] = x->cmdline[0] = x->env[0] = x->cgroup[0] = x->limits[0] = 0;
 	buf_init(&x->cgroups);
-	snprintf(path, sizeof(path), "/proc/%d/task/%d", (int)pid, (int)tid);
-	x->dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	ok = x->dir >= 0 && fill_thread(x, &t, pid);
+	ok = open_thread(x, pid, tid, &n) && fill_thread(x, &t, pid);
 	if (ok) {
 		fill_numbers(x, &t, pid, tid);
-		snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-		t.exe_writable = t.exepath.len && !faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) &&
-				 t.uid == geteuid();
+		t.exe_writable = t.exepath.len && t.uid == geteuid() &&
+				 !faccessat(x->dir, "exe", W_OK, AT_EACCESS);
 		metaenc_thread(threads, &t);
 		if (containers && t.cgroups.len)
 			containers_see(containers, t.cgroups.p, t.cgroups.len);
@@ -279,7 +298,7 @@ bool proc_thread(struct buf *threads, pid_t pid, pid_t tid, struct containers *c
 		close(x->dir);
 	buf_fini(&x->cgroups);
 	free(x);
-	return ok;
+	return ok ? MAX(n, 1u) : 0;
 }
 
 /* ---- descriptors ----------------------------------------------------------------------------- */
@@ -304,13 +323,13 @@ static uint32_t ppm_open_flags(unsigned long f)
 	return v;
 }
 
-static uint32_t open_flags(pid_t pid, int fd)
+static uint32_t open_flags(int dir, const char *fd)
 {
 	char path[64], text[1024];
 	const char *p;
 
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)pid, fd);
-	if (proc_read(path, text, sizeof(text)) <= 0)
+	snprintf(path, sizeof(path), "../fdinfo/%.20s", fd);
+	if (read_at(dir, path, text, sizeof(text)) <= 0)
 		return 0;
 	p = strstr(text, "flags:");
 	return p ? ppm_open_flags(strtoul(p + 6, NULL, 8)) : 0;
@@ -339,12 +358,13 @@ static uint8_t anon_type(const char *name)
 	return FD_OTHER;
 }
 
-static void file_entry(struct meta_fd *f, pid_t pid, const char *path)
+/* dir: the folder of the process's descriptors, name: of this one in it. */
+static void file_entry(struct meta_fd *f, int dir, const char *name)
 {
 	struct stat st;
 
 	f->type = FD_FILE;
-	if (stat(path, &st))
+	if (fstatat(dir, name, &st, 0))
 		return;
 	f->ino = st.st_ino;
 	if (S_ISDIR(st.st_mode)) {
@@ -352,7 +372,7 @@ static void file_entry(struct meta_fd *f, pid_t pid, const char *path)
 	} else if (S_ISFIFO(st.st_mode)) {
 		f->type = FD_PIPE;
 	} else {
-		f->openflags = open_flags(pid, (int)f->fd);
+		f->openflags = open_flags(dir, name);
 		f->dev = file_dev(&st);
 	}
 }
@@ -373,14 +393,12 @@ static void socket_entry(struct meta_fd *f, const struct net_table *t, uint64_t 
 		(struct text){t->names.p + s->name_off, (uint32_t)strlen(t->names.p + s->name_off)};
 }
 
-static void fd_entry(struct buf *out, struct net_table **nets, pid_t pid, int fd)
+static void fd_entry(struct buf *out, struct net_table **nets, pid_t pid, int dir, const char *name)
 {
-	char path[64], target[1024];
-	struct meta_fd f = {.fd = fd};
-	ssize_t n;
+	char target[1024];
+	struct meta_fd f = {.fd = atoi(name)};
+	ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
 
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
-	n = readlink(path, target, sizeof(target) - 1);
 	if (n <= 0)
 		return;
 	target[n] = 0;
@@ -393,7 +411,7 @@ static void fd_entry(struct buf *out, struct net_table **nets, pid_t pid, int fd
 	} else if (!strncmp(target, "anon_inode:", 11)) {
 		f.type = anon_type(target + 11);
 	} else if (target[0] == '/') {
-		file_entry(&f, pid, path);
+		file_entry(&f, dir, name);
 	} else {
 		f.type = FD_OTHER;
 	}
@@ -412,6 +430,6 @@ void proc_fds(struct buf *out, struct net_table **nets, pid_t pid)
 		return;
 	while ((de = readdir(d)))
 		if (isdigit((unsigned char)de->d_name[0]))
-			fd_entry(out, nets, pid, atoi(de->d_name));
+			fd_entry(out, nets, pid, dirfd(d), de->d_name);
 	closedir(d);
 }

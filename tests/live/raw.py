@@ -155,8 +155,19 @@ def marks_go(tmp):
     return "%d processes" % n
 
 
+def too_many(tmp):
+    """Processes that there is no room to follow are counted."""
+    script = "for i in 1 2 3 4 5 6 7 8 9; do sleep 0.5 & done; wait; for i in 1 2 3 4 5; do (exit 3); done"
+    for room in ("4", "40"):
+        p = suite.capture(tmp + "/t.scap", "sh", "-c", script, options=["-v", "-k", room])
+        got = suite.burin_lines(tmp + "/t.scap", "-p", "%proc.name", "evt.type=procexit").count("\n")
+        lost = number(r"unmarked (\d+)", p.stderr)
+        assert got + lost == 15 and (lost >= 6 if room == "4" else not lost), "%d ends, %d not followed" % (got, lost)
+    return None
+
+
 TESTS = dict(same_events=same_events, hidden_types=hidden_types, pid_namespace=pid_namespace,
-             thread_runs_program=thread_runs_program, marks_go=marks_go)
+             thread_runs_program=thread_runs_program, marks_go=marks_go, too_many=too_many)
 TESTS.update({"raw_" + n: suite.TESTS[n] for n in ("exact", "calls_32", "only_pid", "selections", "strace_bash", "ticks", "faults")})
 TESTS.update(raw_born_before=rings.born_before)
 
