@@ -114,7 +114,7 @@ INLINE int on_call(struct pt_regs *regs, long id, long ret, bool leave)
 	w = work_take(cpu);
 	if (!w)
 		return 0;
-	regs_copy(w, regs);
+	regs_copy(w, regs, compat);
 	if (compat) {
 		load_compat(w, cpu, regs, id);
 	} else {
@@ -290,6 +290,8 @@ int BPF_PROG(fault_kernel, unsigned long addr, struct pt_regs *regs, unsigned lo
  * Run once by user space; raw tracepoints cannot be run by hand before 5.10, so there it watches
  * the calls until one comes with a number that only that process knows. */
 #ifdef CAP_RAW
+uint64_t knock;
+
 HOOK("sys_enter")
 int BPF_PROG(whoami, struct pt_regs *regs, long id)
 {

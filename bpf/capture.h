@@ -103,11 +103,20 @@ enum {
 	CAP_BY_TIME = 1 << 4,	/* only the first part of every second */
 };
 
-/* State of a task in the map tasks: bits. */
+/* Marks of tasks: bits. */
 enum {
+	/* by tgid */
 	CAP_TASK_WATCHED = 1, /* its events and those of its children */
 	CAP_TASK_AT_EXEC = 2, /* the same from its next execve on */
-	CAP_TASK_NAMED = 4,   /* CAP_BY_COMM: what the tables know as its name is the right one */
+	/* by tid */
+	CAP_TASK_NAMED = 4, /* CAP_BY_COMM: what the tables know as its name is the right one */
+	CAP_TASK_TOLD = 8,  /* user space knows of it, by an event or from mark_tasks */
+};
+
+/* A byte for every number: no 64-bit kernel has greater ones than 4 million. */
+enum { CAP_MARKS = 65536, CAP_MARK_PARTS = 64 };
+struct cap_marks {
+	uint8_t of[CAP_MARKS];
 };
 
 struct cap_config {
@@ -139,13 +148,6 @@ struct cap_task {
 	uint32_t tid, tgid, ptid; /* initial pid namespace */
 	uint32_t uid, gid;	  /* effective */
 	char comm[16];
-};
-
-/* Mark of a process or a thread in the raw form of the programs. */
-struct cap_mark {
-	uint64_t born;	/* when the task was started, boot clock; 0 = not known */
-	uint32_t state; /* CAP_TASK_* */
-	uint32_t pad;
 };
 
 /* Counters of one cpu. Written by the programs of that cpu only; a type is counted by one program.

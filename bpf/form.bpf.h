@@ -1,15 +1,15 @@
 /* The programs come in two forms, from the same sources.
  *
  * tp_btf (the ordinary one): the verifier knows the types of what a tracepoint hands over, so that
- * fields of kernel structures are read directly, and tasks are marked in storage of their own. It
- * needs a kernel that carries its type information and has task storage for such programs (5.13).
+ * fields of kernel structures are read directly. Iterators look through the tasks that exist
+ * already (iter.bpf.h), and processes are named by descriptors. It needs a kernel that carries its
+ * type information and has task storage for such programs (5.13).
  *
  * raw tracepoints (CAP_RAW): for kernels from 5.8 on and for those built without type information.
- * Every field is read by a helper, tasks are marked in hash maps by their number (marks_raw.bpf.h),
- * and there are no iterators: /proc takes their place (engine/live/probe_raw.c). What a raw
- * tracepoint may call, and since when:
+ * Every field is read by a helper, and there are no iterators: /proc takes their place
+ * (engine/live/probe_raw.c). What a raw tracepoint may call, and since when:
  *
- *     bpf_map_lookup_elem, _update_elem, _delete_elem       3.19
+ *     bpf_map_lookup_elem                                   3.19
  *     bpf_get_smp_processor_id                              4.1
  *     bpf_get_current_pid_tgid                              4.2
  *     bpf_get_current_task                                  4.8
@@ -18,7 +18,7 @@
  *
  * and not bpf_get_current_task_btf (5.11), bpf_task_storage_get (5.11, in tracing 5.13),
  * bpf_get_current_ancestor_cgroup_id (5.7, in tracing 5.14). Besides: array of ring maps 5.8,
- * global functions 5.6, bounded loops 5.3. */
+ * global functions 5.6, arrays and variables that user space maps 5.5, bounded loops 5.3. */
 #ifndef BURIN_FORM_BPF_H
 #define BURIN_FORM_BPF_H
 

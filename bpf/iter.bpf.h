@@ -5,21 +5,33 @@
 
 #include "select.bpf.h"
 
-/* What an existing task takes from the leader of its threads or (follow) from its parent. */
-INLINE uint32_t inherited(struct task_struct *task)
-{
-	struct task_struct *from = task->group_leader;
-	uint32_t *state;
+/* Processes that user space names by a descriptor: it may not know their numbers in the initial
+ * namespace. mark_tasks marks them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, uint32_t); /* CAP_TASK_* */
+} tasks SEC(".maps");
 
-	if (!config.by_tree)
-		return 0;
-	if (task == from) {
-		if (!config.follow)
-			return 0;
-		from = task->real_parent;
-	}
-	state = from ? bpf_task_storage_get(&tasks, from, NULL, 0) : NULL;
-	return state ? *state & ~CAP_TASK_NAMED : 0;
+uint32_t new_marks; /* that mark_tasks has set */
+
+/* Marks an existing process that is named, or is the child of one that is followed. */
+INLINE void mark_process(struct task_struct *task)
+{
+	uint32_t *named_by_user = bpf_task_storage_get(&tasks, task, NULL, 0), add = 0;
+	uint8_t *m = mark_of(task->tgid);
+
+	if (!m || *m & (CAP_TASK_WATCHED | CAP_TASK_AT_EXEC))
+		return;
+	if (named_by_user)
+		add = *named_by_user;
+	else if (config.follow && task->real_parent)
+		add = mark_get(task->real_parent->tgid) & (CAP_TASK_WATCHED | CAP_TASK_AT_EXEC);
+	if (!add)
+		return;
+	*m |= add;
+	new_marks++;
 }
 
 /* False: no room, the iterator will come again. */
@@ -36,37 +48,32 @@ INLINE bool tell_task(struct seq_file *seq, struct task_struct *task)
 	return !bpf_seq_write(seq, &t, sizeof(t));
 }
 
-/* Tasks that exist already: marks the threads of watched processes, (follow) their children, and
- * those with the right name. Tells of those that it marks as watched; user space runs it until
- * new_marks stays the same. */
+/* Tasks that exist already: marks the processes that are named, (follow) their children, and those
+ * threads with the right name. Tells of the threads in the tree; user space runs it until new_marks
+ * stays the same. */
 SEC("iter/task")
 int mark_tasks(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
-	uint32_t *state, more, none = 0, has;
+	uint8_t *m, add = 0;
 
 	if (!task)
 		return 0;
-	more = inherited(task);
-	if (config.push & CAP_BY_COMM && named(task))
-		more |= CAP_TASK_NAMED;
-	if (!more)
+	m = mark_of(task->pid);
+	if (!m)
 		return 0;
-	state = bpf_task_storage_get(&tasks, task, NULL, 0);
-	has = state ? *state : 0;
-	if (has & (CAP_TASK_WATCHED | CAP_TASK_AT_EXEC))
-		more &= CAP_TASK_NAMED;
-	if (!(more & ~has))
-		return 0;
+	if (config.by_tree && task == task->group_leader)
+		mark_process(task);
+	if (config.push & CAP_BY_COMM && !(*m & CAP_TASK_NAMED) && named(task))
+		add |= CAP_TASK_NAMED;
+	if (config.by_tree && !(*m & CAP_TASK_TOLD) &&
+	    mark_get(task->tgid) & (CAP_TASK_WATCHED | CAP_TASK_AT_EXEC))
+		add |= CAP_TASK_TOLD;
 	/* told first: when there was no room for it, nothing has been done yet */
-	if (more & ~CAP_TASK_NAMED && !tell_task(ctx->meta->seq, task))
+	if (!add || (add & CAP_TASK_TOLD && !tell_task(ctx->meta->seq, task)))
 		return 0;
-	if (!state)
-		state = bpf_task_storage_get(&tasks, task, &none, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (state) {
-		*state |= more;
-		new_marks++;
-	}
+	*m |= add;
+	new_marks++;
 	return 0;
 }
 

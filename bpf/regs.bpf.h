@@ -8,10 +8,19 @@ enum { TS_COMPAT = 2, NR_NONE = CAP_MAX_NR - 1 };
 
 #ifdef CAP_RAW
 
-/* All of them are read by one helper. */
-INLINE void regs_copy(struct work *w, struct pt_regs *regs)
+/* Those that hold arguments are read by one helper, as a whole. */
+INLINE void regs_copy(struct work *w, struct pt_regs *regs, bool compat)
 {
-	bpf_probe_read_kernel(w->regs, bpf_core_type_size(struct pt_regs), regs);
+#if defined(__TARGET_ARCH_arm64)
+	uint64_t from = 0, to = bpf_core_type_size(struct pt_regs);
+#else
+	/* bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di */
+	uint64_t from = compat ? bpf_core_field_offset(struct pt_regs, bp)
+			       : bpf_core_field_offset(struct pt_regs, r10);
+	uint64_t to = bpf_core_field_offset(struct pt_regs, di) + 8;
+#endif
+
+	bpf_probe_read_kernel((char *)w->regs + from, to - from, (char *)regs + from);
 }
 
 #define REG_AT(w, name) \
@@ -21,7 +30,7 @@ INLINE void regs_copy(struct work *w, struct pt_regs *regs)
 
 #else
 
-INLINE void regs_copy(struct work *w, struct pt_regs *regs) {}
+INLINE void regs_copy(struct work *w, struct pt_regs *regs, bool compat) {}
 
 #define REG(w, r, name) ((r)->name)
 #define REG_N(w, r, n) ((r)->regs[n])

@@ -2,10 +2,41 @@
 #ifndef BURIN_SELECT_BPF_H
 #define BURIN_SELECT_BPF_H
 
-#ifdef CAP_RAW
-#include "marks_raw.bpf.h"
-#else
 #include "marks.bpf.h"
+
+/* The group of the current task at that depth; 0 if it is not that deep. */
+#ifdef CAP_RAW
+/* Not inline: the stack of the callers is short. */
+__noinline uint64_t cgroup_of(uint64_t task, uint32_t level)
+{
+	struct cgroup *group = BPF_CORE_READ((struct task_struct *)task, cgroups, dfl_cgrp);
+	struct cgroup *above = NULL;
+	uint64_t id = 0;
+
+	if ((int)level > BPF_CORE_READ(group, level))
+		return 0;
+	if (!bpf_core_field_exists(group->ancestors)) {
+		bpf_probe_read_kernel(&id, sizeof(id),
+				      (char *)__builtin_preserve_access_index(
+					      &((struct cgroup___old *)group)->ancestor_ids[0]) +
+					      8 * level);
+		return id;
+	}
+	bpf_probe_read_kernel(&above, sizeof(above),
+			      (char *)__builtin_preserve_access_index(&group->ancestors[0]) +
+				      8 * level);
+	return BPF_CORE_READ(above, kn, id);
+}
+
+INLINE uint64_t ancestor_cgroup(struct self s, uint32_t level)
+{
+	return cgroup_of((uint64_t)s.task, level);
+}
+#else
+INLINE uint64_t ancestor_cgroup(struct self s, uint32_t level)
+{
+	return bpf_get_current_ancestor_cgroup_id(level);
+}
 #endif
 
 INLINE bool listed(const volatile uint32_t *list, uint32_t n, uint32_t v)
@@ -55,7 +86,7 @@ INLINE bool wanted(struct self s, bool at_exec)
 {
 	if (self_tgid(s) == own_tgid)
 		return false;
-	return !config.by_tree || self_in_tree(s, at_exec);
+	return !config.by_tree || tgid_in_tree(self_tgid(s), at_exec);
 }
 
 #endif

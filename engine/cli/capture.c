@@ -239,8 +239,6 @@ void capture_close(struct live *l, bool verbose, struct live_stats *s)
 		report_cpus(l, verbose);
 		report_types(l);
 	}
-	if (s->unmarked)
-		fprintf(stderr, "burin: %u tasks were not followed: too many at once\n", s->unmarked);
 	if (verbose)
 		fprintf(stderr, "Attached: %s\n", s->attached);
 	if (verbose)

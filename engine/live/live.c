@@ -227,7 +227,6 @@ static int start(struct live *l, const struct live_opts *o, struct err *e)
 	struct probe_opts po = {
 		.attach = o->attach,
 		.btf = o->btf,
-		.max_marks = o->max_marks,
 		.ring_bytes = l->ring_bytes,
 		.snaplen = o->snaplen ? o->snaplen : SNAPLEN_DEFAULT,
 		.compat_029 = o->compat_029,
@@ -467,7 +466,6 @@ void live_stats(const struct live *l, struct live_stats *s)
 		.ring_bytes = probe_ring(l->probe, 0)->size,
 		.cpus = probe_ring_count(l->probe),
 	};
-	s->unmarked = probe_unmarked(l->probe);
 	probe_how(l->probe, s->attached, sizeof(s->attached));
 	probe_cost(l->probe, &s->program_runs, &s->program_ns);
 }

@@ -32,17 +32,15 @@ struct live_opts {
 	const struct probe_select *select; /* what is sent; NULL = everything */
 	const char *online; /* file that lists the cpus online; NULL = the kernel's */
 	enum probe_attach attach;
-	const char *btf;    /* file with the kernel's types, for a kernel without; NULL = none */
-	unsigned max_marks; /* raw tracepoints: processes marked at once; 0 = default */
-	bool measure;	    /* fill program_runs and program_ns of the statistics */
+	const char *btf; /* file with the kernel's types, for a kernel without; NULL = none */
+	bool measure;	 /* fill program_runs and program_ns of the statistics */
 };
 
 struct live_stats {
 	uint64_t sent, dropped, bytes; /* events and bytes put into the rings; lost ones */
 	size_t most_fill, ring_bytes;  /* greatest fill of a ring seen, its size */
 	unsigned cpus;
-	unsigned unmarked;  /* tasks that should have been captured but were too many */
-	char attached[320]; /* how: see probe_how */
+	char attached[320];		   /* how: see probe_how */
 	uint64_t program_runs, program_ns; /* of the kernel programs, wanted tasks or not */
 };
 

@@ -294,11 +294,6 @@ int probe_mark(struct probe *p, void (*fn)(void *ctx, const struct cap_task *t),
 		  : 0;
 }
 
-unsigned probe_unmarked(struct probe *p)
-{
-	return p->form->unmarked(p);
-}
-
 int probe_cpu_times(struct probe *p, void (*fn)(void *ctx, const struct cap_cpu_time *t), void *ctx)
 {
 	struct time_fn f = {fn, ctx};

@@ -42,9 +42,8 @@ struct probe_opts {
 	size_t ring_bytes; /* per cpu; rounded up to a power of two */
 	const struct probe_select *select; /* NULL = everything */
 	uint32_t snaplen;		   /* payload bytes */
-	unsigned max_marks; /* raw: processes and names marked at once; 0 = default */
-	bool compat_029;    /* only events that sysdig 0.29.3 knows */
-	bool all_params;    /* all parameters of the newest schema */
+	bool compat_029;		   /* only events that sysdig 0.29.3 knows */
+	bool all_params;		   /* all parameters of the newest schema */
 	bool page_faults;
 	bool measure;	       /* let the kernel measure the programs' time (costs some itself) */
 	bool follow;	       /* by_tree: new processes too, not only new threads */
@@ -61,7 +60,7 @@ void probe_close(struct probe *p);
 void probe_how(const struct probe *p, char *out, size_t cap);
 
 /* Names a process to follow, by its id here and a descriptor of it; at_exec: only from its next
- * execve on. Needs by_tree. */
+ * execve on. Needs by_tree, and probe_mark afterwards. */
 int probe_watch(struct probe *p, pid_t pid, int pidfd, bool at_exec, struct err *e);
 
 /* Attaches the programs; from here on events enter the rings: those of the processes named, if only
@@ -73,8 +72,6 @@ struct cap_task;
  * not in /proc any more when that is read was at least seen here. */
 int probe_mark(struct probe *p, void (*fn)(void *ctx, const struct cap_task *t), void *ctx,
 	       struct err *e);
-/* Tasks that belong to the capture and are not in it, for want of room: raw tracepoints alone. */
-unsigned probe_unmarked(struct probe *p);
 /* Afterwards nothing new enters the rings. */
 void probe_detach(struct probe *p);
 

@@ -7,7 +7,7 @@
 
 #include "capture.skel.h"
 
-/* The form with BTF: tasks are marked in their own storage, iterators look through them. */
+/* The form with BTF: iterators look through the tasks. */
 
 struct btf_form {
 	struct capture *skel;
@@ -75,6 +75,7 @@ static int btf_whoami(struct probe *p, struct err *e)
 	return 0;
 }
 
+/* Marked by the next btf_mark. */
 static int btf_watch(struct probe *p, pid_t pid, int pidfd, bool at_exec, struct err *e)
 {
 	uint32_t state = at_exec ? CAP_TASK_AT_EXEC : CAP_TASK_WATCHED;
@@ -157,12 +158,6 @@ static int btf_cpu_times(struct probe *p, const struct time_fn *f)
 	return iterate(form->cpu_times, sizeof(struct cap_cpu_time), on_cpu_time, (void *)f);
 }
 
-static unsigned btf_unmarked(struct probe *p)
-{
-	(void)p;
-	return 0; /* storage is made as it is needed */
-}
-
 const struct probe_form probe_form_btf = {
 	.name = "tp_btf",
 	.open = btf_open,
@@ -172,6 +167,5 @@ const struct probe_form probe_form_btf = {
 	.watch = btf_watch,
 	.mark = btf_mark,
 	.cpu_times = btf_cpu_times,
-	.unmarked = btf_unmarked,
 	.close = btf_close,
 };

@@ -50,7 +50,6 @@ struct probe_form {
 	int (*watch)(struct probe *p, pid_t pid, int pidfd, bool at_exec, struct err *e);
 	int (*mark)(struct probe *p, const struct task_fn *f);
 	int (*cpu_times)(struct probe *p, const struct time_fn *f);
-	unsigned (*unmarked)(struct probe *p); /* tasks that there was no room to mark */
 	void (*close)(struct probe *p);
 };
 

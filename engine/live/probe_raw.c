@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -17,10 +18,7 @@
 /* The form of raw tracepoints: processes and threads are marked by their numbers, and /proc is read
  * where the other form has iterators. */
 
-enum {
-	MARKS_MAX = 65536, /* processes at once, threads with the right name: 72 bytes each */
-	TURNS_MAX = 64,	   /* over /proc: more generations than a tree forks meanwhile */
-};
+enum { TURNS_MAX = 64 }; /* over /proc: more generations than a tree forks meanwhile */
 
 static const uint64_t FIRST_PID_NAMESPACE =
 	0xeffffffc; /* inode of the initial one, on every kernel */
@@ -28,7 +26,7 @@ static const uint64_t FIRST_PID_NAMESPACE =
 struct raw_form {
 	struct capture_raw *skel;
 	int ring_model; /* a ring like those in the map: before 5.10 all have one size */
-	unsigned unmarked;
+	uint8_t *marks; /* by number, shared with the programs */
 	struct raw_times times;
 };
 
@@ -63,6 +61,8 @@ static void raw_close(struct probe *p)
 	capture_raw__destroy(f->skel);
 	if (f->ring_model >= 0)
 		close(f->ring_model);
+	if (f->marks)
+		munmap(f->marks, sizeof(struct cap_marks) * CAP_MARK_PARTS);
 	raw_times_fini(&f->times);
 	free(f);
 }
@@ -70,13 +70,8 @@ static void raw_close(struct probe *p)
 static void raw_fit(struct probe *p, const struct probe_opts *o)
 {
 	struct raw_form *f = form_of(p);
-	unsigned max = o->max_marks ? o->max_marks : MARKS_MAX;
 
-	if (p->by_tree)
-		bpf_map__set_max_entries(f->skel->maps.watched, max);
-	if (p->by_name)
-		bpf_map__set_max_entries(f->skel->maps.names, max);
-	bpf_program__set_autoload(f->skel->progs.task_free, p->marks);
+	(void)o;
 	bpf_program__set_autoattach(f->skel->progs.whoami, false);
 	f->ring_model =
 		bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, (uint32_t)p->ring_bytes, NULL);
@@ -105,6 +100,18 @@ static bool first_pid_namespace(uint32_t own_tgid)
 	       st.st_ino == FIRST_PID_NAMESPACE;
 }
 
+static int map_marks(struct probe *p, struct err *e)
+{
+	struct raw_form *f = form_of(p);
+	void *m = mmap(NULL, sizeof(struct cap_marks) * CAP_MARK_PARTS, PROT_READ | PROT_WRITE,
+		       MAP_SHARED, bpf_map__fd(f->skel->maps.marks), 0);
+
+	if (m == MAP_FAILED)
+		return err_errno(e, "can't map the marks of tasks");
+	f->marks = m;
+	return 0;
+}
+
 static int raw_whoami(struct probe *p, struct err *e)
 {
 	struct capture_raw *s = form_of(p)->skel;
@@ -126,52 +133,37 @@ static int raw_whoami(struct probe *p, struct err *e)
 		return err_set(e, -ENOTSUP, ERR_NO_POS,
 			       "live capture: raw tracepoints know processes by their ids in the "
 			       "first pid namespace: run it there (a container: --pid=host)");
-	return 0;
+	return map_marks(p, e);
 }
 
 /* ---- marks ----------------------------------------------------------------------------------- */
 
-static uint32_t state_of(const struct probe *p, uint32_t tgid)
-{
-	struct cap_mark m;
+enum { IN_TREE = CAP_TASK_WATCHED | CAP_TASK_AT_EXEC };
 
-	return bpf_map_lookup_elem(bpf_map__fd(form_of(p)->skel->maps.watched), &tgid, &m)
-		       ? 0
-		       : m.state;
+static uint8_t mark_get(const struct probe *p, uint32_t number)
+{
+	return number < CAP_MARKS * CAP_MARK_PARTS ? form_of(p)->marks[number] : 0;
 }
 
-/* True: it was not marked before. What the programs have marked stays as it is. */
-static bool mark(struct probe *p, struct bpf_map *map, uint32_t number, uint32_t state)
+/* True: it was not there before. Atomic: the programs may be writing the same byte, though they do
+ * so in two steps and can undo it; the next turn over /proc finds out. */
+static bool mark_add(struct probe *p, uint32_t number, uint8_t add)
 {
-	struct cap_mark m = {.state = state};
-
-	if (!bpf_map_update_elem(bpf_map__fd(map), &number, &m, BPF_NOEXIST))
-		return true;
-	form_of(p)->unmarked += errno != EEXIST;
-	return false;
-}
-
-static void unmark(struct bpf_map *map, uint32_t number)
-{
-	bpf_map_delete_elem(bpf_map__fd(map), &number);
+	if (number >= CAP_MARKS * CAP_MARK_PARTS)
+		return false;
+	return (__atomic_fetch_or(&form_of(p)->marks[number], add, __ATOMIC_RELAXED) & add) != add;
 }
 
 static int raw_watch(struct probe *p, pid_t pid, int pidfd, bool at_exec, struct err *e)
 {
-	struct bpf_map *watched = form_of(p)->skel->maps.watched;
 	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
-	struct cap_mark m = {.state = at_exec ? CAP_TASK_AT_EXEC : CAP_TASK_WATCHED};
-	uint32_t tgid = (uint32_t)pid;
 
-	if (bpf_map_update_elem(bpf_map__fd(watched), &tgid, &m, BPF_ANY))
-		return err_errno(e, "can't follow process %d", (int)pid);
 	/* the number may be another's when the process has ended */
-	if (poll(&ended, 1, 0) > 0) {
-		unmark(watched, tgid);
-		return err_set(e, -ESRCH, ERR_NO_POS, "can't follow process %d: it has ended",
-			       (int)pid);
-	}
-	return 0;
+	mark_add(p, (uint32_t)pid, at_exec ? CAP_TASK_AT_EXEC : CAP_TASK_WATCHED);
+	if (poll(&ended, 1, 0) <= 0)
+		return 0;
+	form_of(p)->marks[pid] = 0;
+	return err_set(e, -ESRCH, ERR_NO_POS, "can't follow process %d: it has ended", (int)pid);
 }
 
 /* One turn over the processes. */
@@ -186,36 +178,28 @@ struct turn {
 static void on_thread(void *ctx, uint32_t tgid, uint32_t tid)
 {
 	struct turn *t = ctx;
-	struct bpf_map *names = form_of(t->p)->skel->maps.names;
-	struct cap_task task, again;
+	struct cap_task task;
 
 	if (!proc_task(tgid, tid, &task))
 		return;
 	if (t->tell)
 		t->f->fn(t->f->ctx, &task);
-	if (!t->p->by_name || strcmp(task.comm, t->p->comm) ||
-	    !mark(t->p, names, tid, CAP_TASK_NAMED))
-		return;
-	t->added++;
-	if (!proc_task(tgid, tid, &again))
-		unmark(names, tid); /* nobody else would */
+	if (t->p->by_name && !strcmp(task.comm, t->p->comm))
+		t->added += mark_add(t->p, tid, CAP_TASK_NAMED);
 }
 
 /* The process is a child of one that is followed. */
 static bool adopt(struct turn *t, uint32_t tgid)
 {
-	struct bpf_map *watched = form_of(t->p)->skel->maps.watched;
 	struct cap_task task;
-	uint32_t state;
+	uint8_t mark;
 
 	if (!proc_task(tgid, tgid, &task))
 		return false;
-	state = state_of(t->p, task.ptid);
-	if (!state || !mark(t->p, watched, tgid, state))
+	mark = mark_get(t->p, task.ptid) & IN_TREE;
+	if (!mark || !mark_add(t->p, tgid, mark))
 		return false;
 	t->added++;
-	if (!proc_task(tgid, tgid, &task))
-		unmark(watched, tgid);
 	return true;
 }
 
@@ -223,7 +207,7 @@ static void on_process(void *ctx, uint32_t tgid)
 {
 	struct turn *t = ctx;
 	const struct probe *p = t->p;
-	bool in = !p->by_tree || state_of(p, tgid);
+	bool in = !p->by_tree || mark_get(p, tgid) & IN_TREE;
 
 	if (tgid == *p->own_tgid)
 		return;
@@ -232,31 +216,11 @@ static void on_process(void *ctx, uint32_t tgid)
 		proc_each_thread(tgid, on_thread, t);
 }
 
-/* Calls fn for every process that is watched. */
-static void each_watched(const struct probe *p, void (*fn)(void *ctx, uint32_t tgid), void *ctx)
-{
-	int fd = bpf_map__fd(form_of(p)->skel->maps.watched);
-	uint32_t key, next;
-	const uint32_t *from = NULL;
-
-	/* A key that goes meanwhile makes the kernel begin anew: no more turns than there is room.
-	 */
-	for (unsigned n = 0; n < MARKS_MAX && !bpf_map_get_next_key(fd, from, &next); n++) {
-		key = next;
-		from = &key;
-		fn(ctx, key);
-	}
-}
-
 static int raw_mark(struct probe *p, const struct task_fn *f)
 {
 	struct turn t = {.p = p, .f = f, .first = true};
 	int rc = 0;
 
-	if (p->by_tree && !p->follow && !p->by_name) {
-		each_watched(p, on_process, &t);
-		return 0;
-	}
 	/* What is forked meanwhile by a task not marked yet is found by the next turn, what is
 	 * forked by a marked one is marked by the fork program. */
 	for (unsigned n = 0; !rc && n < TURNS_MAX && (t.first || t.added); n++) {
@@ -265,11 +229,6 @@ static int raw_mark(struct probe *p, const struct task_fn *f)
 		t.first = false;
 	}
 	return rc;
-}
-
-static unsigned raw_unmarked(struct probe *p)
-{
-	return form_of(p)->unmarked + form_of(p)->skel->bss->marks_lost;
 }
 
 /* ---- times ----------------------------------------------------------------------------------- */
@@ -283,20 +242,17 @@ static void time_process(void *ctx, uint32_t tgid)
 {
 	struct timing *t = ctx;
 
-	if (tgid != *t->p->own_tgid)
+	if (tgid != *t->p->own_tgid && (!t->p->by_tree || mark_get(t->p, tgid) & CAP_TASK_WATCHED))
 		raw_times_read(t->times, tgid, t->p->epoch_offset);
 }
 
 static int raw_cpu_times(struct probe *p, const struct time_fn *f)
 {
 	struct timing t = {p, &form_of(p)->times};
-	int rc = 0;
+	int rc;
 
 	raw_times_begin(t.times);
-	if (p->by_tree)
-		each_watched(p, time_process, &t);
-	else
-		rc = proc_each(time_process, &t);
+	rc = proc_each(time_process, &t);
 	raw_times_end(t.times, f->fn, f->ctx);
 	return rc;
 }
@@ -310,6 +266,5 @@ const struct probe_form probe_form_raw = {
 	.watch = raw_watch,
 	.mark = raw_mark,
 	.cpu_times = raw_cpu_times,
-	.unmarked = raw_unmarked,
 	.close = raw_close,
 };

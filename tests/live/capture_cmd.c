@@ -1,12 +1,11 @@
 /* Captures one command and its children into a trace file: live capture without the rest of the
  * engine.
  *
- * usage: capture_cmd [-cmv] [-a auto|btf|raw] [-b BTF] [-k MARKS] [-o ONLINE] [-r RING_KB] [-s SNAPLEN] FILE CMD [ARG...]
+ * usage: capture_cmd [-cmv] [-a auto|btf|raw] [-b BTF] [-o ONLINE] [-r RING_KB] [-s SNAPLEN] FILE CMD [ARG...]
  *
  *     -c  only events that sysdig 0.29.3 knows
  *     -a  how to attach
  *     -b  file with the types of the kernel
- *     -k  processes that raw tracepoints can follow at once
  *     -o  file to read instead of the kernel's list of the cpus online
  *     -m  print "runs N ns N", the time in the kernel programs
  *
@@ -73,7 +72,7 @@ static void report(void)
 
 	live_stats(capture, &s);
 	if (verbose)
-		fprintf(stderr, "attached %s\nunmarked %u\n", s.attached, s.unmarked);
+		fprintf(stderr, "attached %s\n", s.attached);
 	fprintf(stderr, "sent %llu dropped %llu bytes %llu fill %zu of %zu\n",
 		(unsigned long long)s.sent, (unsigned long long)s.dropped,
 		(unsigned long long)s.bytes, s.most_fill, s.ring_bytes);
@@ -99,7 +98,7 @@ int main(int argc, char **argv)
 	int opt, rc, status;
 	FILE *out;
 
-	while ((opt = getopt(argc, argv, "+a:b:ck:mo:vr:s:")) != -1) {
+	while ((opt = getopt(argc, argv, "+a:b:cmo:vr:s:")) != -1) {
 		if (opt == 'a')
 			o.attach = *optarg == 'b'   ? PROBE_BTF
 				   : *optarg == 'r' ? PROBE_RAW
@@ -108,8 +107,6 @@ int main(int argc, char **argv)
 			o.btf = optarg;
 		else if (opt == 'c')
 			o.compat_029 = true;
-		else if (opt == 'k')
-			o.max_marks = (unsigned)strtoul(optarg, NULL, 10);
 		else if (opt == 'm')
 			o.measure = true;
 		else if (opt == 'o')
