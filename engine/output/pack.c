@@ -51,16 +51,23 @@ void packer_free(struct packer *p)
 	free(p);
 }
 
+/* A gzip header whose extra field has the length of the member, known later, in a subfield "BU" of 4 bytes: so readers
+ * find the next member without decompressing this one (source/cut.h). No name, no time, system unknown. */
+static const uint8_t gzip_head[] = {0x1f, 0x8b, 8, 1 << 2, 0, 0, 0, 0, 0, 255, 8, 0, 'B', 'U', 4, 0, 0, 0, 0, 0};
+
 static int pack_gzip(struct packer *p, const void *in, size_t n, struct buf *out)
 {
-	/* Stored blocks of 64 KiB cost 5 bytes each; header and trailer 18. */
-	size_t room = n + n / 8192 + 64;
+	/* Stored blocks of 64 KiB cost 5 bytes each; header and trailer 28. */
+	size_t room = n + n / 8192 + 64, begin = out->len;
 	struct isal_zstream *z = &p->stream;
+	uint32_t len;
 
 	if (!buf_room(out, room))
 		return -ENOMEM;
+	buf_put(out, gzip_head, sizeof(gzip_head));
+	room -= sizeof(gzip_head);
 	isal_deflate_init(z);
-	z->gzip_flag = IGZIP_GZIP;
+	z->gzip_flag = IGZIP_GZIP_NO_HDR;
 	z->level = GZIP_LEVEL;
 	z->level_buf = p->level_buf;
 	z->level_buf_size = ISAL_DEF_LVL2_DEFAULT;
@@ -73,6 +80,8 @@ static int pack_gzip(struct packer *p, const void *in, size_t n, struct buf *out
 	int rc = isal_deflate(z);
 	ASSERT(rc == COMP_OK && z->internal_state.state == ZSTATE_END);
 	out->len += room - z->avail_out;
+	len = (uint32_t)(out->len - begin);
+	memcpy(out->p + begin + sizeof(gzip_head) - sizeof(len), &len, sizeof(len));
 	return 0;
 }
 

@@ -9,12 +9,7 @@
 #include "source/block.h"
 #include "source/source_int.h"
 
-enum {
-	/* Room for what is left of the batch before, in front of a stretch: part of a block that is not large.
-	 * Pages that are not used cost nothing. */
-	HEADROOM = BLOCK_HEAD_BYTES + BLOCK_SMALL_MAX,
-	STRETCH_MIN = 64 * 1024,
-};
+enum { STRETCH_MIN = 64 * 1024 };
 
 static size_t stretch_bytes(const struct source *s)
 {
@@ -101,6 +96,8 @@ int source_fetch_claim(struct source *s, unsigned worker, bool urgent)
 {
 	if (s->ops)
 		return s->ops->claim ? s->ops->claim(s->ops_ctx, worker, urgent) : -1;
+	if (s->inf)
+		return inflate_claim(s->inf, worker, urgent);
 	return urgent ? -1 : claim_stretch(s, worker);
 }
 
@@ -108,6 +105,8 @@ bool source_fetch_ready(const struct source *s)
 {
 	if (s->ops)
 		return s->ops->claimable && s->ops->claimable(s->ops_ctx);
+	if (s->inf)
+		return inflate_claimable(s->inf);
 	return stretch_left(s);
 }
 
@@ -115,6 +114,10 @@ void source_fetch_done(struct source *s, int i)
 {
 	if (s->ops) {
 		s->ops->fetched(s->ops_ctx, i);
+		return;
+	}
+	if (s->inf) {
+		inflate_done(s->inf, i);
 		return;
 	}
 	s->ahead[i].loaded = true;
@@ -134,6 +137,8 @@ bool source_read_ready(struct source *s)
 
 	if (s->ops)
 		return !s->ops->ready || s->ops->ready(s->ops_ctx);
+	if (s->inf)
+		return s->part || inflate_ready(s->inf);
 	if (!s->nahead)
 		return true;
 	spare_put(s, s->used_mem);
@@ -163,11 +168,13 @@ bool source_read_ready(struct source *s)
 
 bool source_owned(const struct source *s)
 {
-	return s->nahead > 0;
+	return s->inf ? inflate_owned(s->inf) : s->nahead > 0;
 }
 
 bool source_read_suits(const struct source *s, unsigned worker)
 {
+	if (s->inf)
+		return s->part || inflate_suits(s->inf, worker);
 	return !s->taken.mem || s->taken.worker == worker;
 }
 
@@ -184,6 +191,10 @@ void source_fetch(struct source *s, int i)
 
 	if (s->ops) {
 		s->ops->fetch(s->ops_ctx, i);
+		return;
+	}
+	if (s->inf) {
+		inflate_run(s->inf, i);
 		return;
 	}
 	x = &s->ahead[i];

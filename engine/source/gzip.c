@@ -30,6 +30,17 @@ void gzip_free(struct gzip *g)
 	free(g);
 }
 
+void gzip_begin_part(struct gzip *g, bool first)
+{
+	g->in_member = g->padding = g->pending = false;
+	g->seen_member = !first;
+}
+
+bool gzip_between(const struct gzip *g)
+{
+	return !g->in_member && !g->padding;
+}
+
 /* At a member boundary with input: begins a member, or skips zero padding of the file. */
 static int gzip_begin(struct stream *s, struct gzip *g, struct err *e)
 {
@@ -46,6 +57,7 @@ static int gzip_begin(struct stream *s, struct gzip *g, struct err *e)
 	isal_inflate_reset(&g->state);
 	g->state.crc_flag = ISAL_GZIP;
 	g->in_member = g->seen_member = true;
+	s->unit_out = 0;
 	return 0;
 }
 
@@ -74,6 +86,7 @@ static int gzip_step(struct stream *s, struct gzip *g, uint8_t *out, size_t n, s
 	struct inflate_state *st = &g->state;
 	uint32_t in = (uint32_t)MIN(s->in_len - s->in_pos, (size_t)1 << 30);
 	uint32_t room = (uint32_t)MIN(n, (size_t)1 << 30);
+	uint64_t raw = stream_raw_pos(s);
 
 	st->next_in = (uint8_t *)s->in + s->in_pos;
 	st->avail_in = in;
@@ -85,6 +98,9 @@ static int gzip_step(struct stream *s, struct gzip *g, uint8_t *out, size_t n, s
 	s->in_pos = (size_t)(st->next_in - s->in);
 	*got = room - st->avail_out;
 	s->out_pos += *got;
+	s->unit_out += *got;
+	if (*got)
+		s->mark = raw;
 	g->pending = st->avail_out == 0;
 	return r;
 }
@@ -108,7 +124,10 @@ int gzip_read(struct stream *s, uint8_t *dst, size_t n, int timeout_ms, size_t *
 				return r;
 			continue;
 		}
-		int r = gzip_step(s, g, dst + *got, n - *got, &step);
+		size_t room = n - *got, want = s->step ? s->step - s->unit_out % s->step : room;
+		if (room < want)
+			return 0;
+		int r = gzip_step(s, g, dst + *got, want, &step);
 		*got += step;
 		if (r < 0)
 			return gzip_error(s, r, e);
@@ -117,6 +136,8 @@ int gzip_read(struct stream *s, uint8_t *dst, size_t n, int timeout_ms, size_t *
 		else if (feed == FEED_EOF && !step)
 			return stream_fail(s, e, ERR_TRUNCATED,
 					   "gzip: the file ends inside a compressed member");
+		if (s->step && (!g->in_member || (step && s->unit_out % s->step == 0)))
+			return 0;
 	}
 	return 0;
 }

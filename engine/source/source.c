@@ -62,11 +62,11 @@ static int carry_save(struct source *s, const uint8_t *p, size_t n)
 
 /* ---- ends ----------------------------------------------------------------------------------- */
 
-static void end_with(const struct source *s, struct batch *b, uint64_t raw)
+static void end_with(struct source *s, struct batch *b, uint64_t raw)
 {
 	b->last = true;
 	if (b->err.code && b->err.pos_raw == ERR_NO_POS && stream_is_compressed(s->stream))
-		b->err.pos_raw = raw;
+		b->err.pos_raw = s->inf ? packed_raw(s, b->err.pos) : raw;
 }
 
 /* "event block (0x216): expected 80 bytes, got 12"; n bytes of the block are at p. */
@@ -151,6 +151,21 @@ static int patience(const struct source *s, const struct batch *b, int64_t *dead
 	return (int)MAX(*deadline - now, 0);
 }
 
+static int input_read(struct source *s, void *dst, size_t n, int timeout_ms, size_t *got, struct err *e)
+{
+	return s->inf ? packed_read(s, dst, n, got, e) : stream_read(s->stream, dst, n, timeout_ms, got, e);
+}
+
+static bool input_at_end(const struct source *s)
+{
+	return s->inf ? packed_at_end(s) : stream_at_end(s->stream);
+}
+
+static uint64_t input_raw_pos(const struct source *s)
+{
+	return s->inf ? s->raw_pos : stream_raw_pos(s->stream);
+}
+
 /* Reads and walks until the batch is complete. mem[0, b->len) is filled and walked up to *pos. */
 static int fill_batch(struct source *s, struct batch *b, size_t *pos)
 {
@@ -170,10 +185,10 @@ static int fill_batch(struct source *s, struct batch *b, size_t *pos)
 				break;
 		}
 		err_clear(&cause);
-		uint64_t raw_now = stream_raw_pos(s->stream);
-		r = stream_read(s->stream, b->mem + b->len, b->mem_cap - b->len,
-				patience(s, b, &deadline), &got, &cause);
-		if (r || (!got && stream_at_end(s->stream))) {
+		uint64_t raw_now = input_raw_pos(s);
+		r = input_read(s, b->mem + b->len, b->mem_cap - b->len, patience(s, b, &deadline),
+			       &got, &cause);
+		if (r || (!got && input_at_end(s))) {
 			end_of_input(s, b, *pos, b->len - *pos, &cause);
 			r = 0;
 			break;
@@ -209,8 +224,10 @@ static void finish_batch(struct source *s, struct batch *b, const uint8_t *data,
 {
 	b->data = data;
 	b->len = run_bytes;
-	b->raw_off = stream_raw_pos(s->stream);
+	b->raw_off = input_raw_pos(s);
 	s->off += run_bytes;
+	if (s->inf)
+		packed_raw(s, s->off);
 	s->done = b->last;
 }
 
@@ -271,7 +288,7 @@ static int read_batch(struct source *s, struct batch *b)
 		return r;
 	if (r != WALK_MORE)
 		return batch_within(s, b, carry, pos);
-	if (ahead_take(s, b, carry, have)) {
+	if (s->inf ? packed_take(s, b, carry, have) : ahead_take(s, b, carry, have)) {
 		s->carry_pos = s->carry_len = 0;
 		r = batch_ahead(s, b, &pos, &done);
 		data = b->data;
@@ -371,10 +388,10 @@ static int read_first_header(struct source *s, struct err *e)
 	uint8_t head[BLOCK_SHB_BYTES];
 	size_t n = 0;
 
-	s->carry_raw = stream_raw_pos(s->stream);
-	while (n < sizeof(head) && !stream_at_end(s->stream)) {
+	s->carry_raw = input_raw_pos(s);
+	while (n < sizeof(head) && !input_at_end(s)) {
 		size_t got;
-		int r = stream_read(s->stream, head + n, sizeof(head) - n, -1, &got, e);
+		int r = input_read(s, head + n, sizeof(head) - n, -1, &got, e);
 
 		if (r)
 			return r;
@@ -404,7 +421,7 @@ static int source_new(struct source **out, struct stream *stream, const struct s
 	}
 	s->stream = stream;
 	apply_opts(s, o);
-	r = ahead_init(s, o ? o->fetchers : 0);
+	r = stream_has_parts(stream) ? packed_init(s, o) : ahead_init(s, o ? o->fetchers : 0);
 	r = r ? err_set(e, r, ERR_NO_POS, "out of memory") : read_first_header(s, e);
 	if (r) {
 		source_close(s);
@@ -454,8 +471,9 @@ void source_close(struct source *s)
 		free(s);
 		return;
 	}
-	stream_close(s->stream);
+	packed_fini(s);
 	ahead_fini(s);
+	stream_close(s->stream);
 	free(s->carry);
 	free(s);
 }

@@ -32,6 +32,9 @@ struct source_opts {
 	size_t run_limit;      /* greatest block and greatest metadata of a section, bytes;
 				* 0 = 512 MiB */
 	unsigned fetchers;     /* threads that will call source_fetch; 0 or 1 = nobody */
+	/* Compressed files; 0 = defaults (small ones are for tests): bytes per call of the decompressor; stored bytes that
+	 * are worth a thread of their own. */
+	size_t inflate_step, inflate_apart;
 };
 
 /* Opens path ("-" = standard input) and reads as far as the first section header. On failure

@@ -2,8 +2,16 @@
 #ifndef BURIN_SOURCE_SOURCE_INT_H
 #define BURIN_SOURCE_SOURCE_INT_H
 
+#include "source/block.h"
+#include "source/inflate.h"
 #include "source/source.h"
 #include "source/stream.h"
+
+enum {
+	/* Room for what is left of the batch before, in front of fetched bytes: part of a block that is not large.
+	 * Pages that are not used cost nothing. */
+	HEADROOM = BLOCK_HEAD_BYTES + BLOCK_SMALL_MAX,
+};
 
 /* Where the reader is:
  *
@@ -40,6 +48,17 @@ struct source {
 	size_t carry_pos, carry_len, carry_cap;
 	uint64_t carry_raw; /* raw position before the read that brought them */
 
+	/* Compressed files (packed.c); inf NULL = not one. */
+	struct inflate *inf;
+	struct chunk *part; /* partly used */
+	uint64_t raw_pos;   /* compressed bytes used up */
+	bool inf_end, no_memory; /* its end, or damage, was met; a chunk is lost */
+	/* From byte out (decompressed) on the bytes are compressed from raw on; ascending, from the batch's start on. */
+	struct packed_mark {
+		uint64_t out, raw;
+	} *marks;
+	size_t nmarks, marks_cap;
+
 	/* Read-ahead (ahead.c); nahead 0 = none. GUARDED_BY the caller's lock but for mem and len of a
 	 * stretch that is being fetched; the holder of the reader turn also owns taken and used_mem. */
 	struct stretch *ahead; /* ring of nahead, in the order of the file */
@@ -59,6 +78,17 @@ void ahead_reset(struct source *s); /* forgets what was fetched; nothing is on i
 /* b->data[0, b->len) becomes carry[0, have) and the fetched stretch behind it, and the stream goes on behind
  * that. False when there is none: b is as it was. */
 bool ahead_take(struct source *s, struct batch *b, const uint8_t *carry, size_t have);
+
+int packed_init(struct source *s, const struct source_opts *o); /* 0 or -ENOMEM */
+void packed_fini(struct source *s);
+/* As stream_read and stream_at_end. */
+int packed_read(struct source *s, void *dst, size_t n, size_t *got, struct err *e);
+bool packed_at_end(const struct source *s);
+/* As ahead_take. */
+bool packed_take(struct source *s, struct batch *b, const uint8_t *carry, size_t have);
+/* From where on the file has to be decompressed to see the byte at off, which is not before the batch; what lies before
+ * off is not asked for any more. */
+uint64_t packed_raw(struct source *s, uint64_t off);
 
 enum walk_result {
 	WALK_MORE = 0, /* the block at *pos is not complete */

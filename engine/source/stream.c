@@ -45,7 +45,7 @@ static int raw_read(struct stream *s, void *dst, size_t n, int timeout_ms, size_
 	}
 	ssize_t r;
 	do {
-		r = read(s->fd, dst, n);
+		r = s->of ? pread(s->fd, dst, n, (off_t)s->raw_end) : read(s->fd, dst, n);
 	} while (r < 0 && errno == EINTR);
 	if (r < 0) {
 		int code = err_errno(e, "reading failed");
@@ -69,7 +69,8 @@ int stream_feed(struct stream *s, int timeout_ms, struct err *e)
 
 	if (s->in_pos < s->in_len)
 		return FEED_DATA;
-	int r = raw_read(s, s->in_buf, STREAM_IN_BYTES, timeout_ms, &got, e);
+	size_t n = s->of ? STREAM_PART_IN_BYTES - s->raw_end % STREAM_PART_IN_BYTES : STREAM_IN_BYTES;
+	int r = raw_read(s, s->in_buf, n, timeout_ms, &got, e);
 	if (r == FEED_DATA) {
 		s->in = s->in_buf;
 		s->in_pos = 0;
@@ -112,6 +113,18 @@ static int plain_read(struct stream *s, uint8_t *dst, size_t n, int timeout_ms, 
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
+static int new_decoder(struct stream *s)
+{
+	switch (s->kind) {
+	case STREAM_GZIP:
+		return gzip_new(&s->gzip);
+	case STREAM_ZSTD:
+		return zstd_new(&s->zstd);
+	default:
+		return 0;
+	}
+}
+
 static int stream_detect(struct stream *s, struct err *e)
 {
 	/* A pipe may deliver the magic in pieces. */
@@ -125,16 +138,11 @@ static int stream_detect(struct stream *s, struct err *e)
 		s->in_len += got;
 	}
 	const uint8_t *p = s->in;
-	if (s->in_len >= 2 && p[0] == 0x1f && p[1] == 0x8b) {
+	if (s->in_len >= 2 && p[0] == 0x1f && p[1] == 0x8b)
 		s->kind = STREAM_GZIP;
-		return gzip_new(&s->gzip);
-	}
-	if (s->in_len >= 4 && (load_u32(p) == 0xFD2FB528 || (load_u32(p) & ~15u) == 0x184D2A50)) {
+	else if (s->in_len >= 4 && (load_u32(p) == 0xFD2FB528 || (load_u32(p) & ~15u) == 0x184D2A50))
 		s->kind = STREAM_ZSTD;
-		return zstd_new(&s->zstd);
-	}
-	s->kind = STREAM_PLAIN;
-	return 0;
+	return stream_has_parts(s) ? 0 : new_decoder(s);
 }
 
 static int stream_new(struct stream **out)
@@ -231,6 +239,77 @@ void stream_close(struct stream *s)
 	free(s);
 }
 
+/* ---- parts ---------------------------------------------------------------------------------- */
+
+bool stream_has_parts(const struct stream *s)
+{
+	return s->kind != STREAM_PLAIN && !s->pipe;
+}
+
+int stream_part_new(struct stream **out, const struct stream *of, size_t step)
+{
+	struct stream *s = NULL;
+	int r = stream_new(&s);
+
+	if (r)
+		return r;
+	s->of = of;
+	s->kind = of->kind;
+	s->fd = of->fd;
+	s->step = step;
+	if (s->fd >= 0) {
+		s->in_buf = malloc(STREAM_PART_IN_BYTES);
+		r = s->in_buf ? 0 : -ENOMEM;
+	}
+	r = r ? r : new_decoder(s);
+	if (r) {
+		stream_close(s);
+		return r;
+	}
+	*out = s;
+	return 0;
+}
+
+void stream_part_begin(struct stream *s, uint64_t raw_off)
+{
+	s->at_end = false;
+	err_clear(&s->failed);
+	s->out_pos = s->unit_out = 0;
+	s->in_pos = s->in_len = 0;
+	s->in_eof = false;
+	s->raw_end = raw_off;
+	if (s->fd < 0) {
+		s->in = s->of->in;
+		s->in_pos = raw_off;
+		s->in_len = s->raw_end = s->of->in_len;
+		s->in_eof = true;
+	}
+	if (s->kind == STREAM_GZIP)
+		gzip_begin_part(s->gzip, raw_off == s->of->raw_base);
+	else
+		zstd_begin_part(s->zstd);
+}
+
+bool stream_between(const struct stream *s)
+{
+	return s->kind == STREAM_GZIP ? gzip_between(s->gzip) : zstd_between(s->zstd);
+}
+
+uint64_t stream_mark(const struct stream *s)
+{
+	return s->mark;
+}
+
+size_t stream_peek(const struct stream *s, void *dst, size_t n, uint64_t raw_off)
+{
+	if (s->fd >= 0)
+		return stream_pread(s, dst, n, raw_off);
+	n = raw_off < s->in_len ? MIN(n, s->in_len - raw_off) : 0;
+	if (n)
+		memcpy(dst, s->in + raw_off, n);
+	return n;
+}
+
 /* ---- use ------------------------------------------------------------------------------------ */
 
 static int decode(struct stream *s, uint8_t *dst, size_t n, int timeout_ms, size_t *got,
@@ -275,6 +354,21 @@ bool stream_is_compressed(const struct stream *s)
 bool stream_is_pipe(const struct stream *s)
 {
 	return s->pipe;
+}
+
+bool stream_is_gzip(const struct stream *s)
+{
+	return s->kind == STREAM_GZIP;
+}
+
+uint64_t stream_raw_base(const struct stream *s)
+{
+	return s->raw_base;
+}
+
+uint64_t stream_out_pos(const struct stream *s)
+{
+	return s->out_pos;
 }
 
 uint64_t stream_raw_pos(const struct stream *s)

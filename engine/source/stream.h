@@ -40,6 +40,21 @@ bool stream_can_jump(const struct stream *s);
 size_t stream_pread(const struct stream *s, void *dst, size_t n, uint64_t raw_off);
 int stream_jump(struct stream *s, uint64_t raw_off); /* stream_read goes on there; negative: it cannot */
 int stream_rewind(struct stream *s, uint64_t off); /* the same, by decompressed offset */
+/* Compressed regular files and memory are read in parts (inflate.h), each a stream of its own that begins at a member
+ * or frame, or at what is taken for one; not by stream_read of the whole. Different threads may use different parts.
+ * A part's stream_read delivers what one call of the decoder gives (at most step bytes, more only from zstd, and none
+ * when there is less room than that call wants), and also returns at the end of each member or frame. */
+bool stream_has_parts(const struct stream *s);
+int stream_part_new(struct stream **out, const struct stream *of, size_t step); /* -ENOMEM */
+void stream_part_begin(struct stream *part, uint64_t raw_off);			/* any number of times */
+bool stream_between(const struct stream *part); /* members or frames; zero padding is not */
+/* From where on the bytes are compressed that came last, to a step or block. */
+uint64_t stream_mark(const struct stream *part);
+uint64_t stream_out_pos(const struct stream *part); /* bytes delivered; positions in errors count from the part's start */
+/* Input as stored, at any place; fewer bytes at its end. Any thread. */
+size_t stream_peek(const struct stream *s, void *dst, size_t n, uint64_t raw_off);
+bool stream_is_gzip(const struct stream *s);
+uint64_t stream_raw_base(const struct stream *s); /* where it began: standard input may be part-read */
 bool stream_stopped(const struct stream *s);
 /* Makes the present and every later stream_read end with ERR_INTERRUPTED. Any thread, signal
  * handlers. */

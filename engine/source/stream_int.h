@@ -6,7 +6,10 @@
 
 #include "source/stream.h"
 
-enum { STREAM_IN_BYTES = 256 * 1024 };
+enum {
+	STREAM_IN_BYTES = 256 * 1024,
+	STREAM_PART_IN_BYTES = 64 * 1024, /* of a part: several at a time share the caches */
+};
 
 enum stream_kind { STREAM_PLAIN, STREAM_GZIP, STREAM_ZSTD };
 
@@ -33,6 +36,14 @@ struct stream {
 	uint64_t raw_end;  /* file offset behind in[in_len) */
 	uint64_t out_pos;  /* bytes delivered */
 
+	/* Parts only. Every call of the decoder ends at a multiple of step in the member, and input is fetched in
+	 * pieces that begin at multiples of their size in the file: so what the decoder sees, and where it finds
+	 * damage, depends on the file alone, not on where parts begin. */
+	const struct stream *of; /* NULL = not a part */
+	size_t step;		 /* bytes of output; 0 = as much as is wanted */
+	uint64_t unit_out;	 /* bytes delivered of the present member */
+	uint64_t mark;		 /* where the input began of which the last output was made */
+
 	struct gzip *gzip;
 	struct zstd *zstd;
 };
@@ -47,9 +58,13 @@ int stream_fail(const struct stream *s, struct err *e, int code, const char *msg
  * the damage). *got is 0 when called. They advance in_pos and out_pos and set at_end. */
 int gzip_new(struct gzip **out);
 void gzip_free(struct gzip *g);
+void gzip_begin_part(struct gzip *g, bool first); /* anew; first: of the file */
+bool gzip_between(const struct gzip *g);	   /* members */
 int gzip_read(struct stream *s, uint8_t *dst, size_t n, int timeout_ms, size_t *got, struct err *e);
 int zstd_new(struct zstd **out);
 void zstd_free(struct zstd *z);
+void zstd_begin_part(struct zstd *z);
+bool zstd_between(const struct zstd *z); /* frames */
 int zstd_read(struct stream *s, uint8_t *dst, size_t n, int timeout_ms, size_t *got, struct err *e);
 
 #endif

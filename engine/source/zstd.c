@@ -12,6 +12,7 @@ struct zstd {
 	ZSTD_DStream *d;
 	size_t hint;  /* input bytes the decoder wants next: one block; 0 = between frames */
 	bool pending; /* the output was full: more may come without more input */
+	uint64_t block_raw; /* where the last input began */
 };
 
 int zstd_new(struct zstd **out)
@@ -36,6 +37,18 @@ void zstd_free(struct zstd *z)
 	free(z);
 }
 
+void zstd_begin_part(struct zstd *z)
+{
+	ZSTD_DCtx_reset(z->d, ZSTD_reset_session_only);
+	z->hint = 0;
+	z->pending = false;
+}
+
+bool zstd_between(const struct zstd *z)
+{
+	return !z->hint && !z->pending;
+}
+
 static int zstd_error(struct stream *s, size_t code, struct err *e)
 {
 	if (ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation)
@@ -57,6 +70,9 @@ static size_t zstd_step(struct stream *s, struct zstd *z, uint8_t *out, size_t n
 	size_t have = s->in_len - s->in_pos;
 	ZSTD_inBuffer in = {s->in + s->in_pos, z->pending ? 0 : MIN(have, want), 0};
 	ZSTD_outBuffer o = {out, n, 0};
+
+	if (!z->pending)
+		z->block_raw = stream_raw_pos(s);
 	size_t r = ZSTD_decompressStream(z->d, &o, &in);
 
 	*got = o.pos;
@@ -64,6 +80,8 @@ static size_t zstd_step(struct stream *s, struct zstd *z, uint8_t *out, size_t n
 		return r;
 	s->in_pos += in.pos;
 	s->out_pos += o.pos;
+	if (o.pos)
+		s->mark = z->block_raw;
 	z->pending = o.pos == n && r != 0;
 	z->hint = r;
 	return r;
@@ -84,6 +102,9 @@ int zstd_read(struct stream *s, uint8_t *dst, size_t n, int timeout_ms, size_t *
 			s->at_end = true;
 			return 0;
 		}
+		/* A part's calls deliver whole blocks, wherever its chunks begin. */
+		if (s->step && n - *got < MIN(s->step, (size_t)ZSTD_BLOCKSIZE_MAX))
+			return 0;
 		size_t r = zstd_step(s, z, dst + *got, n - *got, &step);
 		if (ZSTD_isError(r))
 			return zstd_error(s, r, e);
@@ -91,6 +112,8 @@ int zstd_read(struct stream *s, uint8_t *dst, size_t n, int timeout_ms, size_t *
 		if (feed == FEED_EOF && !step && z->hint)
 			return stream_fail(s, e, ERR_TRUNCATED,
 					   "zstd: the file ends inside a compressed frame");
+		if (s->step && (step || !z->hint))
+			return 0;
 	}
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* Fuzzes the reader and the metadata decoders. The first byte of the input chooses batch sizes, the
- * rest is the file as stored (plain, gzip or zstd). It is read twice, with ordinary and with the
- * chosen batch sizes: both must list the same blocks and end alike, whatever the damage. */
+ * rest is the file as stored (plain, gzip or zstd). It is read three times, with ordinary and with the
+ * chosen batch sizes, and decompressed in parts as several threads would: all must list the same blocks and end alike,
+ * whatever the damage. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -101,6 +102,20 @@ static void add_batch(struct digest *d, const struct batch *b)
 	}
 }
 
+/* What several threads might fetch before the next batch is read; here one does it all. */
+static void fetch_some(struct source *s, unsigned n)
+{
+	int jobs[8], i;
+	unsigned k = 0;
+
+	while (k < n && (i = source_fetch_claim(s, k, false)) >= 0)
+		jobs[k++] = i;
+	while (k) {
+		source_fetch(s, jobs[--k]);
+		source_fetch_done(s, jobs[k]);
+	}
+}
+
 static struct digest read_file(const uint8_t *p, size_t n, const struct source_opts *o)
 {
 	struct digest d = {0};
@@ -116,6 +131,12 @@ static struct digest read_file(const uint8_t *p, size_t n, const struct source_o
 	batch_init(&b);
 	do {
 		batch_reset(&b);
+		for (unsigned i = 1; o->fetchers > 1 && i <= 3; i++)
+			fetch_some(s, o->fetchers);
+		while (!source_read_ready(s)) {
+			MUST(source_fetch_ready(s));
+			fetch_some(s, 1);
+		}
 		MUST(source_read(s, &b, NULL) == 0);
 		MUST(b.file_off == off && (b.nblk || b.last));
 		off += b.len;
@@ -144,5 +165,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct digest a = read_file(p + 1, n - 1, &plain), b = read_file(p + 1, n - 1, &chosen);
 	MUST(a.blocks == b.blocks && a.sum == b.sum);
 	MUST(a.err.code == b.err.code && a.err.pos == b.err.pos && !strcmp(a.err.msg, b.err.msg));
+	chosen.fetchers = 2 + p[0] % 3;
+	chosen.inflate_apart = p[0] % 2 ? 30 : 500;
+	b = read_file(p + 1, n - 1, &chosen);
+	MUST(a.blocks == b.blocks && a.sum == b.sum);
+	MUST(a.err.code == b.err.code && a.err.pos == b.err.pos && !strcmp(a.err.msg, b.err.msg));
+	MUST(a.err.pos_raw == b.err.pos_raw);
 	return 0;
 }

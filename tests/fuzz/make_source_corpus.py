@@ -9,6 +9,7 @@ import os
 import struct
 import subprocess
 import sys
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import scapgen  # noqa: E402
@@ -58,6 +59,13 @@ def zstd(data):
     return subprocess.run(["zstd", "-qc", "--check"], input=data, check=True, stdout=subprocess.PIPE).stdout
 
 
+def sized(data):
+    """A member that says how long it is."""
+    z = zlib.compressobj(6, zlib.DEFLATED, -15)
+    body = z.compress(data) + z.flush() + struct.pack("<II", zlib.crc32(data), len(data))
+    return b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x06\0BC\x02\0" + struct.pack("<H", 18 + len(body) - 1) + body
+
+
 def files(traces):
     t = small().bytes()
     yield "v2", t
@@ -71,6 +79,7 @@ def files(traces):
     yield "gzip", gzip.compress(t, mtime=0)
     yield "gzip-stored", gzip.compress(t, 0, mtime=0)
     yield "gzip-members", gzip.compress(t[:500], mtime=0) + gzip.compress(t[500:], 1, mtime=0) + bytes(9)
+    yield "gzip-sizes", b"".join(sized(t[i:i + 300]) for i in range(0, len(t), 300))
     yield "zstd", zstd(t)
     yield "zstd-frames", zstd(t[:500]) + b"\x50\x2a\x4d\x18\x02\0\0\0ab" + zstd(t[500:])
     for path in traces:
