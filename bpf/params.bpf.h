@@ -380,7 +380,7 @@ INLINE uint32_t fill_plain(struct work *w, const struct cap_event *ev, uint32_t 
 INLINE uint32_t put_short(struct work *w, uint32_t off, uint64_t p, uint64_t n)
 {
 	uint64_t t[CAP_SHORT / 8] = {};
-	len_t len = cut(n, 127);
+	uint64_t len = cut(n, 127);
 
 	if (len > CAP_SHORT || bpf_probe_read_user(t, len, (void *)p))
 		return 0;

@@ -14,7 +14,7 @@ enum { PATH_END = 2 * TMP_SIZE - 512, POS_MASK = 2 * TMP_SIZE - 1, NAME_MASK = 2
 __noinline uint32_t prepend(uint32_t cpu, uint32_t pos, uint32_t len)
 {
 	struct work *w = work_get(cpu);
-	len_t to;
+	uint64_t to;
 
 	len &= NAME_MASK;
 	if (!w || pos > PATH_END || pos < TMP_SIZE + 256)

@@ -25,7 +25,7 @@ INLINE uint32_t payload_limit(uint32_t off, uint64_t len)
 
 INLINE uint32_t put_user(struct work *w, uint32_t off, uint64_t p, uint64_t len)
 {
-	len_t n = payload_limit(off, len);
+	uint64_t n = payload_limit(off, len);
 
 	n = cut(n, BUF_MASK);
 	if (!n || bpf_probe_read_user(at(w, off), n, (void *)p))
@@ -56,7 +56,7 @@ __noinline uint32_t put_iov_entry(uint32_t cpu, uint32_t off, uint64_t p, uint32
 {
 	struct work *w = work_get(cpu);
 	struct user_iovec v;
-	len_t n;
+	uint64_t n;
 
 	if (!w || bpf_probe_read_user(&v, sizeof(v), (void *)p))
 		return STOP;
@@ -116,7 +116,7 @@ __noinline uint32_t put_msg_control(uint32_t cpu, uint32_t off, uint64_t p)
 {
 	struct work *w = work_get(cpu);
 	struct user_msghdr m;
-	len_t n;
+	uint64_t n;
 
 	if (!w || !msg_load(&m, p) || !m.control)
 		return 0;

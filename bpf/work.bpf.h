@@ -97,23 +97,12 @@ INLINE uint64_t index_of(uint64_t i, uint64_t size)
 	return i & (size - 1);
 }
 
-/* A length cut by a mask, for the verifier. Old ones do not know what the compiler knows, and
- * forget what they know of a 32-bit number when it is moved. */
-#ifdef CAP_RAW
-typedef uint64_t len_t;
-
-INLINE len_t cut(len_t n, uint32_t mask)
+/* A length cut by a mask, for the verifier. Those before 6.8 or so do not know what the compiler
+ * knows, and forget what they know of a 32-bit number when it is moved. */
+INLINE uint64_t cut(uint64_t n, uint32_t mask)
 {
 	return index_of(n, (uint64_t)mask + 1);
 }
-#else
-typedef uint32_t len_t;
-
-INLINE len_t cut(len_t n, uint32_t mask)
-{
-	return n & mask;
-}
-#endif
 
 INLINE uint8_t *at(struct work *w, uint32_t off)
 {

@@ -202,7 +202,7 @@ static int choose(struct probe *p, const struct probe_opts *o, struct err *e)
 
 	if (o->attach == PROBE_BTF || (o->attach == PROBE_AUTO && own_types)) {
 		rc = load(p, &probe_form_btf, o, e);
-		if (!rc || o->attach == PROBE_BTF || rc == -EPERM || rc == -EACCES || rc == -ENOMEM)
+		if (!rc || o->attach == PROBE_BTF || rc == -EPERM || rc == -ENOMEM)
 			return rc;
 		unload(p);
 		snprintf(p->why, sizeof(p->why), "the kernel does not take tp_btf: %.200s",
