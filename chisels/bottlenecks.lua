@@ -22,9 +22,9 @@ function on_init()
 	return true
 end
 
-local function line(ns, dir, name)
-	return string.format("%d) %d.%.9d %s (%d) %s %s %s", evt.field(num), ns // 1000000000, ns % 1000000000,
-		evt.field(process) or "", evt.field(tid), dir, name, evt.field(arguments))
+local function line(number, ns, name, thread, dir, call, args)
+	return string.format("%d) %d.%.9d %s (%d) %s %s %s", number, ns // 1000000000, ns % 1000000000, name or "", thread,
+		dir, call, args)
 end
 
 -- Place of a latency among the slowest; nil when it is none of them. Of equal ones the earlier stays in front.
@@ -43,12 +43,22 @@ function on_event()
 	end
 	local thread = evt.field(tid)
 	if ns == 0 then
-		entries[thread] = line(0, ">", name)
+		local e = entries[thread]
+		if not e then
+			e = {}
+			entries[thread] = e
+		end
+		e[1], e[2], e[3], e[4] = evt.field(num), evt.field(process), name, evt.field(arguments)
 		return true
 	end
 	local at = place(ns)
 	if at then
-		table.insert(slowest, at, { ns = ns, entry = entries[thread], exit = line(ns, "<", name) })
+		local e = entries[thread]
+		table.insert(slowest, at, {
+			ns = ns,
+			entry = e and line(e[1], 0, e[2], thread, ">", e[3], e[4]),
+			exit = line(evt.field(num), ns, evt.field(process), thread, "<", name, evt.field(arguments)),
+		})
 		slowest[SHOWN + 1] = nil
 	end
 	return true

@@ -28,8 +28,8 @@ static bool set_entries(struct chisel_part *cp, uint32_t cap)
 
 	if (e)
 		cp->e = e;
-	if (e && cp->npre) {
-		struct value *v = realloc(cp->vals, (size_t)cap * cp->npre * sizeof(*v));
+	if (e && cp->stride) {
+		struct value *v = realloc(cp->vals, (size_t)cap * cp->stride * sizeof(*v));
 
 		if (v)
 			cp->vals = v;
@@ -149,9 +149,10 @@ static void enter_segment(struct chisels_part *p, unsigned ci, uint32_t idx)
 static void extract(const struct chisel *c, struct chisel_part *cp, struct field_env *env, uint32_t idx, struct value *v)
 {
 	struct arena *scratch = env->scratch;
+	unsigned x = env->c->b->ev[idx].type & 1;
 
-	for (unsigned i = 0; i < cp->npre; i++) {
-		const struct chisel_field *f = &c->fields[cp->pre[i]];
+	for (unsigned i = 0; i < cp->npre[x]; i++) {
+		const struct chisel_field *f = &c->fields[cp->pre[x][i]];
 
 		if (chisel_field_quick(f, env, idx, &v[i]))
 			continue;
@@ -171,8 +172,8 @@ static void leave_entry(struct chisels_part *p, unsigned ci, struct field_env *e
 
 	if (!e)
 		return;
-	if (cp->npre)
-		extract(c, cp, env, idx, &cp->vals[(size_t)(cp->n - 1) * cp->npre]);
+	if (cp->stride)
+		extract(c, cp, env, idx, &cp->vals[(size_t)(cp->n - 1) * cp->stride]);
 	if (c->format) {
 		field_env_move(env, idx);
 		e->text_off = (uint32_t)cp->text.len;
@@ -317,23 +318,26 @@ void chisel_see(struct chisels_part *p, unsigned ci, struct field_env *env, cons
 static void choose_fields(const struct chisel *c, struct chisel_part *cp)
 {
 	unsigned n = c->nfields; /* may grow meanwhile */
-	uint16_t *at = arena_alloc(&cp->mem, 2 * n * sizeof(*at) + 1);
+	uint16_t *at = arena_alloc(&cp->mem, 4 * n * sizeof(*at) + 1);
 
 	if (!at)
 		return; /* mem.failed tells */
 	cp->nvals = n;
-	cp->place = at;
-	cp->pre = at + n;
-	for (unsigned i = 0; i < n; i++) {
-		/* relaxed: a late look costs time, never a different value */
-		if (c->late ? (c->fields[i].ref.info->flags & FF_LOOKS_BACK) != 0
-			    : atomic_load_explicit(&c->fields[i].rare, memory_order_relaxed)) {
-			cp->place[i] = VALUE_WAITS;
-			continue;
+	for (unsigned x = 0; x < 2; x++) {
+		cp->place[x] = at + 2 * n * x;
+		cp->pre[x] = cp->place[x] + n;
+		for (unsigned i = 0; i < n; i++) {
+			/* relaxed: a late look costs time, never a different value */
+			if (c->late ? (c->fields[i].ref.info->flags & FF_LOOKS_BACK) != 0
+				    : atomic_load_explicit(&c->fields[i].rare[x], memory_order_relaxed)) {
+				cp->place[x][i] = VALUE_WAITS;
+				continue;
+			}
+			cp->pre[x][cp->npre[x]] = (uint16_t)i;
+			cp->place[x][i] = (uint16_t)cp->npre[x]++;
 		}
-		cp->pre[cp->npre] = (uint16_t)i;
-		cp->place[i] = (uint16_t)cp->npre++;
 	}
+	cp->stride = MAX(cp->npre[0], cp->npre[1]);
 }
 
 static void part_init(struct chisels *cs, struct chisels_part *p, unsigned i)
@@ -448,7 +452,7 @@ size_t chisels_part_bytes(const struct chisels_part *p)
 	for (unsigned i = 0; i < p->cs->n; i++) {
 		const struct chisel_part *cp = &p->p[i];
 
-		n += cp->mem.used_bytes + cp->text.cap + cp->cap * (sizeof(*cp->e) + cp->npre * sizeof(*cp->vals)) + cp->bound_cap * sizeof(*cp->bound);
+		n += cp->mem.used_bytes + cp->text.cap + cp->cap * (sizeof(*cp->e) + cp->stride * sizeof(*cp->vals)) + cp->bound_cap * sizeof(*cp->bound);
 	}
 	return n;
 }

@@ -57,7 +57,7 @@ static int e_field(lua_State *L)
 	struct chisel_field *fields = ls->c->fields;
 
 	if (ls->w == MAIN_STATE && i < ls->c->nfields)
-		fields[i].used++;
+		fields[i].used[ls->ev.exit]++;
 	if (LIKELY(i < ls->ev.nvals)) {
 		unsigned at = ls->ev.place ? ls->ev.place[i] : (unsigned)i;
 

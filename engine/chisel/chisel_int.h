@@ -36,6 +36,7 @@ struct cur_event {
 	const uint16_t *place;	  /* of each field, VALUE_WAITS: extract on demand; NULL: field i is vals[i] */
 	unsigned nvals;
 	bool moved;		  /* env->c stands on (b, idx) */
+	bool exit;		  /* ordered callback: an exit event */
 	const struct last_event *last; /* on_capture_end: copies of the last event */
 };
 
@@ -139,9 +140,10 @@ struct chisel_arg {
 struct chisel_field {
 	char *text; /* as requested */
 	/* Ordered mode: workers extract a field in advance while the script asks for it often enough, else it waits until it
-	 * is asked for. The value is the same either way. */
-	uint32_t used;	   /* calls of evt.field since the last look; OWNED_BY(release) */
-	_Atomic bool rare; /* written by release, read by workers */
+	 * is asked for. The value is the same either way. Apart for [0] enter and [1] exit events: scripts often ask for
+	 * more of the one kind. */
+	uint32_t used[2];     /* calls of evt.field since the last look; OWNED_BY(release) */
+	_Atomic bool rare[2]; /* written by release, read by workers */
 	bool raw_text; /* evt.rawarg.X: texts keep the NUL they have in the trace */
 	bool rendered; /* evt.buffer: a script gets the text that is printed, a filter the bytes */
 	bool latency;  /* evt.latency: see chisel_field_quick */
@@ -228,7 +230,7 @@ struct chisel {
 	bool started;	    /* on_capture_start was called */
 	bool ended;	    /* on_capture_end must not run (fault in a parallel chisel) */
 	uint32_t demand;    /* enum demand_bits beyond fields and filters: tables asked for */
-	uint32_t delivered; /* events since the last look at the use of fields */
+	uint32_t delivered[2]; /* enter and exit events since the last look at the use of fields */
 	bool slot_known;
 	uint64_t slot;	    /* of the last event */
 	uint64_t last_call_ts; /* on_interval */
@@ -344,11 +346,12 @@ struct chisel_part { /* of one chisel */
 	struct agg **agg;      /* sealed: [segment * naggs + i] */
 	uint32_t seg;	       /* segment of the event under way */
 	bool dirty;	       /* the worker's state has something for it */
-	/* Fields extracted in advance, for on_event in order: npre values for each entry. place: of the nvals fields
-	 * requested when the batch began, VALUE_WAITS for those left out. pre: the field of each place. */
+	/* Fields extracted in advance, for on_event in order: up to stride values for each entry. Of enter [0] and exit
+	 * events [1]: place of the nvals fields requested when the batch began among them, VALUE_WAITS for those left out;
+	 * pre: the field of each of npre places. */
 	struct value *vals;
-	uint16_t *place, *pre;
-	unsigned nvals, npre;
+	uint16_t *place[2], *pre[2];
+	unsigned nvals, npre[2], stride;
 	struct buf *sealed;    /* parts of the script's globals, nbound + 1 */
 	int err;	       /* a script failed in the worker at event err_idx */
 	uint32_t err_idx;

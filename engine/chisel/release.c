@@ -148,7 +148,10 @@ static int call_events(lua_State *L)
 			watchdog_count(ls);
 		ls->ev.idx = e->idx;
 		ls->ev.moved = false;
-		ls->ev.vals = cp->vals + (size_t)k->at * cp->npre;
+		ls->ev.exit = k->w->b->ev[e->idx].type & 1;
+		ls->ev.place = cp->place[ls->ev.exit];
+		ls->ev.vals = cp->vals + (size_t)k->at * cp->stride;
+		k->c->delivered[ls->ev.exit]++;
 		ls->ev.nvals = UNLIKELY(k->w->cs->ro_late) ? 0 : cp->nvals;
 		/* The slots of the state's base are out of sight in here. */
 		lua_pushvalue(L, 2);
@@ -173,7 +176,6 @@ static int run_calls(struct walk *w, struct chisel *c, uint32_t first, uint32_t 
 
 	ls->phase = LP_EVENT;
 	set_event(w, ls, cp->e[first].idx);
-	ls->ev.place = cp->place;
 	lua_pushcfunction(ls->L, call_events);
 	lua_pushlightuserdata(ls->L, &k);
 	lua_pushvalue(ls->L, LSTATE_ON_EVENT);
@@ -208,18 +210,19 @@ static int late_event(struct walk *w, struct chisel *c, uint32_t idx, struct chi
 }
 
 /* Fields that on_event asks for in less than a quarter of its events are not worth extracting in advance. */
-static void look_at_use(struct chisel *c, uint32_t n)
+static void look_at_use(struct chisel *c)
 {
-	c->delivered += n;
-	if (c->delivered < FIELD_LOOK_EVENTS)
+	if (c->delivered[0] + c->delivered[1] < FIELD_LOOK_EVENTS)
 		return;
 	for (unsigned i = 0; i < c->nfields; i++) {
 		struct chisel_field *f = &c->fields[i];
 
-		atomic_store_explicit(&f->rare, f->used < c->delivered / 4, memory_order_relaxed);
-		f->used = 0;
+		for (unsigned x = 0; x < 2; x++) {
+			atomic_store_explicit(&f->rare[x], f->used[x] < c->delivered[x] / 4, memory_order_relaxed);
+			f->used[x] = 0;
+		}
 	}
-	c->delivered = 0;
+	c->delivered[0] = c->delivered[1] = 0;
 }
 
 /* The entries of chisel c from *entry on that come before event limit; *idx: the event of the last one run. */
@@ -237,7 +240,7 @@ static int run_entries(struct walk *w, struct chisel *c, uint32_t *entry, uint32
 		n++;
 	if (c->has_on_event && !c->in_workers) {
 		r = run_calls(w, c, *entry, n, &done);
-		look_at_use(c, done);
+		look_at_use(c);
 	} else {
 		for (; done < n; done++)
 			put_line(w, c, &cp->e[*entry + done]);

@@ -313,7 +313,8 @@ static void release_progress(struct pipeline *p, struct slot *s, uint32_t end)
 
 	if (!end)
 		return;
-	p->stats.size_bytes = source_raw_size(p->src);
+	if (p->o->progress) /* a file may grow, and asking takes a system call */
+		p->stats.size_bytes = source_raw_size(p->src);
 	for (next += PIPELINE_PROGRESS_EVENTS; p->o->progress && next <= p->stats.events;
 	     next += PIPELINE_PROGRESS_EVENTS)
 		p->o->progress(p->o->progress_ctx, next, stored_pos(p, &s->b, (uint32_t)(next - before - 1)),
