@@ -13,7 +13,7 @@ enum {
 	LEAD_CHUNKS = 4, /* so many ready ones keep everybody busy while the head's thread does something else */
 	LEAD_LOW = 2,	 /* with fewer another thread takes the head over */
 	AHEAD_CHUNKS = INFLATE_AHEAD_BYTES / (STEPS_PER_CHUNK * INFLATE_STEP_BYTES),
-	AHEAD_CHUNKS_MAX = 8 * AHEAD_CHUNKS,
+	AHEAD_CHUNKS_MAX = 4 * AHEAD_CHUNKS,
 	PARTS_EXTRA = 2,
 	CUT_WINDOW_STEPS = 128, /* how far ahead of the head parts are looked for, compressed bytes */
 	MISSES_MAX = 8,

@@ -12,7 +12,7 @@
  * a part that the head runs past is thrown away. So what is delivered, damage and its position included, is what
  * one thread would find that decompresses from the start to the end, whatever the file says about itself.
  *
- * Bounded: chunks (decompressed bytes) that wait take at most INFLATE_AHEAD_BYTES for each thread but one, 128 MiB in all,
+ * Bounded: chunks (decompressed bytes) that wait take at most INFLATE_AHEAD_BYTES for each thread but one, 64 MiB in all,
  * and a part that comes to the bound pauses until it is the head; parts are as many as threads and two; a guess is
  * not begun at a zstd frame that wants a window beyond 8 MiB.
  *

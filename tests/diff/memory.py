@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Peak memory: a trace of 2 GB must need at most 1.3 times what one of 200 MB of the same kind needs, and
-less than 200 MB. The traces are repeated sections of a smaller one, fed through a pipe so that no disk is
+less than 200 MB; gzip members read by two workers less than 100 MB. The traces are repeated sections of a smaller one, fed through a pipe so that no disk is
 needed; the peak is the kernel's own accounting of the process.
 
 usage: memory.py [--mb SMALL LARGE]"""
 
 import argparse
+import gzip
 import os
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import burin  # noqa: E402
@@ -32,6 +34,21 @@ def peak_kb(section, times, args):
     return usage.ru_maxrss
 
 
+def peak_packed_kb(section, times):
+    """Peak RSS over a file of so many gzip members, which two workers decompress side by side."""
+    with open(section, "rb") as f:
+        member = gzip.compress(f.read(), 6)
+    with tempfile.NamedTemporaryFile(suffix=".scap.gz") as f:
+        for _ in range(times):
+            f.write(member)
+        f.flush()
+        p = subprocess.Popen([burin.BURIN, "--workers=2", "-q", "-r", f.name], stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(p.pid, 0)
+    if status:
+        sys.exit("burin failed on gzip members")
+    return usage.ru_maxrss
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--mb", nargs=2, type=int, default=[200, 2000])
@@ -43,6 +60,8 @@ def main():
         burin.report(large <= 1.3 * small and large < 200, "memory_" + name,
                      "%d MB of trace: peak %.0f MB; %d MB: peak %.0f MB (x%.2f)"
                      % (a.mb[0], small, a.mb[1], large, large / small))
+    large = peak_packed_kb(section, max(1, round(600 / size))) / 1024
+    burin.report(large < 100, "memory_members", "600 MB of trace in gzip members, 2 workers: peak %.0f MB" % large)
     burin.finish()
 
 
