@@ -86,8 +86,9 @@ const char *tolstring51(lua_State *L, int idx, size_t *len)
 		lua_pushvalue(L, idx);
 		return lua_tolstring(L, -1, len);
 	}
-	if (lua_type(L, idx) == LUA_TNUMBER && !lua_isinteger(L, idx)) {
-		size_t n = num_text(tmp, lua_tonumber(L, idx));
+	if (lua_type(L, idx) == LUA_TNUMBER) {
+		size_t n = lua_isinteger(L, idx) ? (size_t)(num_i64(tmp, lua_tointeger(L, idx)) - tmp)
+						 : num_text(tmp, lua_tonumber(L, idx));
 		const char *s = lua_pushlstring(L, tmp, n);
 		if (len)
 			*len = n;
