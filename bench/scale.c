@@ -212,18 +212,21 @@ static int run(unsigned workers, double *wall, double *cpu)
 	return rc;
 }
 
-enum { FDS_AT_ONCE = 4 }; /* shards that the pipeline makes */
+enum { FDS_AT_ONCE = 4, FDS_WORKERS = 5 }; /* shards that the pipeline makes, from so many workers on */
 
 /* ns per event with n workers, if nothing but the steps took time. */
 static double model(unsigned n)
 {
-	double total = 0, least = 0;
+	double total = 0, least, apply = conf.cost[APPLY], fds = conf.cost[FDS] / FDS_AT_ONCE;
 
 	for (unsigned i = 0; i < STEPS; i++)
 		total += conf.cost[i];
-	least = conf.cost[FRAME] > conf.cost[APPLY] ? conf.cost[FRAME] : conf.cost[APPLY];
+	if (n < FDS_WORKERS)
+		apply += conf.cost[FDS];
+	else
+		apply = fds > apply ? fds : apply;
+	least = conf.cost[FRAME] > apply ? conf.cost[FRAME] : apply;
 	least = conf.cost[RELEASE] > least ? conf.cost[RELEASE] : least;
-	least = conf.cost[FDS] / FDS_AT_ONCE > least ? conf.cost[FDS] / FDS_AT_ONCE : least;
 	return total / n > least ? total / n : least;
 }
 

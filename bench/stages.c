@@ -93,10 +93,13 @@ static void must(int rc, const struct err *e)
 
 /* ---- stages of a run over the trace ---- */
 
-enum what { READ, DIGEST, APPLY, RECLAIM, BIND, EACH };
+/* SPLIT, SHARDS: what shards of descriptors add and do; the turns of all of them are taken by one
+ * thread, one behind the other. */
+enum what { READ, DIGEST, SPLIT, APPLY, SHARDS, RECLAIM, BIND, EACH };
 
 struct setup {
 	enum what what;
+	unsigned shards;
 	struct demand demand;
 	struct render_opts ro;
 	struct filter *filter; /* EACH: one of these, or moving alone */
@@ -163,10 +166,26 @@ static void run_batch(struct setup *s, struct source *src, struct state *st, str
 	digest_run(b, &s->demand, pred.fn ? &pred : NULL);
 	if (s->what == DIGEST)
 		end(b->nev);
+	if (s->what == SPLIT)
+		begin();
+	must(state_split(st, b), &e);
+	if (s->what == SPLIT)
+		end(b->nev);
 	if (s->what == APPLY)
 		begin();
 	must(state_apply(st, b, &e), &e);
 	if (s->what == APPLY)
+		end(b->nev);
+	if (s->what == SHARDS)
+		begin();
+	for (unsigned k = 0; k < s->shards; k++)
+		if (!b->all_shards && b->fd_shards >> k & 1)
+			must(state_apply_fds(st, b, k), &e);
+	if (b->all_shards)
+		must(state_apply_fds(st, b, STATE_ALL_SHARDS), &e);
+	for (unsigned k = 0; k < s->shards; k++)
+		state_reclaim_fds(st, k, b->seq);
+	if (s->what == SHARDS)
 		end(b->nev);
 	if (s->what >= BIND && b->kind == BATCH_EVENTS) {
 		begin();
@@ -183,7 +202,8 @@ static void run_batch(struct setup *s, struct source *src, struct state *st, str
 static void run_trace(const void *arg)
 {
 	struct setup *s = (struct setup *)arg;
-	struct state_opts so = {.demand = &s->demand, .workers = 1};
+	struct state_opts so = {
+		.demand = &s->demand, .workers = 1, .fd_shards = s->shards};
 	struct source *src;
 	struct state *st;
 	struct evctx c;
@@ -218,9 +238,11 @@ static void run_trace(const void *arg)
 	source_close(src);
 }
 
+static unsigned nshards; /* of the stages that follow; 0 = none */
+
 static void run_stage(const char *group, const char *name, enum what what, uint32_t bits)
 {
-	struct setup s = {.what = what};
+	struct setup s = {.what = what, .shards = nshards};
 
 	demand_init(&s.demand, false);
 	if (bits)
@@ -500,6 +522,12 @@ int main(int argc, char **argv)
 	run_stage("apply", "descriptors", APPLY, DEMAND_FDS);
 	run_stage("apply", "everything", APPLY, ALL_BITS);
 	run_stage("apply", "reclaim", RECLAIM, DEMAND_FDS);
+	nshards = 4;
+	run_stage("shards", "split", SPLIT, DEMAND_FDS);
+	run_stage("shards", "apply turn", APPLY, DEMAND_FDS);
+	run_stage("shards", "reclaim", RECLAIM, DEMAND_FDS);
+	run_stage("shards", "all turns", SHARDS, DEMAND_FDS);
+	nshards = 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++)
 		stage("apply of", kinds[i].name, apply_made, &kinds[i]);
 	run_stage("bind", "load", EACH, DEMAND_FDS);
