@@ -1,9 +1,10 @@
 /* The pipeline: reader -> digest -> apply -> analyse -> release over one trace file, on N workers.
  *
  * Batches live in a window of slots. Every worker pulls the next piece of work that is ready, oldest
- * first: release, apply (both one batch at a time, in order), analyse, digest (any batch), read (one
- * at a time, in order), fetch a stretch of a plain file for reading (any). The window, and a limit on rendered bytes waiting for release, are the
- * back-pressure: nothing is read while no slot is free. Ends (-n, -M, damage, a failing chisel, a stop
+ * first: release, apply (both one batch at a time, in order; descriptors in shards, each one batch at
+ * a time, when there are many workers), analyse, digest (any batch), read (one at a time, in order),
+ * fetch a stretch of a plain file for reading (any). The window, and a limit on rendered bytes waiting
+ * for release, are the back-pressure: nothing is read while no slot is free. Ends (-n, -M, damage, a failing chisel, a stop
  * request) are decided in the release step, in order; what lies behind is discarded unseen.
  *
  * With one worker the same steps run one after another in the calling thread: no threads, no locks. */
