@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/apart.h"
 #include "chisel/count.h"
 #include "chisel/partial.h"
 
@@ -355,7 +356,7 @@ static void part_init(struct chisels *cs, struct chisels_part *p, unsigned i)
 
 int chisels_batch_begin(struct chisels *cs, unsigned w, struct field_env *env, struct chisels_part **out)
 {
-	struct chisels_part *p = calloc(1, sizeof(*p) + cs->n * sizeof(p->p[0]));
+	struct chisels_part *p = apart_calloc(1, sizeof(*p) + cs->n * sizeof(p->p[0]));
 
 	ASSERT(w <= cs->host->workers);
 	if (!p)

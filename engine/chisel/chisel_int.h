@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 
+#include "base/apart.h"
 #include "base/arena.h"
 #include "base/assert.h"
 #include "chisel/chisel.h"
@@ -187,7 +188,7 @@ struct chisel_worker {
 	struct filter_run *agg_run[CHISEL_MAX_AGGS];
 	struct row_memo *agg_memo[CHISEL_MAX_AGGS]; /* NULL: none */
 	struct buf key; /* scratch for aggregate keys */
-};
+} APART;
 
 struct chisel {
 	struct chisels *cs;

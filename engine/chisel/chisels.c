@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/apart.h"
 #include "chisel/count.h"
 #include "chisel/row_memo.h"
 #include "chisel/partial.h"
@@ -409,7 +410,7 @@ int chisels_capture_start(struct chisels *cs, const struct chisel_input *in, str
 		c->sealed = cs->sealed || c->interval_ns || c->precise_ns ||
 			    (c->in_workers && merge_plan_ordered(c->merge));
 		if (!c->workers) {
-			c->workers = calloc(cs->host->workers + 1, sizeof(*c->workers));
+			c->workers = apart_calloc(cs->host->workers + 1, sizeof(*c->workers));
 			if (!c->workers || make_runs(c))
 				return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
 		}

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/apart.h"
 #include "base/stop.h"
 #include "chisel/chisel_int.h"
 
@@ -99,7 +100,7 @@ static int no_panic(lua_State *L)
 
 int lstate_new(struct lstate **out, struct chisel *c, unsigned w, struct err *e)
 {
-	struct lstate *ls = calloc(1, sizeof(*ls));
+	struct lstate *ls = apart_calloc(1, sizeof(*ls));
 
 	if (!ls)
 		return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");

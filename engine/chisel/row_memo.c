@@ -1,3 +1,4 @@
+#include "base/apart.h"
 #include "chisel/row_memo.h"
 
 #include <errno.h>
@@ -45,7 +46,7 @@ int row_memo_new(struct row_memo **out, const struct chisel *c, const struct chi
 	if (!by)
 		return 0;
 	decides = add_filters(c, a, &by);
-	m = calloc(1, sizeof(*m));
+	m = apart_calloc(1, sizeof(*m));
 	if (!m || memo_init(&m->memo, by & FF_BY)) {
 		free(m);
 		return -ENOMEM;

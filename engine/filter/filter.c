@@ -1,4 +1,5 @@
 /* The public side: compiling is a row of passes over one tree, running is one program per event. */
+#include "base/apart.h"
 #include "filter/filter_int.h"
 
 #include <assert.h>
@@ -204,7 +205,7 @@ static bool needs_regex(const struct filter *f)
 
 int filter_run_new(struct filter_run **out, const struct filter *f)
 {
-	struct filter_run *r = calloc(1, sizeof(*r) + f->nslots * sizeof(r->slots[0]));
+	struct filter_run *r = apart_calloc(1, sizeof(*r) + f->nslots * sizeof(r->slots[0]));
 
 	if (!r)
 		return -ENOMEM;

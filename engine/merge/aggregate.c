@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/apart.h"
 #include "base/arena.h"
 #include "base/assert.h"
 #include "merge/sketch.h"
@@ -73,7 +74,7 @@ int agg_op_find(const char *name)
 int agg_new(struct agg **out, const struct agg_spec *spec)
 {
 	ASSERT(spec->nkeys <= AGG_MAX_KEYS && spec->ncols <= AGG_MAX_COLS);
-	struct agg *a = calloc(1, sizeof(*a));
+	struct agg *a = apart_calloc(1, sizeof(*a));
 
 	if (!a)
 		return -ENOMEM;

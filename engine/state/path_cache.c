@@ -1,3 +1,4 @@
+#include "base/apart.h"
 #include "state/path_cache.h"
 
 #include <stdlib.h>
@@ -6,7 +7,7 @@ enum { PATH_TAB_MIN = 256 };
 
 struct path_cache *path_cache_new(void)
 {
-	struct path_cache *p = calloc(1, sizeof(*p));
+	struct path_cache *p = apart_calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/apart.h"
 #include "state/state_priv.h"
 
 static size_t pool_size(enum pool_kind k)
@@ -20,7 +21,7 @@ static int mutators_new(struct state *st)
 {
 	unsigned n = 1 + st->nshards;
 
-	st->mut = calloc(n, sizeof(*st->mut));
+	st->mut = apart_calloc(n, sizeof(*st->mut));
 	if (!st->mut)
 		return -ENOMEM;
 	for (unsigned k = 0; k < POOL_KINDS; k++)

@@ -7,6 +7,7 @@
 
 #include <semaphore.h>
 
+#include "base/apart.h"
 #include "state/pool.h"
 #include "state/state_int.h"
 
@@ -54,7 +55,7 @@ struct mutator {
 	/* All batches below this have been through the turn. release by its holder: pairs with the
 	 * acquire in shard.c. */
 	_Atomic uint64_t done_seq;
-};
+} APART;
 
 /* ---- reference counts of texts, descriptors and blocks: several mutators may hold the same ---- */
 static ALWAYS_INLINE void ref_up(const struct mutator *m, _Atomic uint32_t *ref)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/apart.h"
 #include "base/assert.h"
 #include "base/stop.h"
 #include "worker/memory.h"
@@ -520,7 +521,7 @@ static void *worker_main(void *arg)
 static int run_parallel(struct pipeline *p, struct err *e)
 {
 	unsigned n = p->o->workers, started = 0;
-	struct worker *ws = calloc(n, sizeof(*ws));
+	struct worker *ws = apart_calloc(n, sizeof(*ws));
 	pthread_condattr_t attr;
 	int rc = 0;
 
@@ -569,7 +570,7 @@ static int slots_new(struct pipeline *p)
 	unsigned n = p->o->workers;
 
 	p->nslots = n == 1 ? 1 : n * SLOTS_PER_WORKER + SLOTS_EXTRA;
-	p->slots = calloc(p->nslots, sizeof(*p->slots));
+	p->slots = apart_calloc(p->nslots, sizeof(*p->slots));
 	p->tags = calloc(p->nslots, sizeof(*p->tags));
 	if (!p->slots || !p->tags)
 		return -12;

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/apart.h"
 #include "state/bind.h"
 #include "worker/pipeline.h"
 
@@ -31,7 +32,7 @@ struct slot {
 	struct buf out;	      /* rendered lines */
 	struct buf file;      /* rendered trace */
 	struct chisels_part *part; /* what the chisels left for release; NULL = none */
-};
+} APART;
 
 /* What one worker owns. */
 struct worker {
@@ -42,7 +43,7 @@ struct worker {
 	struct arena scratch;
 	struct field_env env;
 	struct filter_run *filter, *display, *partner;
-};
+} APART;
 
 /* A first look at the sections with less state (scout.c). */
 enum scout_kind {
