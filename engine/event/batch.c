@@ -15,6 +15,7 @@ void batch_fini(struct batch *b)
 {
 	free(b->mem);
 	free(b->blk);
+	free(b->framed.at);
 	free(b->ev);
 	free(b->slots);
 	free(b->rows);
@@ -30,7 +31,7 @@ void batch_reset(struct batch *b)
 	b->data = NULL;
 	b->len = 0;
 	b->file_off = b->raw_off = 0;
-	b->nblk = 0;
+	b->nblk = b->framed.n = 0;
 	b->last = false;
 	err_clear(&b->err);
 

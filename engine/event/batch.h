@@ -108,8 +108,16 @@ struct batch {
 	uint32_t blk_cap;
 	bool last;	/* nothing follows in this file; err tells whether that is an error */
 	struct err err; /* why reading ended behind this batch; code 0 = clean end or not the end */
-	uint8_t *mem;	/* private to the reader: buffer behind data (NULL when data is mapped) */
+	uint8_t *mem;	/* private to the source: buffer behind data (NULL when data is mapped) */
 	size_t mem_cap;
+	/* Private to the source: blocks framed ahead, at[0..n) + shift, the last up to end + shift. Once they are known to
+	 * be right they count in nblk, and have to be listed in blk from index on. */
+	struct framing {
+		uint32_t *at;
+		uint32_t n, cap, index;
+		size_t end, shift;
+	} framed;
+	unsigned fetcher; /* private to the source: worker in whose caches mem lies */
 
 	/* digest */
 	struct ev_rec *ev; /* numbered events in order */

@@ -1,12 +1,12 @@
-/* Read-ahead: stretches of a plain file are fetched by several workers at once, so that of reading only
- * the framing of blocks happens in order. What is unusual (metadata, blocks longer than a stretch, the
- * end of the file, failures) is left to the ordinary way of reading, which begins anew at that place. */
+/* Read-ahead: stretches of a plain file are fetched and framed by several workers at once. In order is only looked whether
+ * the blocks of a stretch are the ones that follow. What is unusual (metadata, blocks longer than a stretch, the end of
+ * the file, failures) is left to the ordinary way of reading, which begins anew at that place. */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/assert.h"
 #include "source/block.h"
+#include "source/frame.h"
 #include "source/source_int.h"
 
 enum { STRETCH_MIN = 64 * 1024 };
@@ -21,41 +21,49 @@ int ahead_init(struct source *s, unsigned fetchers)
 	if (!stream_can_jump(s->stream) || fetchers < 2)
 		return 0;
 	s->nahead = fetchers + 1;
+	s->nrooms = fetchers;
 	s->ahead = calloc(s->nahead, sizeof(*s->ahead));
-	s->spare = calloc(s->nahead, sizeof(*s->spare));
+	s->rooms = calloc(s->nrooms, sizeof(*s->rooms));
 	s->short_at = UINT64_MAX;
 	s->fetch_end = true;
-	return s->ahead && s->spare ? 0 : -ENOMEM;
+	return s->ahead && s->rooms ? 0 : -ENOMEM;
+}
+
+static void stretch_free(struct stretch *x)
+{
+	free(x->mem);
+	free(x->framed.at);
 }
 
 void ahead_fini(struct source *s)
 {
 	for (unsigned i = 0; s->ahead && i < s->nahead; i++)
-		free(s->ahead[i].mem);
-	for (unsigned i = 0; i < s->nspare; i++)
-		free(s->spare[i]);
-	free(s->taken.mem);
-	free(s->used_mem);
+		stretch_free(&s->ahead[i]);
+	for (unsigned w = 0; s->rooms && w < s->nrooms; w++)
+		for (unsigned i = 0; i < s->rooms[w].n; i++)
+			stretch_free(&s->rooms[w].of[i]);
+	stretch_free(&s->taken);
 	free(s->ahead);
-	free(s->spare);
+	free(s->rooms);
 }
 
 /* ---- under the caller's lock ---------------------------------------------------------------- */
 
-static void spare_put(struct source *s, uint8_t *mem)
+/* Keeps the memory of x, which is empty then, for its worker. */
+static void room_put(struct source *s, struct stretch *x)
 {
-	if (mem && s->nspare < s->nahead)
-		s->spare[s->nspare++] = mem;
+	struct rooms *r = &s->rooms[x->worker];
+
+	if (x->mem && r->n < ROOMS_KEPT)
+		r->of[r->n++] = *x;
 	else
-		free(mem);
+		stretch_free(x);
+	*x = (struct stretch){0};
 }
 
 static void ahead_drop_first(struct source *s)
 {
-	struct stretch *x = &s->ahead[s->first];
-
-	spare_put(s, x->mem);
-	*x = (struct stretch){0};
+	room_put(s, &s->ahead[s->first]);
 	s->first = (s->first + 1) % s->nahead;
 	s->nfetched--;
 }
@@ -64,8 +72,7 @@ void ahead_reset(struct source *s)
 {
 	while (s->nfetched)
 		ahead_drop_first(s);
-	spare_put(s, s->taken.mem);
-	s->taken = (struct stretch){0};
+	room_put(s, &s->taken);
 	s->fetch_end = true;
 	s->short_at = UINT64_MAX;
 }
@@ -77,16 +84,21 @@ static bool stretch_left(const struct source *s)
 
 static int claim_stretch(struct source *s, unsigned worker)
 {
-	unsigned i;
+	struct rooms *r = &s->rooms[worker];
 	struct stretch *x;
+	unsigned i;
 
 	if (!stretch_left(s))
 		return -1;
 	i = (s->first + s->nfetched) % s->nahead;
 	x = &s->ahead[i];
-	*x = (struct stretch){.off = s->fetch_off, .worker = worker};
-	if (s->nspare)
-		x->mem = s->spare[--s->nspare];
+	*x = (struct stretch){0};
+	if (r->n)
+		*x = r->of[--r->n];
+	x->off = s->fetch_off;
+	x->worker = worker;
+	x->framed.n = 0;
+	x->loaded = x->spent = false;
 	s->fetch_off += stretch_bytes(s);
 	s->nfetched++;
 	return (int)i;
@@ -141,8 +153,8 @@ bool source_read_ready(struct source *s)
 		return s->part || inflate_ready(s->inf);
 	if (!s->nahead)
 		return true;
-	spare_put(s, s->used_mem);
-	s->used_mem = NULL;
+	if (s->taken.spent)
+		room_put(s, &s->taken);
 	if (s->taken.mem)
 		return true; /* the last batch was in what is left of the one before */
 	at = stream_raw_pos(s->stream);
@@ -158,6 +170,7 @@ bool source_read_ready(struct source *s)
 	if (s->ahead[s->first].len == stretch_bytes(s)) {
 		s->taken = s->ahead[s->first];
 		s->ahead[s->first].mem = NULL;
+		s->ahead[s->first].framed.at = NULL;
 	} else {
 		s->short_at = at;
 		s->fetch_end = true;
@@ -178,11 +191,46 @@ bool source_read_suits(const struct source *s, unsigned worker)
 	return !s->taken.mem || s->taken.worker == worker;
 }
 
+void source_reuse(struct source *s, struct batch *b)
+{
+	struct stretch x = {.mem = b->mem, .framed = b->framed, .worker = b->fetcher};
+
+	if (!s->nahead || b->mem_cap != HEADROOM + stretch_bytes(s))
+		return;
+	room_put(s, &x);
+	b->mem = NULL;
+	b->mem_cap = 0;
+	b->framed = (struct framing){0};
+}
+
 /* ---- without it ----------------------------------------------------------------------------- */
 
 uint64_t source_wait_ns(struct source *s)
 {
 	return s->ops && s->ops->wait_ns ? s->ops->wait_ns(s->ops_ctx) : UINT64_MAX;
+}
+
+/* Blocks of a stretch, for the reader to find that it would have come to the same. A batch must not be shorter than a
+ * stretch. */
+static void stretch_frame(const struct source *s, struct stretch *x)
+{
+	struct framing *f = &x->framed;
+	const uint8_t *p = x->mem + HEADROOM;
+	uint32_t *q;
+
+	if (s->batch_events != UINT32_MAX || s->batch_bytes < x->len)
+		return;
+	if (!f->at) {
+		f->cap = (uint32_t)(stretch_bytes(s) / FRAME_STEP_MIN + 1);
+		f->at = malloc(f->cap * sizeof(*f->at));
+		if (!f->at)
+			return; /* the reader frames them */
+	}
+	f->end = frame_guess(p, x->len, s->run_limit);
+	q = f->at;
+	if (f->end < x->len)
+		frame_events(p, x->len, x->len - (BLOCK_HEAD_BYTES - 1), s->run_limit, &f->end, &q, f->at + f->cap);
+	f->n = (uint32_t)(q - f->at);
 }
 
 void source_fetch(struct source *s, int i)
@@ -201,28 +249,30 @@ void source_fetch(struct source *s, int i)
 	if (!x->mem)
 		x->mem = malloc(HEADROOM + stretch_bytes(s));
 	x->len = x->mem ? stream_pread(s->stream, x->mem + HEADROOM, stretch_bytes(s), x->off) : 0;
+	if (x->len == stretch_bytes(s))
+		stretch_frame(s, x);
 }
 
 bool ahead_take(struct source *s, struct batch *b, const uint8_t *carry, size_t have)
 {
-	struct stretch x = s->taken;
+	struct stretch *x = &s->taken;
 
-	if (!x.mem)
+	if (!x->mem)
 		return false;
-	s->taken = (struct stretch){0};
-	if (have > HEADROOM || stream_stopped(s->stream) || stream_jump(s->stream, x.off + x.len)) {
-		ASSERT(!s->used_mem);
-		s->used_mem = x.mem;
+	if (have > HEADROOM || stream_stopped(s->stream) || stream_jump(s->stream, x->off + x->len)) {
+		x->spent = true;
 		return false;
 	}
-	if (b->mem_cap == HEADROOM + stretch_bytes(s))
-		s->used_mem = b->mem;
-	else
-		free(b->mem);
-	b->mem = x.mem;
+	free(b->mem);
+	free(b->framed.at);
+	b->mem = x->mem;
 	b->mem_cap = HEADROOM + stretch_bytes(s);
-	b->data = x.mem + HEADROOM - have;
-	memcpy(x.mem + HEADROOM - have, carry, have);
-	b->len = have + x.len;
+	b->framed = x->framed;
+	b->framed.shift = have;
+	b->fetcher = x->worker;
+	b->data = x->mem + HEADROOM - have;
+	memcpy(x->mem + HEADROOM - have, carry, have);
+	b->len = have + x->len;
+	*x = (struct stretch){0};
 	return true;
 }

@@ -251,8 +251,10 @@ static int batch_within(struct source *s, struct batch *b, const uint8_t *carry,
  * has been put where fill_batch goes on. */
 static int batch_ahead(struct source *s, struct batch *b, size_t *pos, bool *done)
 {
-	int r = walk_blocks(s, b, b->data, b->len, pos);
+	int r = walk_framed(s, b, pos);
 
+	if (r == WALK_MORE)
+		r = walk_blocks(s, b, b->data, b->len, pos);
 	*done = r != WALK_MORE || (b->kind == BATCH_EVENTS && b->nblk);
 	if (r == -ENOMEM && !b->err.code)
 		return r;
@@ -347,7 +349,9 @@ int source_rewind(struct source *s, uint64_t off, struct err *e)
 
 int source_order(struct source *s, struct batch *b)
 {
-	return s->ops && s->ops->order ? s->ops->order(s->ops_ctx, b) : 0;
+	if (!s->ops)
+		return walk_list(b);
+	return s->ops->order ? s->ops->order(s->ops_ctx, b) : 0;
 }
 
 void source_release(struct source *s, struct batch *b)

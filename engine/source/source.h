@@ -68,9 +68,9 @@ void source_close(struct source *s); /* NULL is fine; batches may outlive the so
  * From a pipe it hands over what has arrived after a short pause in the data, so that a slow live
  * stream is not held back until a batch is full. */
 int source_read(struct source *s, struct batch *b, struct err *e);
-/* Lists the blocks of a batch just read, once, before anybody looks at them. A file's are listed by source_read
- * already; a live capture's have to be brought into order, which any threads can do for several batches at a
- * time. -ENOMEM. */
+/* Lists the blocks of a batch just read, once, before anybody looks at them; any threads can do it for several batches
+ * at a time. A file's are listed by source_read already unless they were read ahead; a live capture's have to be brought
+ * into order. -ENOMEM. */
 int source_order(struct source *s, struct batch *b);
 
 /* Reading ahead, for several threads that share a lock of theirs: stretches of a plain file, rings of a live
@@ -96,6 +96,9 @@ bool source_read_ready(struct source *s);
 bool source_owned(const struct source *s);
 bool source_read_suits(const struct source *s, unsigned worker);
 uint64_t source_wait_ns(struct source *s);
+/* (lock held) Memory of b, which has been released, for source_fetch to use again: soon, and by the worker in whose
+ * caches it lies. */
+void source_reuse(struct source *s, struct batch *b);
 /* Gives the run of b back: memory beyond the ordinary batch size is freed. Called in batch order,
  * by the holder of the release turn, possibly while another thread is inside source_read. */
 void source_release(struct source *s, struct batch *b);

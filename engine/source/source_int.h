@@ -11,6 +11,7 @@ enum {
 	/* Room for what is left of the batch before, in front of fetched bytes: part of a block that is not large.
 	 * Pages that are not used cost nothing. */
 	HEADROOM = BLOCK_HEAD_BYTES + BLOCK_SMALL_MAX,
+	ROOMS_KEPT = 3,
 };
 
 /* Where the reader is:
@@ -25,8 +26,16 @@ struct stretch {
 	uint8_t *mem; /* with headroom in front; NULL = none yet */
 	uint64_t off; /* in the file */
 	size_t len;   /* bytes that came; less than a whole stretch: the end, or a failure */
+	struct framing framed; /* from a guessed beginning on; at is owned, n 0 = none */
 	unsigned worker; /* that fetches it */
 	bool loaded;
+	bool spent; /* read, or of no use */
+};
+
+/* Memory of stretches, for further ones; mem and framed.at of those are all that counts. */
+struct rooms {
+	struct stretch of[ROOMS_KEPT];
+	unsigned n;
 };
 
 struct source {
@@ -60,16 +69,14 @@ struct source {
 	size_t nmarks, marks_cap;
 
 	/* Read-ahead (ahead.c); nahead 0 = none. GUARDED_BY the caller's lock but for mem and len of a
-	 * stretch that is being fetched; the holder of the reader turn also owns taken and used_mem. */
+	 * stretch that is being fetched; the holder of the reader turn also owns taken. */
 	struct stretch *ahead; /* ring of nahead, in the order of the file */
-	unsigned nahead, first, nfetched;
+	unsigned nahead, first, nfetched, nrooms;
 	uint64_t fetch_off; /* where the next one begins */
 	bool fetch_end;	    /* none is begun */
 	uint64_t short_at;  /* where a stretch came back short */
-	uint8_t **spare;    /* memory for further ones, nspare of at most nahead */
-	unsigned nspare;
+	struct rooms *rooms; /* one per worker that fetches: what lies in its caches */
 	struct stretch taken; /* for the present read; mem NULL = it reads by itself */
-	uint8_t *used_mem;    /* to be spare again */
 };
 
 int ahead_init(struct source *s, unsigned fetchers); /* 0 or -ENOMEM */
@@ -98,5 +105,10 @@ enum walk_result {
  * Returns a walk_result, or negative: out of memory, or damage at *pos (b->err and b->last are
  * set). */
 int walk_blocks(struct source *s, struct batch *b, const uint8_t *p, size_t len, size_t *pos);
+/* If walking b->data from *pos on leads to the first block of b->framed, those blocks belong to b and *pos moves behind
+ * them; else they are forgotten. Results as above. */
+int walk_framed(struct source *s, struct batch *b, size_t *pos);
+/* Lists b->framed in b->blk. 0 or -ENOMEM; b is as before then. */
+int walk_list(struct batch *b);
 
 #endif

@@ -1,8 +1,9 @@
-/* Framing of blocks. The loop over event blocks is the sequential part of the whole pipeline. */
+/* Framing of blocks in order: the sequential part of reading, unless it was done ahead (frame.h). */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "source/block.h"
+#include "source/frame.h"
 #include "source/source_int.h"
 
 enum { SHB_MAGIC = 0x1A2B3C4D, SHB_MAGIC_SWAPPED = 0x4D3C2B1A, SHB_MAJOR = 1 };
@@ -74,47 +75,79 @@ static int walk_after_events(struct source *s, struct batch *b, const uint8_t *p
 	return WALK_CUT;
 }
 
-/* The offsets array gets room for every block that can begin before stop (no block is shorter than
- * MIN_STEP) beforehand, so the loop needs no check of its own. */
-static int walk_events(struct source *s, struct batch *b, const uint8_t *p, size_t len, size_t *at)
+/* Event blocks that begin before stop. The offsets array gets room for all of them beforehand, so the loop needs no check
+ * of its own. */
+static int walk_events(struct source *s, struct batch *b, const uint8_t *p, size_t len, size_t stop, size_t *at)
 {
-	enum { MIN_STEP = BLOCK_FRAME_BYTES + 2 + EVENT_HDR_V1 };
-	size_t pos = *at, stop = MIN(len - MIN(len, BLOCK_HEAD_BYTES - 1), s->batch_bytes);
-	uint32_t hot = BLK_EV_V2, min, max;
+	uint32_t *q;
 
-	block_event_limits(hot, &min, &max);
-	uint32_t span = (uint32_t)MIN(max, s->run_limit) - min;
-	if (pos < stop && reserve_blocks(b, (stop - pos) / MIN_STEP + 1))
+	stop = MIN(len - MIN(len, BLOCK_HEAD_BYTES - 1), stop);
+	if (*at < stop && reserve_blocks(b, (stop - *at) / FRAME_STEP_MIN + 1))
 		return -ENOMEM;
-	uint32_t *q = b->blk + b->nblk;
-	uint32_t *const end = q + MIN(b->blk_cap - b->nblk, s->batch_events - b->nblk);
-	int result = WALK_MORE;
-	while (pos < stop && q < end) {
-		uint32_t type = load_u32(p + pos), n = load_u32(p + pos + 4);
-
-		if (UNLIKELY(type != hot)) {
-			if (!block_is_event(type)) {
-				result = walk_after_events(s, b, p, pos);
-				break;
-			}
-			hot = type;
-			block_event_limits(type, &min, &max);
-			span = (uint32_t)MIN(max, s->run_limit) - min;
-		}
-		if (UNLIKELY(n - min > span)) {
-			result = bad_event_length(s, b, pos, type, n);
-			break;
-		}
-		if (UNLIKELY(n > len - pos))
-			break;
-		*q++ = (uint32_t)pos;
-		pos += n;
-	}
+	q = b->blk + b->nblk;
+	enum frame_end why = frame_events(p, len, stop, s->run_limit, at, &q,
+					  q + MIN(b->blk_cap - b->nblk, s->batch_events - b->nblk));
 	b->nblk = (uint32_t)(q - b->blk);
-	*at = pos;
-	if (!result && (pos >= s->batch_bytes || b->nblk == s->batch_events))
-		result = WALK_CUT;
-	return result;
+	if (why == FRAME_OTHER)
+		return walk_after_events(s, b, p, *at);
+	if (why == FRAME_LENGTH)
+		return bad_event_length(s, b, *at, load_u32(p + *at), load_u32(p + *at + 4));
+	return *at >= s->batch_bytes || b->nblk == s->batch_events ? WALK_CUT : WALK_MORE;
+}
+
+int walk_framed(struct source *s, struct batch *b, size_t *pos)
+{
+	struct framing *f = &b->framed;
+	size_t first = f->n ? f->at[0] + f->shift : 0;
+	int r = WALK_MORE;
+
+	if (!f->n)
+		return r;
+	if (b->kind == BATCH_EVENTS && *pos < first)
+		r = walk_events(s, b, b->data, b->len, first, pos);
+	if (b->kind != BATCH_EVENTS || r != WALK_MORE || *pos != first) {
+		f->n = 0;
+		return r;
+	}
+	f->index = b->nblk;
+	b->nblk += f->n;
+	*pos = f->end + f->shift;
+	return r;
+}
+
+/* Two at a time: the sums stay below 2^32. */
+static void list_shifted(uint32_t *to, const uint32_t *from, uint32_t n, uint32_t shift)
+{
+	uint64_t both = (uint64_t)shift << 32 | shift;
+	uint32_t i = 0;
+
+#pragma GCC unroll 4
+	for (; i + 2 <= n; i += 2) {
+		uint64_t v = load_u64(from + i) + both;
+
+		memcpy(to + i, &v, sizeof(v));
+	}
+	if (i < n)
+		to[i] = from[i] + shift;
+}
+
+int walk_list(struct batch *b)
+{
+	struct framing *f = &b->framed;
+
+	if (!f->n)
+		return 0;
+	if (b->blk_cap < b->nblk) {
+		uint32_t *p = realloc(b->blk, b->nblk * sizeof(*p));
+
+		if (!p)
+			return -ENOMEM;
+		b->blk = p;
+		b->blk_cap = b->nblk;
+	}
+	list_shifted(b->blk + f->index, f->at, f->n, (uint32_t)f->shift);
+	f->n = 0;
+	return 0;
 }
 
 /* ---- metadata ------------------------------------------------------------------------------- */
@@ -203,7 +236,7 @@ static int walk_meta(struct source *s, struct batch *b, const uint8_t *p, size_t
 int walk_blocks(struct source *s, struct batch *b, const uint8_t *p, size_t len, size_t *pos)
 {
 	if (b->kind == BATCH_EVENTS) {
-		int r = walk_events(s, b, p, len, pos);
+		int r = walk_events(s, b, p, len, s->batch_bytes, pos);
 
 		if (r != WALK_CUT || b->nblk)
 			return r;

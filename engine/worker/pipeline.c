@@ -16,6 +16,7 @@ enum {
 	FD_SHARDS = 4,
 	FD_SHARDS_WORKERS = 5, /* fewer do not come to wait for the apply turn */
 	OUT_LIMIT_BYTES = 64 << 20, /* rendered output that may wait for release */
+	SLOTS_LOOKED_AT = 4,
 	LINGER_LOOKS = 1000, /* some 30 us */
 	NS_PER_S = 1000000000,
 };
@@ -82,7 +83,7 @@ enum task { TASK_NONE, TASK_FETCH, TASK_READ, TASK_DIGEST, TASK_APPLY, TASK_FDS,
 
 static struct slot *slot_of(struct pipeline *p, uint64_t seq)
 {
-	return &p->slots[seq % p->nslots];
+	return &p->slots[p->window[seq % p->nslots]];
 }
 
 static struct slot_tag *tag_of(struct pipeline *p, const struct slot *s)
@@ -227,8 +228,29 @@ static void shards_advance(struct pipeline *p)
 
 static bool may_read(struct pipeline *p)
 {
-	return !p->reading && !p->read_done && p->read_seq - p->release_seq < p->nslots &&
-	       tag_of(p, slot_of(p, p->read_seq))->state == SLOT_FREE;
+	return !p->reading && !p->read_done && p->nfree;
+}
+
+/* A free slot for the next batch: rather one that the worker has in its caches, of those that were used last. */
+static struct slot *slot_take(struct pipeline *p, unsigned id)
+{
+	unsigned i = --p->nfree, last = i - MIN(i, (unsigned)SLOTS_LOOKED_AT);
+	uint16_t got = p->free_slots[i];
+
+	for (unsigned k = i; k > last && p->tags[got].owner != id; k--) {
+		if (p->tags[p->free_slots[k - 1]].owner != id)
+			continue;
+		got = p->free_slots[k - 1];
+		p->free_slots[k - 1] = p->free_slots[i];
+	}
+	p->window[p->read_seq % p->nslots] = got;
+	return &p->slots[got];
+}
+
+static void slot_give(struct pipeline *p, const struct slot *s)
+{
+	slot_set(p, s, SLOT_FREE);
+	p->free_slots[p->nfree++] = (uint16_t)(s - p->slots);
 }
 
 /* There is work for one more worker, as far as can be seen without taking it. Called with the lock held.
@@ -271,7 +293,7 @@ static enum task batch_take(struct pipeline *p, unsigned id, bool own, struct sl
 		return TASK_DIGEST;
 	}
 	if (may_read(p) && source_read_ready(p->src) && (!own || source_read_suits(p->src, id))) {
-		s = slot_of(p, p->read_seq);
+		s = slot_take(p, id);
 		slot_set(p, s, SLOT_READING);
 		tag_of(p, s)->owner = (uint16_t)id;
 		p->reading = true;
@@ -429,8 +451,9 @@ static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq
 		end = step_release(p, s);
 		slot_recycle(p, s);
 		pthread_mutex_lock(&p->lock);
+		source_reuse(p->src, &s->b);
 		p->out_bytes -= out_bytes;
-		slot_set(p, s, SLOT_FREE);
+		slot_give(p, s);
 		p->release_seq += !end; /* at the end the tables stay as they are, for on_capture_end */
 		p->releasing = false;
 		p->ended |= end;
@@ -572,8 +595,12 @@ static int slots_new(struct pipeline *p)
 	p->nslots = n == 1 ? 1 : n * SLOTS_PER_WORKER + SLOTS_EXTRA;
 	p->slots = apart_calloc(p->nslots, sizeof(*p->slots));
 	p->tags = calloc(p->nslots, sizeof(*p->tags));
-	if (!p->slots || !p->tags)
+	p->window = calloc(p->nslots, sizeof(*p->window));
+	p->free_slots = calloc(p->nslots, sizeof(*p->free_slots));
+	if (!p->slots || !p->tags || !p->window || !p->free_slots)
 		return -12;
+	for (p->nfree = 0; p->nfree < p->nslots; p->nfree++)
+		p->free_slots[p->nfree] = (uint16_t)(p->nslots - 1 - p->nfree);
 	memset(p->in_state, 0, sizeof(p->in_state));
 	p->in_state[SLOT_FREE] = p->nslots;
 	for (unsigned i = 0; i < p->nslots; i++) {
@@ -601,6 +628,8 @@ static void slots_free(struct pipeline *p)
 	}
 	free(p->slots);
 	free(p->tags);
+	free(p->window);
+	free(p->free_slots);
 }
 
 /* No batch before seq has to be applied. */
@@ -706,6 +735,7 @@ static void pass_fini(struct pipeline *p)
 	p->releaser.p = NULL;
 	p->slots = NULL;
 	p->tags = NULL;
+	p->window = p->free_slots = NULL;
 	p->st = NULL;
 }
 

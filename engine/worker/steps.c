@@ -46,13 +46,13 @@ static void slot_fail_memory(struct slot *s, const char *where)
 
 void step_digest(struct pipeline *p, struct slot *s)
 {
+	if (!p->o->suppress && source_order(p->src, &s->b) < 0) {
+		slot_fail_memory(s, "ordering events");
+		return;
+	}
 	if (scout_scans(p)) {
 		if (digest_scan_run(&p->scout.scan, &s->b) < 0)
 			slot_fail_memory(s, "reading events");
-		return;
-	}
-	if (!p->o->suppress && source_order(p->src, &s->b) < 0) {
-		slot_fail_memory(s, "ordering events");
 		return;
 	}
 	if (s->b.kind != BATCH_EVENTS || s->b.nblk == 0)

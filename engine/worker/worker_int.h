@@ -77,7 +77,6 @@ struct pipeline {
 	bool in_order;		       /* analysis looks back: it runs in the release turn */
 	bool limits;		       /* -n or -M */
 
-	/* Window. Slot of batch number s is slots[s % nslots]. */
 	struct slot *slots;
 	unsigned nslots;
 
@@ -93,6 +92,10 @@ struct pipeline {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct slot_tag *tags;			   /* one per slot; owned */
+	/* Window: the slot of batch number s is window[s % nslots]. Those that are free: few go round, so that they stay in
+	 * the caches. Both owned. */
+	uint16_t *window, *free_slots;
+	unsigned nfree;
 	unsigned in_state[SLOT_STATES];		   /* how many slots */
 	uint64_t read_seq, apply_seq, release_seq; /* next batch of each ordered step */
 	/* GUARDED_BY(lock): the turns of the shards. A batch is applied when all turns are behind it. */

@@ -187,6 +187,7 @@ static void read_all(struct source *s, const struct buf *want, struct outcome *o
 
 		fetch_until_ready(s, &f);
 		assert_int_equal(source_read(s, b, &e), 0);
+		assert_int_equal(source_order(s, b), 0);
 		check_batch(b, want, off);
 		assert_true(b->raw_off >= o->raw_off);
 		o->raw_off = b->raw_off;
@@ -205,6 +206,7 @@ static void read_all(struct source *s, const struct buf *want, struct outcome *o
 		assert_int_equal(b->err.code, 0);
 		assert_true(b->nblk > 0);
 		source_release(s, b);
+		source_reuse(s, b);
 		batch_reset(b);
 	}
 	o->fetched = f.fetched;
