@@ -52,9 +52,9 @@ void ahead_fini(struct source *s)
 /* Keeps the memory of x, which is empty then, for its worker. */
 static void room_put(struct source *s, struct stretch *x)
 {
-	struct rooms *r = &s->rooms[x->worker];
+	struct rooms *r = x->mem ? &s->rooms[x->worker] : NULL;
 
-	if (x->mem && r->n < ROOMS_KEPT)
+	if (r && r->n < ROOMS_KEPT)
 		r->of[r->n++] = *x;
 	else
 		stretch_free(x);
@@ -84,12 +84,13 @@ static bool stretch_left(const struct source *s)
 
 static int claim_stretch(struct source *s, unsigned worker)
 {
-	struct rooms *r = &s->rooms[worker];
 	struct stretch *x;
+	struct rooms *r;
 	unsigned i;
 
 	if (!stretch_left(s))
 		return -1;
+	r = &s->rooms[worker];
 	i = (s->first + s->nfetched) % s->nahead;
 	x = &s->ahead[i];
 	*x = (struct stretch){0};

@@ -76,7 +76,7 @@ int source_order(struct source *s, struct batch *b);
 /* Reading ahead, for several threads that share a lock of theirs: stretches of a plain file, rings of a live
  * capture. Optional: whatever was not fetched, source_read reads itself. Of a compressed file the
  * stretches are decompressed (source/inflate.h), which is also locked inside.
- *   source_fetch_claim  (lock held) the next stretch to fetch by this worker, or -1; urgent: only if it should not
+ *   source_fetch_claim  (lock held) the next stretch to fetch by this worker (below fetchers), or -1; urgent: only if it should not
  *                       wait for other work
  *   source_fetch_ready  (lock held) whether there is something to claim
  *   source_fetch        (lock free) fetches it; any thread, several at once, also during source_read

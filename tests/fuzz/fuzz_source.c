@@ -1,11 +1,12 @@
 /* Fuzzes the reader and the metadata decoders. The first byte of the input chooses batch sizes, the
  * rest is the file as stored (plain, gzip or zstd). It is read three times, with ordinary and with the
  * chosen batch sizes, and decompressed in parts as several threads would: all must list the same blocks and end alike,
- * whatever the damage. */
+ * whatever the damage. Then it is framed from a guessed beginning. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "source/block.h"
+#include "source/frame.h"
 #include "source/meta.h"
 #include "source/source.h"
 
@@ -137,7 +138,7 @@ static struct digest read_file(const uint8_t *p, size_t n, const struct source_o
 			MUST(source_fetch_ready(s));
 			fetch_some(s, 1);
 		}
-		MUST(source_read(s, &b, NULL) == 0);
+		MUST(source_read(s, &b, NULL) == 0 && source_order(s, &b) == 0);
 		MUST(b.file_off == off && (b.nblk || b.last));
 		off += b.len;
 		add_batch(&d, &b);
@@ -149,6 +150,26 @@ static struct digest read_file(const uint8_t *p, size_t n, const struct source_o
 	batch_fini(&b);
 	source_close(s);
 	return d;
+}
+
+/* The bytes as a stretch from the middle of a file: what is framed lies within. */
+static void frame(const uint8_t *p, size_t n)
+{
+	size_t limit = 1 << 20, at = frame_guess(p, n, limit), before;
+	uint32_t list[64], *q = list;
+	enum frame_end why;
+
+	MUST(at <= n);
+	while (at + BLOCK_HEAD_BYTES <= n) {
+		before = at;
+		q = list;
+		why = frame_events(p, n, n - (BLOCK_HEAD_BYTES - 1), limit, &at, &q, list + 64);
+		MUST(at <= n && (size_t)(q - list) <= (at - before) / FRAME_STEP_MIN);
+		for (uint32_t *k = list; k < q; k++)
+			MUST(block_is_event(load_u32(p + *k)) && load_u32(p + *k + 4) <= n - *k);
+		if (why != FRAME_FULL)
+			break;
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -171,5 +192,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	MUST(a.blocks == b.blocks && a.sum == b.sum);
 	MUST(a.err.code == b.err.code && a.err.pos == b.err.pos && !strcmp(a.err.msg, b.err.msg));
 	MUST(a.err.pos_raw == b.err.pos_raw);
+	frame(p + 1, n - 1);
 	return 0;
 }

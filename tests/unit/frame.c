@@ -42,7 +42,8 @@ static void put_one(struct buf *b, enum payload how, uint32_t kind, uint32_t byt
 		buf_init(&inner);
 		while (inner.len + 200 < bytes)
 			put_event(&inner, BLK_EV_V2, next(60));
-		memcpy(b->p + data, inner.p, MIN(inner.len, (size_t)bytes - 32));
+		if (inner.len)
+			memcpy(b->p + data, inner.p, MIN(inner.len, (size_t)bytes - 32));
 		buf_fini(&inner);
 	}
 }
