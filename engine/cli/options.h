@@ -35,6 +35,7 @@ struct cli_options {
 	unsigned sample;		 /* part of every second that is captured; 0 = all */
 	const char *chisel_info;	 /* -i, --check-chisel: name */
 	bool force_ordered;		 /* --check-chisel: scripts run in order, in one state */
+	bool spread;			 /* --check-chisel: the same states get the same batches, whoever works */
 	int out_fd;			 /* where output goes; 0 = standard output */
 	uint64_t lua_memory;		 /* bytes; 0 = default */
 	uint32_t lua_seconds;		 /* 0 = default */

@@ -330,6 +330,7 @@ static struct pipeline_opts pipeline_options(struct session *s)
 
 	return (struct pipeline_opts){
 		.workers = s->workers,
+		.spread = o->spread,
 		.source = {.batch_bytes = o->batch_bytes, .batch_events = o->batch_events},
 		.demand = &s->demand,
 		.ro = &s->ro,

@@ -141,6 +141,44 @@ static bool fetch_take(struct pipeline *p, unsigned id, bool urgent, uint64_t *i
 	return i >= 0;
 }
 
+/* With spread: whose state analyses batch seq. Any n batches from a multiple of n on go to n states, in an order that
+ * changes, since what is in a batch may repeat like the batches do. */
+static struct worker *analyst_of(struct pipeline *p, uint64_t seq)
+{
+	uint64_t n = p->o->workers, turn = seq / n * 0x9E3779B97F4A7C15u >> 32;
+
+	return &p->workers[(seq + turn) % n];
+}
+
+/* The next batch for a state that nobody uses: each takes its batches in order. */
+static struct slot *next_spread(struct pipeline *p, uint64_t *seq)
+{
+	for (uint64_t q = p->release_seq; p->in_state[SLOT_APPLIED] && q < p->read_seq; q++) {
+		if (!seq_in(p, q, SLOT_APPLIED) || analyst_of(p, q)->analysing)
+			continue;
+		*seq = q;
+		return slot_of(p, q);
+	}
+	return NULL;
+}
+
+static struct slot *next_applied(struct pipeline *p, unsigned id, bool own, uint64_t *seq)
+{
+	return p->o->spread ? next_spread(p, seq) : oldest_in(p, SLOT_APPLIED, id, own, seq);
+}
+
+static void do_analyse(struct worker *w, struct slot *s, uint64_t seq)
+{
+	struct pipeline *p = w->p;
+	struct worker *as = p->o->spread ? analyst_of(p, seq) : w;
+
+	step_analyse(as, s);
+	pthread_mutex_lock(&p->lock);
+	as->analysing = false;
+	slot_set(p, s, SLOT_ANALYSED);
+	p->out_bytes += s->out.len + s->file.len;
+}
+
 static bool may_analyse(const struct pipeline *p, uint64_t seq)
 {
 	return p->out_bytes < OUT_LIMIT_BYTES || seq == p->release_seq;
@@ -278,10 +316,12 @@ static bool work_left(struct pipeline *p)
  * first: they free memory; among equal steps the oldest batch: everybody waits for it. */
 static enum task batch_take(struct pipeline *p, unsigned id, bool own, struct slot **out, uint64_t *seq)
 {
-	struct slot *s = oldest_in(p, SLOT_APPLIED, id, own, seq);
+	struct slot *s = next_applied(p, id, own, seq);
 
 	if (s && may_analyse(p, *seq)) {
 		slot_set(p, s, SLOT_ANALYSING);
+		if (p->o->spread)
+			analyst_of(p, *seq)->analysing = true;
 		*out = s;
 		return TASK_ANALYSE;
 	}
@@ -440,10 +480,7 @@ static void task_run(struct worker *w, enum task t, struct slot *s, uint64_t seq
 		do_fds(p, s, (unsigned)seq);
 		break;
 	case TASK_ANALYSE:
-		step_analyse(w, s);
-		pthread_mutex_lock(&p->lock);
-		slot_set(p, s, SLOT_ANALYSED);
-		p->out_bytes += s->out.len + s->file.len;
+		do_analyse(w, s, seq);
 		break;
 	case TASK_RELEASE: {
 		size_t out_bytes = s->out.len + s->file.len;
@@ -550,6 +587,7 @@ static int run_parallel(struct pipeline *p, struct err *e)
 
 	if (!ws)
 		return err_set(e, -12, ERR_NO_POS, "out of memory for %u workers", n);
+	p->workers = ws;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -27,6 +27,7 @@ enum { PIPELINE_MAX_WORKERS = 256, PIPELINE_PROGRESS_EVENTS = 10000 };
 /* IMMUTABLE during the run; everything borrowed from the caller. */
 struct pipeline_opts {
 	unsigned workers;	       /* 1 .. PIPELINE_MAX_WORKERS */
+	bool spread;		       /* which worker's state analyses a batch is fixed: --check-chisel */
 	struct source_opts source;     /* batch size */
 	struct source *input;	       /* read instead of the file, and closed; NULL = the file */
 	struct suppress *suppress;     /* -U: reader turn; NULL = none */

@@ -39,6 +39,7 @@ struct worker {
 	struct pipeline *p;
 	unsigned id;
 	pthread_t thread;
+	bool analysing; /* GUARDED_BY(pipeline.lock), with spread: somebody uses it for a batch */
 	struct evctx ctx;
 	struct arena scratch;
 	struct field_env env;
@@ -91,6 +92,7 @@ struct pipeline {
 	/* Scheduler; GUARDED_BY(lock) with several workers. */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
+	struct worker *workers; /* IMMUTABLE; NULL with one */
 	struct slot_tag *tags;			   /* one per slot; owned */
 	/* Window: the slot of batch number s is window[s % nslots]. Those that are free: few go round, so that they stay in
 	 * the caches. Both owned. */
