@@ -182,6 +182,7 @@ int capture_open(struct live **out, struct source **src, const struct session *s
 		.argv = o->command,
 		.pids = o->pids,
 		.npids = o->npids,
+		.max_ns = o->max_ns,
 		.follow = o->follow,
 		.compat_029 = o->ro.compat029,
 		.page_faults = o->page_faults,

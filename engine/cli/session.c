@@ -376,6 +376,7 @@ static int run_input(struct session *s, const char *path, struct err *e)
 		rc = capture_open(&s->live, &po.input, s, e);
 		if (rc < 0)
 			return rc;
+		po.max_from_ts = live_begin_ts(s->live);
 	}
 	rc = pipeline_run(path ? path : "", &po, &stats, e);
 	if (!path)

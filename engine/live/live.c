@@ -43,6 +43,7 @@ struct live {
 	int wake; /* eventfd: live_stop interrupts a nap */
 	size_t ring_bytes;
 	uint64_t epoch_offset;
+	uint64_t begin_ts, end_ts; /* end_ts: of the time limit; UINT64_MAX = none */
 	uint64_t cpus_seen_ns; /* when the cpus online were looked up */
 	struct buf meta;
 	uint64_t file_off;
@@ -88,9 +89,9 @@ static uint64_t now_ns(const struct live *l)
 
 /* ---- turns ----------------------------------------------------------------------------------- */
 
-static bool should_end(struct live *l)
+static bool should_end(struct live *l, uint64_t now)
 {
-	return atomic_load_explicit(&l->stop, memory_order_relaxed) ||
+	return now >= l->end_ts || atomic_load_explicit(&l->stop, memory_order_relaxed) ||
 	       (l->has_child && child_ended(&l->child));
 }
 
@@ -116,7 +117,7 @@ static bool turn_look(void *ctx, uint64_t now, struct inject *q)
 {
 	struct live *l = ctx;
 
-	if (!l->ended && should_end(l)) {
+	if (!l->ended && should_end(l, now)) {
 		probe_detach(l->probe);
 		l->ended = true;
 	}
@@ -258,6 +259,8 @@ static int start(struct live *l, const struct live_opts *o, struct err *e)
 	buf_fini(&seen);
 	if (!rc)
 		containers_settle(l->containers, SETTLE_MS);
+	l->begin_ts = now_ns(l);
+	l->end_ts = o->max_ns && o->max_ns < UINT64_MAX - l->begin_ts ? l->begin_ts + o->max_ns : UINT64_MAX;
 	if (!rc && l->has_child)
 		rc = child_go(&l->child, e);
 	return rc;
@@ -291,6 +294,11 @@ int live_open(struct live **out, const struct live_opts *o, struct err *e)
 	privilege_drop();
 	*out = l;
 	return 0;
+}
+
+uint64_t live_begin_ts(const struct live *l)
+{
+	return l->begin_ts;
 }
 
 void live_close(struct live *l)

@@ -26,6 +26,7 @@ struct live_opts {
 	char *const *argv;  /* command to run and capture with its children; NULL = none */
 	const pid_t *pids;  /* processes to capture */
 	unsigned npids;
+	uint64_t max_ns; /* the capture ends so long after its begin, whatever happens; 0 = no limit */
 	bool follow;	 /* their children, too: those of now and of later (argv: always) */
 	bool compat_029; /* only events that sysdig 0.29.3 knows */
 	bool page_faults;
@@ -51,6 +52,9 @@ bool live_supported(void);
  * it still needs (the command keeps all). */
 int live_open(struct live **out, const struct live_opts *o, struct err *e);
 void live_close(struct live *l); /* NULL is fine; a command that still runs goes on */
+
+/* The capture's begin: what is captured was there, the command starts. Time stamp of events, ns. */
+uint64_t live_begin_ts(const struct live *l);
 
 /* As source_read: waits until there are events (or the end). The capture ends with the command, or
  * when it is stopped. */

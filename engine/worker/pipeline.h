@@ -44,6 +44,7 @@ struct pipeline_opts {
 	bool filter_proclist;	       /* only threads and descriptors that pass the filter are written */
 	uint64_t max_events;	       /* -n; 0 = no limit */
 	uint64_t max_ns;	       /* -M; 0 = no limit */
+	uint64_t max_from_ts;	       /* time stamp from which -M counts; 0 = that of the first event that passes */
 	struct summary *summary;       /* -S; NULL = not asked */
 	/* Called in the release turn for every PIPELINE_PROGRESS_EVENTS-th event, with the position in the stored
 	 * file; NULL = no progress. */

@@ -247,7 +247,7 @@ static bool release_limits(struct pipeline *p, struct slot *s, uint32_t *nsel, u
 			uint64_t ts = event_ts(&s->b, i);
 
 			if (!p->stats.captured && !k)
-				p->limit_origin_ts = ts;
+				p->limit_origin_ts = o->max_from_ts ? o->max_from_ts : ts;
 			if (ts >= p->limit_origin_ts && ts - p->limit_origin_ts >= o->max_ns) {
 				*nsel = k;
 				*last = i;

@@ -240,6 +240,39 @@ def only_pid(tmp):
     return None
 
 
+END_CHISEL = """description = "Says that the capture ended."
+short_description = "End"
+category = "Tests"
+args = {}
+function on_init() return true end
+function on_event() return true end
+function on_capture_end() print("end") return true end
+"""
+
+
+def time_limit(tmp):
+    """-M ends a capture by the clock, also when nothing happens that passes the filter, or nothing at all: before the
+    command ends, which is still there afterwards."""
+    with open(os.path.join(tmp, "end.lua"), "w") as f:
+        f.write(END_CHISEL)
+    pid = os.path.join(tmp, "pid")
+    sleep = ["sh", "-c", "echo $$ >%s; exec sleep 300 >/dev/null 2>&1 </dev/null" % pid]
+    for workers, what, want in (("1", ["-c", "./end", "evt.type=kexec_load"], "end\n"), ("2", ["-c", "./end"], "end\n"),
+                                ("5", ["-c", "./end", "evt.type=kexec_load"], "end\n"),
+                                ("2", ["evt.type=kexec_load"], "")):
+        p = run([BURIN, "--workers", workers, "-M", "1", *what, "--", *sleep], cwd=tmp)
+        with open(pid) as f:
+            os.kill(int(f.read()), signal.SIGKILL)  # fails when it has ended
+        os.unlink(pid)
+        assert p.returncode == 0 and p.stdout == want and not p.stderr, (workers, what, p)
+    # Nothing behind the limit is shown, however late it is noticed.
+    p = run([BURIN, "-M", "1", "-p", "%evt.rawtime", "evt.type=getppid", "--",
+             "perl", "-e", "$e = time + 2; getppid() while time < $e"])
+    times = [int(t) for t in p.stdout.split()]
+    assert times and times[-1] - times[0] < 1000000000, (len(times), times[:1], times[-1:])
+    return None
+
+
 def pushed_down(tmp):
     """Types nobody asked for never reach a ring; what is selected does not change by it."""
     work = ["sh", "-c", "cat /etc/passwd >/dev/null; perl -e 'getppid() for 1..2000'"]
@@ -620,7 +653,7 @@ def podman(tmp):
 
 TESTS = {"strace_" + n: strace_test(n) for n in PROGRAMS}
 TESTS.update(exact=exact, calls_32=calls_32, every_number=every_number, aarch64=aarch64, adds_up=adds_up, paced=paced, sysdig_opens=sysdig_opens,
-             live_prints=live_prints, only_pid=only_pid, pushed_down=pushed_down, selections=selections, few_types=few_types, sampled=sampled,
+             live_prints=live_prints, only_pid=only_pid, time_limit=time_limit, pushed_down=pushed_down, selections=selections, few_types=few_types, sampled=sampled,
              ticks=ticks, users=users,
              capabilities=capabilities, replay_only=replay_only, snap_length=snap_length, faults=faults,
              refusals=refusals, container_ids=container_ids, podman=podman)
