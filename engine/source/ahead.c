@@ -20,7 +20,7 @@ int ahead_init(struct source *s, unsigned fetchers)
 {
 	if (!stream_can_jump(s->stream) || fetchers < 2)
 		return 0;
-	s->nahead = fetchers + 1;
+	s->nahead = fetchers;
 	s->nrooms = fetchers;
 	s->ahead = calloc(s->nahead, sizeof(*s->ahead));
 	s->rooms = calloc(s->nrooms, sizeof(*s->rooms));
@@ -260,10 +260,11 @@ bool ahead_take(struct source *s, struct batch *b, const uint8_t *carry, size_t 
 
 	if (!x->mem)
 		return false;
-	if (have > HEADROOM || stream_stopped(s->stream) || stream_jump(s->stream, x->off + x->len)) {
+	if (have > HEADROOM || stream_stopped(s->stream)) {
 		x->spent = true;
 		return false;
 	}
+	stream_jump(s->stream, x->off + x->len);
 	free(b->mem);
 	free(b->framed.at);
 	b->mem = x->mem;

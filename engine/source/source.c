@@ -333,18 +333,14 @@ bool source_can_rewind(const struct source *s)
 	return !s->ops && stream_can_jump(s->stream);
 }
 
-int source_rewind(struct source *s, uint64_t off, struct err *e)
+void source_rewind(struct source *s, uint64_t off)
 {
-	int r = stream_rewind(s->stream, off);
-
-	if (r)
-		return err_set(e, r, off, "the file cannot be read again");
+	stream_rewind(s->stream, off);
 	ahead_reset(s);
 	s->carry_pos = s->carry_len = 0;
 	s->phase = PHASE_START;
 	s->off = off;
 	s->done = false;
-	return 0;
 }
 
 int source_order(struct source *s, struct batch *b)

@@ -110,7 +110,7 @@ void source_stop(struct source *s);
 /* Reading once more from a section header on, at off (decompressed): plain files only. Nobody may be inside the source
  * or hold a batch of it; also behind the last batch. */
 bool source_can_rewind(const struct source *s);
-int source_rewind(struct source *s, uint64_t off, struct err *e);
+void source_rewind(struct source *s, uint64_t off);
 
 /* Bytes of the file as stored (0 when unknown, as for a pipe), for progress. */
 uint64_t source_raw_size(const struct source *s);

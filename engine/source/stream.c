@@ -45,7 +45,7 @@ static int raw_read(struct stream *s, void *dst, size_t n, int timeout_ms, size_
 	}
 	ssize_t r;
 	do {
-		r = s->of ? pread(s->fd, dst, n, (off_t)s->raw_end) : read(s->fd, dst, n);
+		r = s->seekable ? pread(s->fd, dst, n, (off_t)s->raw_end) : read(s->fd, dst, n);
 	} while (r < 0 && errno == EINTR);
 	if (r < 0) {
 		int code = err_errno(e, "reading failed");
@@ -179,6 +179,7 @@ static int open_path(struct stream *s, const char *path, struct err *e)
 	} else {
 		off_t at = lseek(s->fd, 0, SEEK_CUR);
 
+		s->seekable = at >= 0;
 		s->raw_base = s->raw_end = at > 0 ? (uint64_t)at : 0;
 	}
 	return 0;
@@ -256,6 +257,7 @@ int stream_part_new(struct stream **out, const struct stream *of, size_t step)
 	s->of = of;
 	s->kind = of->kind;
 	s->fd = of->fd;
+	s->seekable = true;
 	s->step = step;
 	if (s->fd >= 0) {
 		s->in_buf = malloc(STREAM_PART_IN_BYTES);
@@ -399,7 +401,7 @@ uint64_t stream_plain_size(const struct stream *s)
 
 bool stream_can_jump(const struct stream *s)
 {
-	return s->kind == STREAM_PLAIN && !s->pipe && s->fd >= 0;
+	return s->kind == STREAM_PLAIN && s->seekable;
 }
 
 size_t stream_pread(const struct stream *s, void *dst, size_t n, uint64_t raw_off)
@@ -418,21 +420,18 @@ size_t stream_pread(const struct stream *s, void *dst, size_t n, uint64_t raw_of
 	return have;
 }
 
-int stream_jump(struct stream *s, uint64_t raw_off)
+void stream_jump(struct stream *s, uint64_t raw_off)
 {
-	if (lseek(s->fd, (off_t)raw_off, SEEK_SET) < 0)
-		return -errno;
 	s->in_pos = s->in_len = 0;
 	s->in_eof = s->at_end = false;
 	s->raw_end = raw_off;
 	s->out_pos = raw_off - s->raw_base;
-	return 0;
 }
 
-int stream_rewind(struct stream *s, uint64_t off)
+void stream_rewind(struct stream *s, uint64_t off)
 {
 	err_clear(&s->failed);
-	return stream_jump(s, s->raw_base + off);
+	stream_jump(s, s->raw_base + off);
 }
 
 bool stream_stopped(const struct stream *s)

@@ -38,8 +38,8 @@ uint64_t stream_plain_size(const struct stream *s);
  * came, less than n at the end of the file or when reading failed. */
 bool stream_can_jump(const struct stream *s);
 size_t stream_pread(const struct stream *s, void *dst, size_t n, uint64_t raw_off);
-int stream_jump(struct stream *s, uint64_t raw_off); /* stream_read goes on there; negative: it cannot */
-int stream_rewind(struct stream *s, uint64_t off); /* the same, by decompressed offset */
+void stream_jump(struct stream *s, uint64_t raw_off); /* stream_read goes on there */
+void stream_rewind(struct stream *s, uint64_t off); /* the same, by decompressed offset */
 /* Compressed regular files and memory are read in parts (inflate.h), each a stream of its own that begins at a member
  * or frame, or at what is taken for one; not by stream_read of the whole. Different threads may use different parts.
  * A part's stream_read delivers what one call of the decoder gives (at most step bytes, more only from zstd, and none

@@ -21,6 +21,7 @@ struct stream {
 	int fd;		  /* -1 = memory */
 	bool own_fd;	  /* close it */
 	bool pipe;	  /* reads may block: poll first */
+	bool seekable;	  /* read at raw_end, wherever the descriptor stands */
 	int wake_fd;	  /* eventfd that ends a poll; -1 when not a pipe */
 	atomic_bool stop; /* relaxed: only a request; nothing else is published with it */
 	bool at_end;	  /* nothing more will be delivered */

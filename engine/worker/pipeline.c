@@ -792,9 +792,8 @@ static int run_again(struct pipeline *p, const char *path, struct err *e)
 	int rc;
 
 	pass_fini(p);
-	rc = scout_next(p, e);
-	if (rc == 0)
-		rc = pass_init(p, e);
+	scout_next(p);
+	rc = pass_init(p, e);
 	if (rc < 0)
 		return rc;
 	p->read_seq = p->apply_seq = p->release_seq = 0;

@@ -95,7 +95,7 @@ bool scout_quiet(const struct pipeline *p, const struct slot *s)
 	return s->b.file_off + s->b.len <= p->scout.quiet_off;
 }
 
-int scout_next(struct pipeline *p, struct err *e)
+void scout_next(struct pipeline *p)
 {
 	struct scout *sc = &p->scout;
 	bool once_more = sc->kind == SCOUT_TEXTS && !filter_demands_all(p->o);
@@ -105,5 +105,5 @@ int scout_next(struct pipeline *p, struct err *e)
 	sc->met = false;
 	p->stats = sc->stats;
 	p->raw_before = sc->raw_before;
-	return source_rewind(p->src, sc->section_off, e);
+	source_rewind(p->src, sc->section_off);
 }

@@ -127,7 +127,7 @@ bool scout_met(struct pipeline *p, const struct slot *s);
 /* It is known that no event of the batch passes the filter. */
 bool scout_quiet(const struct pipeline *p, const struct slot *s);
 /* Between the passes, nobody works: what the next one does, from the start of the section on. */
-int scout_next(struct pipeline *p, struct err *e);
+void scout_next(struct pipeline *p);
 
 /* ---- the written trace (write.c) ---- */
 /* A slot's metadata, or its events up to index end of which the first nsel selected ones count, rendered into
