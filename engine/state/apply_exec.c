@@ -90,7 +90,7 @@ static void exepath_at(struct apply *a, struct thread_ver *v)
 		thread_set_text(a, &v->exepath, "<NA>", 4);
 		return;
 	}
-	dir = fd_ver_name(f, a->d->compat029, &dir_len);
+	dir = fd_name_now(a, f, a->d->compat029, &dir_len);
 	if (!len && (flags & EXVAT_EMPTY_PATH))
 		thread_set_text(a, &v->exepath, dir, dir_len);
 	else

@@ -123,7 +123,7 @@ static struct rstr *open_base(struct apply *a, const struct open_args *o)
 	if (!o->at || o->dirfd == PPM_AT_FDCWD)
 		return cwd_of(a);
 	struct fd_ver *dir = row_entry(a, o->dirfd, &ft);
-	const char *name = dir ? fd_ver_name(dir, a->d->compat029, &len) : NULL;
+	const char *name = dir ? fd_name_now(a, dir, a->d->compat029, &len) : NULL;
 	len = dir_base(buf, sizeof(buf), name, len);
 	return rstr_new(a->m, buf, len);
 }

@@ -135,7 +135,7 @@ static void fchdir_exit(struct apply *a)
 	f = fd_find(ft, fd);
 	if (!f)
 		return;
-	s = fd_ver_name(f, a->d->compat029, &len);
+	s = fd_name_now(a, f, a->d->compat029, &len);
 	cwd_to(a, len ? s : "/", len ? len : 1);
 }
 

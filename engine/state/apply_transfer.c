@@ -107,7 +107,7 @@ static void transfer_inet(struct apply *a, struct draft *d, bool incoming)
 
 /* Does the name of a listening socket already show this conversation? By the comparisons of 0.29.3:
  * the source alone for ipv6 sockets, both ends for others. Its overlaid storage is why. */
-static bool server_shows(const struct fd_ver *old, const struct sock_ends *e, const char *text,
+static bool server_shows(struct apply *a, const struct fd_ver *old, const struct sock_ends *e, const char *text,
 			 size_t len)
 {
 	struct fd_ver turned = {
@@ -117,13 +117,13 @@ static bool server_shows(const struct fd_ver *old, const struct sock_ends *e, co
 	if (old->kind == FDK_IPV6_SERV) {
 		size_t n = (size_t)(strstr(text, "->") - text) + 2;
 		uint32_t old_len;
-		const char *name = fd_ver_name(old, true, &old_len);
+		const char *name = fd_name_now(a, old, true, &old_len);
 		return old_len >= n && memcmp(name, text, n) == 0;
 	}
 	memcpy(turned.sip, e->dip, 16);
 	memcpy(turned.dip, e->sip, 16);
-	return fd_name_is(old, text, len, true) ||
-	       fd_name_is(old, swapped, fd_tuple_text(swapped, sizeof(swapped), &turned), true);
+	return fd_name_is(a, old, text, len, true) ||
+	       fd_name_is(a, old, swapped, fd_tuple_text(swapped, sizeof(swapped), &turned), true);
 }
 
 /* An ipv6 conversation of a listening socket, or of what is no inet socket at all: it stays what it is,
@@ -134,7 +134,7 @@ static void retuple_server(struct apply *a, struct fd_table *ft, int64_t fd, str
 	char text[SOCK_TEXT_MAX];
 	size_t n = sock_tuple_text(text, sizeof(text), p, len);
 
-	if (!a->d->compat029 || !server_shows(d->old, e, text, n))
+	if (!a->d->compat029 || !server_shows(a, d->old, e, text, n))
 		draft_commit_named(a, ft, fd, d, text, n);
 }
 

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "state/state_priv.h"
+
 static const struct {
 	char letter;
 	const char *name;
@@ -141,7 +143,8 @@ static struct rstr *build_name(const struct fd_ver *f, bool compat029)
 	return new_name(buf, len);
 }
 
-const char *fd_ver_name(const struct fd_ver *f, bool compat029, uint32_t *len)
+/* NULL when memory is out. */
+static const struct rstr *name_of(const struct fd_ver *f, bool compat029)
 {
 	struct rstr *_Atomic *slot = (struct rstr * _Atomic *)&f->name;
 	/* acquire: pairs with the release below; the text was written by another worker */
@@ -151,10 +154,8 @@ const char *fd_ver_name(const struct fd_ver *f, bool compat029, uint32_t *len)
 		s = f->raw;
 	if (!s) {
 		struct rstr *mine = build_name(f, compat029);
-		if (!mine) {
-			*len = f->raw->len; /* out of memory: the part we have */
-			return f->raw->s;
-		}
+		if (!mine)
+			return NULL;
 		/* Workers may build the same text at the same time: one is kept, it is freed with
 		 * f. */
 		if (atomic_compare_exchange_strong_explicit(slot, &s, mine, memory_order_acq_rel,
@@ -163,6 +164,24 @@ const char *fd_ver_name(const struct fd_ver *f, bool compat029, uint32_t *len)
 		else if (mine != f->raw)
 			free(mine);
 	}
+	return s;
+}
+
+const char *fd_ver_name(const struct fd_ver *f, bool compat029, uint32_t *len)
+{
+	const struct rstr *s = name_of(f, compat029);
+
+	s = s ? s : f->raw; /* out of memory: the part we have */
+	*len = s->len;
+	return s->s;
+}
+
+const char *fd_name_now(struct apply *a, const struct fd_ver *f, bool compat029, uint32_t *len)
+{
+	const struct rstr *s = name_of(f, compat029);
+
+	a->m->failed |= !s;
+	s = s ? s : f->raw;
 	*len = s->len;
 	return s->s;
 }

@@ -338,10 +338,15 @@ void fd_copy_value(struct apply *a, struct fd_ver *dst, const struct fd_ver *src
 
 void fd_close(struct apply *a, struct fd_table *ft, int64_t fd, uint64_t from_ord)
 {
-	struct fd_ver *f = fd_find(ft, fd) ? pool_get(&a->m->pool[POOL_FDVER]) : NULL;
+	struct fd_ver *f;
 
-	if (!f)
+	if (!fd_find(ft, fd))
 		return;
+	f = pool_get(&a->m->pool[POOL_FDVER]);
+	if (!f) {
+		a->m->failed = true;
+		return;
+	}
 	/* Nothing else of it is ever looked at. */
 	f->ord = from_ord;
 	atomic_init(&f->ref, 1);

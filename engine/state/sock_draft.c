@@ -2,10 +2,10 @@
 
 #include <stddef.h>
 
-bool fd_name_is(const struct fd_ver *f, const char *s, size_t len, bool compat029)
+bool fd_name_is(struct apply *a, const struct fd_ver *f, const char *s, size_t len, bool compat029)
 {
 	uint32_t n;
-	const char *old = fd_ver_name(f, compat029, &n);
+	const char *old = fd_name_now(a, f, compat029, &n);
 
 	return n == len && memcmp(old, s, len) == 0;
 }
@@ -39,20 +39,20 @@ static bool shows_ports(const struct fd_ver *f)
 }
 
 /* Whether the addresses of the draft spell another name than the old one. */
-static bool tuple_name_differs(const struct draft *d, bool compat029)
+static bool tuple_name_differs(struct apply *a, const struct draft *d, bool compat029)
 {
 	char buf[SOCK_TEXT_MAX];
 
 	if ((d->old->flags & FDF_TUPLE_NAME) && shows_ports(d->old) && shows_ports(&d->f))
 		return d->f.kind != d->old->kind || !same_ends(&d->f, d->old);
-	return !fd_name_is(d->old, buf, fd_tuple_text(buf, sizeof(buf), &d->f), compat029);
+	return !fd_name_is(a, d->old, buf, fd_tuple_text(buf, sizeof(buf), &d->f), compat029);
 }
 
 /* The name that stays although the addresses it was made of change. */
 static void keep_old_name(struct apply *a, struct fd_ver *f, const struct fd_ver *old)
 {
 	uint32_t n;
-	const char *s = fd_ver_name(old, a->d->compat029, &n);
+	const char *s = fd_name_now(a, old, a->d->compat029, &n);
 
 	f->flags &= (uint16_t)~FDF_TUPLE_NAME;
 	fd_set_name(a, f, NULL, s, n);
@@ -84,7 +84,7 @@ void draft_commit(struct apply *a, struct fd_table *ft, int64_t fd, struct draft
 		return;
 	if (d->tuple_name) {
 		d->f.flags = (uint16_t)((d->f.flags | FDF_TUPLE_NAME) & ~FDF_FROM_PROC);
-		if (tuple_name_differs(d, a->d->compat029))
+		if (tuple_name_differs(a, d, a->d->compat029))
 			d->f.flags |= FDF_NAME_CHANGED;
 	}
 	struct fd_ver *f = draft_store(a, ft, fd, d);
@@ -98,7 +98,7 @@ void draft_commit(struct apply *a, struct fd_table *ft, int64_t fd, struct draft
 void draft_commit_named(struct apply *a, struct fd_table *ft, int64_t fd, struct draft *d,
 			const char *name, size_t len)
 {
-	bool changed = !fd_name_is(d->old, name, len, a->d->compat029);
+	bool changed = !fd_name_is(a, d->old, name, len, a->d->compat029);
 
 	d->f.flags &= (uint16_t)~FDF_TUPLE_NAME;
 	if (draft_is_noop(d) && !changed)

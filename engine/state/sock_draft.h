@@ -21,6 +21,6 @@ void draft_commit(struct apply *a, struct fd_table *ft, int64_t fd, struct draft
 void draft_commit_named(struct apply *a, struct fd_table *ft, int64_t fd, struct draft *d,
 			const char *name, size_t len);
 /* Is this the name of f? */
-bool fd_name_is(const struct fd_ver *f, const char *s, size_t len, bool compat029);
+bool fd_name_is(struct apply *a, const struct fd_ver *f, const char *s, size_t len, bool compat029);
 
 #endif

@@ -86,6 +86,8 @@ struct fd_ver *fd_find(struct fd_table *ft, int64_t fd); /* open now; NULL */
 struct fd_ver *fd_add(struct apply *a, struct thread *t, int64_t fd);
 /* A new version of an open entry, copied from it, stamped a->ord (in place when it already is). */
 struct fd_ver *fd_edit(struct apply *a, struct fd_table *ft, int64_t fd);
+/* fd_ver_name for what changes the tables: when memory is out, the run fails. */
+const char *fd_name_now(struct apply *a, const struct fd_ver *f, bool compat029, uint32_t *len);
 /* base may be NULL; a reference to it is taken. */
 void fd_set_name(struct apply *a, struct fd_ver *f, struct rstr *base, const void *raw, size_t len);
 void fd_close(struct apply *a, struct fd_table *ft, int64_t fd, uint64_t from_ord);
@@ -110,7 +112,7 @@ static inline void fd_value_copy(struct fd_ver *dst, const struct fd_ver *src)
  * turn. */
 void state_retire(struct mutator *m, void (*fn)(struct mutator *m, void *p), void *p);
 /* Users and groups (users.c). The entry holds from a->ord on; texts are copied. */
-int user_put(struct apply *a, const struct meta_user *u);
+void user_put(struct apply *a, const struct meta_user *u);
 void user_drop(struct apply *a, bool is_group, uint32_t id);
 /* Where the container table of a section hangs; NULL until container.c makes one (publish with
  * release). */

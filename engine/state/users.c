@@ -122,9 +122,9 @@ int id_put(struct mutator *m, struct state_root *r, const struct meta_user *u, u
 	return id_insert(m, &r->users, e);
 }
 
-int user_put(struct apply *a, const struct meta_user *u)
+void user_put(struct apply *a, const struct meta_user *u)
 {
-	return id_put(a->m, a->root, u, a->ord);
+	a->m->failed |= id_put(a->m, a->root, u, a->ord) < 0;
 }
 
 void user_drop(struct apply *a, bool is_group, uint32_t id)

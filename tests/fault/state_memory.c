@@ -1,5 +1,6 @@
 /* The state with the n-th allocation failing, for n = 1, 2, ... until all goes well: apply says
- * -ENOMEM, nothing crashes, and with a sanitizer nothing leaks. */
+ * -ENOMEM, nothing crashes, and with a sanitizer nothing leaks. The same with shards, whose turns say
+ * so themselves. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,7 +120,34 @@ static int look(const struct batch *b, const struct demand *d)
 	return rc;
 }
 
-enum { BATCH_EVENTS_N = 24 };
+enum { BATCH_EVENTS_N = 24, SHARDS = 4, SILENT = 1 /* memory was out and nobody said so */ };
+
+static unsigned long shard_failures; /* an allocation failed inside a shard's turn */
+
+/* The turns of all shards that have a part, also behind one that failed. */
+static int apply_shards(struct state *st, struct batch *b)
+{
+	int rc = 0;
+
+	if (b->all_shards)
+		rc = state_apply_fds(st, b, STATE_ALL_SHARDS);
+	for (unsigned k = 0; !b->all_shards && k < state_fd_shards(st); k++)
+		if (b->fd_shards >> k & 1 && state_apply_fds(st, b, k) < 0)
+			rc = -ENOMEM;
+	shard_failures += rc < 0;
+	return rc;
+}
+
+static int apply(struct state *st, const struct demand *d, struct batch *b, struct err *e)
+{
+	bool armed = left >= 0;
+	int rc = digest_run(b, d, NULL);
+
+	rc = rc ? rc : state_split(st, b);
+	rc = rc ? rc : state_apply(st, b, e);
+	rc = rc ? rc : apply_shards(st, b);
+	return armed && left < 0 && !rc ? SILENT : rc;
+}
 
 static int play(struct state *st, const struct demand *d, struct batch *b, struct err *e)
 {
@@ -127,26 +155,26 @@ static int play(struct state *st, const struct demand *d, struct batch *b, struc
 	int rc;
 
 	cut_meta(b);
-	rc = digest_run(b, d, NULL);
-	rc = rc ? rc : state_apply(st, b, e);
+	rc = apply(st, d, b, e);
 	for (uint32_t at = 0; rc == 0 && at < trace.n; at += BATCH_EVENTS_N) {
 		long keep = left;
 
 		left = -1; /* not what is tested */
 		trace_cut(&trace, b, ++seq, at, MIN((uint32_t)BATCH_EVENTS_N, trace.n - at));
 		left = keep;
-		rc = digest_run(b, d, NULL);
-		rc = rc ? rc : state_apply(st, b, e);
+		rc = apply(st, d, b, e);
 		rc = rc ? rc : look(b, d);
 		state_reclaim(st, seq + 1);
+		for (unsigned k = 0; k < state_fd_shards(st); k++)
+			state_reclaim_fds(st, k, seq + 1);
 	}
 	return rc;
 }
 
 /* 0, or the code of the failure; 1 when something else than memory is blamed. */
-static int once(unsigned workers)
+static int once(unsigned workers, unsigned shards)
 {
-	struct state_opts o = {.workers = workers};
+	struct state_opts o = {.workers = workers, .fd_shards = shards};
 	struct demand d;
 	struct state *st;
 	struct batch b;
@@ -168,34 +196,52 @@ static int once(unsigned workers)
 	return rc && rc != -ENOMEM ? 1 : rc;
 }
 
+/* Every allocation of a run, one after another; how many there are, negative: something is wrong. */
+static long every_allocation(unsigned workers, unsigned shards)
+{
+	long n;
+
+	for (n = 0;; n++) {
+		int rc;
+
+		left = n;
+		rc = once(workers, shards);
+		if (left >= 0)
+			break; /* no allocation failed */
+		left = -1;
+		if (rc == 1 || n > 1000000) {
+			printf("FAILED with allocation %ld failing, %u shards\n", n, shards);
+			return -1;
+		}
+	}
+	left = -1;
+	if (once(workers, shards) != 0) {
+		printf("FAILED without any failure, %u shards\n", shards);
+		return -1;
+	}
+	return n;
+}
+
 int main(void)
 {
-	long n = 0;
+	static const unsigned kinds[][2] = {{1, 0}, {2, 0}, {5, SHARDS}}; /* workers, shards */
+	bool ok = true;
 
 	make_meta();
 	make_trace();
-	for (unsigned workers = 1; workers <= 2; workers++) {
-		for (n = 0;; n++) {
-			int rc;
+	for (size_t i = 0; ok && i < ARRAY_SIZE(kinds); i++) {
+		long n = every_allocation(kinds[i][0], kinds[i][1]);
 
-			left = n;
-			rc = once(workers);
-			if (left >= 0)
-				break; /* no allocation failed */
-			left = -1;
-			if (rc == 1 || n > 1000000) {
-				printf("FAILED with allocation %ld failing\n", n);
-				return 1;
-			}
-		}
-		left = -1;
-		if (once(workers) != 0) {
-			printf("FAILED without any failure\n");
-			return 1;
-		}
+		ok = n >= 0;
+		if (ok)
+			printf("every one of %ld allocations may fail, %u shards\n", n, kinds[i][1]);
 	}
-	printf("every one of %ld allocations may fail\n", n);
+	if (ok && !shard_failures) {
+		printf("FAILED: no allocation failed inside a shard\n");
+		ok = false;
+	}
+	printf("%lu failures inside shards\n", shard_failures);
 	trace_fini(&trace);
 	buf_fini(&meta);
-	return 0;
+	return !ok;
 }
