@@ -197,6 +197,9 @@ int capture_open(struct live **out, struct source **src, const struct session *s
 	rc = live_open(&l, &lo, e);
 	if (rc < 0)
 		return rc;
+	if (live_ids_differ(l))
+		fprintf(stderr, "burin: live capture: events have the ids of the first pid namespace, the process list those "
+				"of this one: run it there (a container: --pid=host)\n");
 	rc = live_source(l, src, e);
 	if (rc < 0) {
 		live_close(l);

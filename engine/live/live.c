@@ -39,6 +39,7 @@ struct live {
 	struct child child;
 	bool has_child;
 	bool meta_done, ended;
+	bool ids_differ; /* live_ids_differ */
 	_Atomic bool stop;
 	int wake; /* eventfd: live_stop interrupts a nap */
 	size_t ring_bytes;
@@ -246,6 +247,7 @@ static int start(struct live *l, const struct live_opts *o, struct err *e)
 	buf_init(&seen);
 	if (!rc)
 		rc = probe_open(&l->probe, &po, e);
+	l->ids_differ = !rc && !probe_ids_agree(l->probe);
 	if (!rc)
 		rc = start_drain(l, o, e);
 	if (!rc)
@@ -294,6 +296,11 @@ int live_open(struct live **out, const struct live_opts *o, struct err *e)
 	privilege_drop();
 	*out = l;
 	return 0;
+}
+
+bool live_ids_differ(const struct live *l)
+{
+	return l->ids_differ;
 }
 
 uint64_t live_begin_ts(const struct live *l)

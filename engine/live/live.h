@@ -53,6 +53,8 @@ bool live_supported(void);
 int live_open(struct live **out, const struct live_opts *o, struct err *e);
 void live_close(struct live *l); /* NULL is fine; a command that still runs goes on */
 
+/* The process list has other ids than the events: the capture runs in a pid namespace of its own. */
+bool live_ids_differ(const struct live *l);
 /* The capture's begin: what is captured was there, the command starts. Time stamp of events, ns. */
 uint64_t live_begin_ts(const struct live *l);
 

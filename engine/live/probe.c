@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -249,6 +250,16 @@ int probe_open(struct probe **out, const struct probe_opts *o, struct err *e)
 	}
 	*out = p;
 	return 0;
+}
+
+bool probe_ids_agree(const struct probe *p)
+{
+	const ino_t first_namespace = 0xeffffffc; /* inode of the initial one, on every kernel */
+	char self[16] = "";
+	struct stat st;
+
+	return (uint32_t)getpid() == *p->own_tgid && readlink("/proc/self", self, sizeof(self) - 1) > 0 &&
+	       strtoul(self, NULL, 10) == *p->own_tgid && !stat("/proc/self/ns/pid", &st) && st.st_ino == first_namespace;
 }
 
 void probe_close(struct probe *p)

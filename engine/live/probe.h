@@ -75,6 +75,10 @@ int probe_mark(struct probe *p, void (*fn)(void *ctx, const struct cap_task *t),
 /* Afterwards nothing new enters the rings. */
 void probe_detach(struct probe *p);
 
+/* Whether the ids in events are those that this process and /proc know: only so in the first pid namespace, with its
+ * /proc. */
+bool probe_ids_agree(const struct probe *p);
+
 struct cap_cpu_time;
 /* Calls fn for every wanted thread that has run. */
 int probe_cpu_times(struct probe *p, void (*fn)(void *ctx, const struct cap_cpu_time *t),

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,9 +18,6 @@
  * where the other form has iterators. */
 
 enum { TURNS_MAX = 64 }; /* over /proc: more generations than a tree forks meanwhile */
-
-static const uint64_t FIRST_PID_NAMESPACE =
-	0xeffffffc; /* inode of the initial one, on every kernel */
 
 struct raw_form {
 	struct capture_raw *skel;
@@ -88,18 +84,6 @@ static void raw_vars(struct probe *p, struct probe_vars *v)
 
 /* ---- who we are ------------------------------------------------------------------------------ */
 
-/* Marks are set by numbers of /proc, which must be those of the kernel's programs. */
-static bool first_pid_namespace(uint32_t own_tgid)
-{
-	char self[16] = "";
-	struct stat st;
-
-	return (uint32_t)getpid() == own_tgid &&
-	       readlink("/proc/self", self, sizeof(self) - 1) > 0 &&
-	       strtoul(self, NULL, 10) == own_tgid && !stat("/proc/self/ns/pid", &st) &&
-	       st.st_ino == FIRST_PID_NAMESPACE;
-}
-
 static int map_marks(struct probe *p, struct err *e)
 {
 	struct raw_form *f = form_of(p);
@@ -129,7 +113,8 @@ static int raw_whoami(struct probe *p, struct err *e)
 	s->bss->knock = 0;
 	if (!s->bss->own_tgid)
 		return err_set(e, -ENOTSUP, ERR_NO_POS, "can't find out the id of this process");
-	if (!first_pid_namespace(s->bss->own_tgid))
+	/* Marks are set by numbers of /proc, which must be those of the kernel's programs. */
+	if (!probe_ids_agree(p))
 		return err_set(e, -ENOTSUP, ERR_NO_POS,
 			       "live capture: raw tracepoints know processes by their ids in the "
 			       "first pid namespace: run it there (a container: --pid=host)");

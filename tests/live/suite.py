@@ -273,6 +273,19 @@ def time_limit(tmp):
     return None
 
 
+def pid_namespace(tmp):
+    """In another pid namespace the list of processes has other ids than the events: one clear line, and the events."""
+    p = run(["unshare", "-p", "-f", "--mount-proc", BURIN, "-p", "%proc.name",
+             "evt.type=execve and evt.dir=<", "--", "/bin/true"])
+    if "unshare:" in p.stderr or os.stat("/proc/self/ns/pid").st_ino != 0xeffffffc:
+        raise LookupError("no namespaces here")
+    if p.returncode and "raw tracepoints" in p.stderr:
+        raise LookupError("raw tracepoints: tests/live/raw.py")
+    assert p.returncode == 0 and p.stdout == "true\n", p
+    assert "--pid=host" in p.stderr and p.stderr.count("\n") == 1, p.stderr
+    return None
+
+
 def pushed_down(tmp):
     """Types nobody asked for never reach a ring; what is selected does not change by it."""
     work = ["sh", "-c", "cat /etc/passwd >/dev/null; perl -e 'getppid() for 1..2000'"]
@@ -653,7 +666,7 @@ def podman(tmp):
 
 TESTS = {"strace_" + n: strace_test(n) for n in PROGRAMS}
 TESTS.update(exact=exact, calls_32=calls_32, every_number=every_number, aarch64=aarch64, adds_up=adds_up, paced=paced, sysdig_opens=sysdig_opens,
-             live_prints=live_prints, only_pid=only_pid, time_limit=time_limit, pushed_down=pushed_down, selections=selections, few_types=few_types, sampled=sampled,
+             live_prints=live_prints, only_pid=only_pid, time_limit=time_limit, pid_namespace=pid_namespace, pushed_down=pushed_down, selections=selections, few_types=few_types, sampled=sampled,
              ticks=ticks, users=users,
              capabilities=capabilities, replay_only=replay_only, snap_length=snap_length, faults=faults,
              refusals=refusals, container_ids=container_ids, podman=podman)
