@@ -283,6 +283,8 @@ bool native_instead(struct chisel *c);
 /* load.c */
 int chisel_open(struct chisel **out, struct chisels *cs, const char *name, unsigned index, struct buf *out_buf, struct err *e);
 void chisel_close(struct chisel *c);
+/* What a worker keeps for the filters of a chisel; before the filters change or go. */
+void chisel_worker_drop_runs(struct chisel_worker *w, unsigned naggs);
 /* Loads the file into a further state (worker) and repeats arguments, on_init and on_capture_start there, muted. */
 int chisel_clone_state(struct chisel *c, unsigned w, struct err *e);
 int chisel_call_init(struct chisel *c, struct lstate *ls, struct err *e);

@@ -317,12 +317,17 @@ void chisels_demand(const struct chisels *cs, struct demand *d)
 
 /* ---- start -------------------------------------------------------------------------------------------------------- */
 
+static void drop_runs(struct chisel *c)
+{
+	for (unsigned w = 0; w <= c->cs->host->workers; w++)
+		chisel_worker_drop_runs(&c->workers[w], c->naggs);
+}
+
 static int make_runs(struct chisel *c)
 {
 	for (unsigned w = 0; w <= c->cs->host->workers; w++) {
 		struct chisel_worker *cw = &c->workers[w];
 
-		buf_init(&cw->key);
 		if (c->filter && filter_run_new(&cw->run, c->filter))
 			return -ENOMEM;
 		for (unsigned i = 0; i < c->naggs; i++)
@@ -411,9 +416,13 @@ int chisels_capture_start(struct chisels *cs, const struct chisel_input *in, str
 			    (c->in_workers && merge_plan_ordered(c->merge));
 		if (!c->workers) {
 			c->workers = apart_calloc(cs->host->workers + 1, sizeof(*c->workers));
-			if (!c->workers || make_runs(c))
+			if (!c->workers)
 				return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
 		}
+		/* on_init of another file sets filters anew; runs and memos belong to filters. */
+		drop_runs(c);
+		if (make_runs(c))
+			return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
 		if (make_parts(c))
 			return err_set(e, -ENOMEM, ERR_NO_POS, "out of memory");
 		c->counts = count_only(c);

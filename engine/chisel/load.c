@@ -133,14 +133,22 @@ bool chisel_arg_is_filter(const struct chisel *c)
 
 /* ---- life ------------------------------------------------------------------------------------------------------ */
 
-static void close_worker(struct chisel_worker *w, unsigned naggs)
+void chisel_worker_drop_runs(struct chisel_worker *w, unsigned naggs)
 {
-	lstate_free(w->ls);
 	filter_run_free(w->run);
+	w->run = NULL;
 	for (unsigned i = 0; i < naggs; i++) {
 		filter_run_free(w->agg_run[i]);
 		row_memo_free(w->agg_memo[i]);
+		w->agg_run[i] = NULL;
+		w->agg_memo[i] = NULL;
 	}
+}
+
+static void close_worker(struct chisel_worker *w, unsigned naggs)
+{
+	lstate_free(w->ls);
+	chisel_worker_drop_runs(w, naggs);
 	buf_fini(&w->key);
 }
 

@@ -89,6 +89,12 @@ def several(d):
     a, b = burin.trace("old", "net"), burin.trace("old", "churn")
     both = burin.run(["-r", a, "-r", b])
     burin.report(both[1] == burin.run(["-r", a])[1] + burin.run(["-r", b])[1], "several_files")
+    # on_init runs for each file and sets the chisel's filter again.
+    for chisel in ("stdin", "stdout", "fileslower 0", "dns_queries"):
+        words = ["-c"] + chisel.split()
+        want = burin.run(["-r", a] + words)[1] + burin.run(["-r", b] + words)[1]
+        got = [burin.run(["--workers=" + w, "-r", a, "-r", b] + words)[:2] for w in ("1", "3")]
+        burin.report(got == [(0, want)] * 2, "several_files_" + words[1], "%d bytes" % len(want))
     path = os.path.join(d, "sections")
     with open(path, "wb") as f:
         f.write(open(a, "rb").read() + open(b, "rb").read())
