@@ -155,6 +155,9 @@ static int a_new(lua_State *L)
 	luaL_setmetatable(L, HANDLE);
 	if (ls->w != MAIN_STATE)
 		return 1;
+	/* on_init of another file: the aggregate goes on, as tables of scripts do. */
+	if (c->workers && i < c->naggs)
+		return 1;
 	if (c->narrowed)
 		bad(L, "only possible in on_init, as for the first aggregate");
 	if (c->naggs == CHISEL_MAX_AGGS)

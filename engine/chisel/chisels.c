@@ -145,6 +145,7 @@ static int check_result(struct lstate *ls, const char *what, struct err *e)
 int chisel_call_init(struct chisel *c, struct lstate *ls, struct err *e)
 {
 	ls->phase = LP_INIT;
+	ls->agg_calls = 0;
 	if (!lstate_push_global(ls, "on_init"))
 		return 0;
 	int r = lstate_call(ls, 0, 1, "error in init(): ", e);
@@ -512,9 +513,6 @@ int chisels_capture_end(struct chisels *cs, struct field_env *env, struct buf *o
 		int r = c->ended ? 0 : end_one(cs, c, out, e);
 
 		c->started = false;
-		for (unsigned a = 0; a < c->naggs; a++)
-			if (c->aggs[a]->total)
-				agg_clear(c->aggs[a]->total);
 		if (r > 0)
 			return r;
 		res = res ? res : r;

@@ -201,7 +201,6 @@ int chisel_clone_state(struct chisel *c, unsigned w, struct err *e)
 		if ((r = chisel_run_file(ls, e)) || (r = chisel_deliver_args(c, ls, e)))
 			return r;
 	}
-	ls->agg_calls = 0;
 	if ((r = chisel_call_init(c, ls, e)) || (r = chisel_call_start(c, ls, e)))
 		return r;
 	return partial_begin(ls, e);
