@@ -825,6 +825,7 @@ int pipeline_run(const char *path, const struct pipeline_opts *o, struct pipelin
 	p.in_order = (o->filter && filter_looks_back(o->filter)) ||
 		     (o->display && filter_looks_back(o->display)) ||
 		     (o->format && format_looks_back(o->format, o->ro));
+	p.format_all = o->display && o->format && format_looks_back(o->format, o->ro);
 	p.limits = o->max_events || o->max_ns;
 	scout_begin(&p);
 	rc = pass_init(&p, e);

@@ -105,10 +105,14 @@ static void print_event(struct worker *w, struct slot *s, uint32_t idx)
 
 	if (!o->show_internal && event_info_internal(&event_table[s->b.ev[idx].type]))
 		return;
-	if (w->display && !filter_match_at(w->display, &w->env, idx))
+	bool shown = !w->display || filter_match_at(w->display, &w->env, idx);
+	size_t before = s->out.len;
+	if (!shown && !w->p->format_all)
 		return;
 	field_env_move(&w->env, idx);
 	format_event(o->format, &w->env, &s->out);
+	if (!shown)
+		s->out.len = before;
 }
 
 /* The events that the digest has selected, to s->sel. */

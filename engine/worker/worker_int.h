@@ -76,6 +76,7 @@ struct pipeline {
 	struct digest_plan *plan;      /* IMMUTABLE during a pass */
 	bool header_decides;	       /* the digest has decided the capture filter */
 	bool in_order;		       /* analysis looks back: it runs in the release turn */
+	bool format_all;	       /* -d: the format looks back, so what is not shown is formatted too */
 	bool limits;		       /* -n or -M */
 
 	struct slot *slots;

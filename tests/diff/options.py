@@ -238,6 +238,9 @@ def part_display():
         for name, args in (("lines", [flt]), ("n", ["-n", "300", flt]), ("M", ["-M", "2", flt]),
                            ("chisel", ["-c", "stdout", flt])):
             peer("display_%s_%s" % (trace, name), ["-r", t, "-d"] + args)
+        # Distances are those to the last event that could be shown, printed or not.
+        for name, args in (("delta_time", ["-t", "D"]), ("delta", ["-p", "%evt.num %evt.deltatime %fd.name"])):
+            peer("display_%s_%s" % (trace, name), ["-r", t, "-d"] + args + ["evt.type=close"])
         counts = [sorted(burin.run(["-r", t, "-q", "-S"] + x)[1].splitlines()) for x in ([], ["-d", flt])]
         burin.report(counts[0] == counts[1], "display_%s_summary" % trace)
         for m in ("1", "2"):
