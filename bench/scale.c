@@ -1,5 +1,5 @@
 /* bench_scale [OPTIONS]: how the scheduler of the pipeline scales, on a machine with fewer cores
- * than workers. The scheduler is the real one (engine/worker/pipeline.c: its lock, turns, window
+ * than workers. The scheduler is the real one (engine/worker/schedule.c: its lock, turns, window
  * and waking), but the steps sleep in place of working, so that 128 workers run at once on two
  * cores.
  *

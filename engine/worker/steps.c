@@ -1,5 +1,5 @@
 /* The four steps over one batch (and reading before them). Which worker runs them, and when, is
- * pipeline.c's business. */
+ * schedule.c's business. */
 #include <stdlib.h>
 
 #include "base/stop.h"
