@@ -57,21 +57,26 @@ class Zsh:
         if self.pid == 0:
             os.environ.update(TERM="dumb", PS1="% ", HISTFILE="")
             os.execvp("zsh", ["zsh", "-f", "-i"])
-        self.send("fpath=(%s $fpath); autoload -Uz compinit; compinit -u -D; setopt nobeep; LISTMAX=1000\n" % SHARE)
+        self.send("fpath=(%s $fpath); autoload -Uz compinit; compinit -u -D; setopt nobeep; LISTMAX=1000; echo rea''dy\n" % SHARE,
+                  until=b"ready")
 
-    def send(self, text, quiet=0.6):
+    def send(self, text, quiet=0.6, until=b""):
+        """What comes until nothing more comes, but not before that has."""
         os.write(self.fd, text.encode())
-        out, end = b"", time.monotonic() + 10
-        while time.monotonic() < end and select.select([self.fd], [], [], quiet)[0]:
+        out, end = b"", time.monotonic() + 30
+        while time.monotonic() < end:
             try:
-                out += os.read(self.fd, 65536)
+                if select.select([self.fd], [], [], quiet)[0]:
+                    out += os.read(self.fd, 65536)
+                elif until in out:
+                    break
             except OSError:
                 break
         return re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", out).decode(errors="replace")
 
-    def offered(self, words):
+    def offered(self, words, patience=1):
         # The tab apart: in pasted text it would be an ordinary character.
-        out = self.send("burin " + " ".join(words)) + self.send("\t", 1.5)
+        out = self.send("burin " + " ".join(words), 0.6 * patience) + self.send("\t", 1.5 * patience)
         self.send("\x15")
         return [w.rstrip("=") for w in re.split(r"[\s,]+", out)]
 
@@ -84,6 +89,8 @@ class Zsh:
 def check(shell, offered):
     for words, want, never in CASES:
         got = offered(words)
+        if shell == "zsh" and want not in got:
+            got = offered(words, 5)  # a busy machine is silent for longer before it answers
         ok = want in got and never not in got
         burin.report(ok, "%s_%s" % (shell, "_".join(words) or "none"), "" if ok else repr(got[:40]))
 
