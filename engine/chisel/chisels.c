@@ -371,8 +371,9 @@ static bool has_global(struct chisel *c, const char *name)
 static int start_one(struct chisel *c, struct buf *out, struct err *e)
 {
 	c->started = true;
-	c->slot_known = false;
-	c->last_call_ts = 0;
+	/* The clock of plain intervals goes on from file to file, as in sysdig; precise ones begin with their file. */
+	if (!c->interval_ns)
+		c->slot_known = false;
 	c->last.has = false;
 	c->main->out = out;
 	int r = chisel_call_start(c, c->main, e);

@@ -84,6 +84,34 @@ def damaged(name, trace, d):
         burin.report(not wrong and errors == 4, "%s_damaged_%s" % (name, label), "%d errors; %s" % (errors, "; ".join(wrong[:2])))
 
 
+INTERVALS = """
+description, short_description, category, args = "", "", "", {}
+local n = 0
+function on_init()
+	chisel.set_interval_ns(300000000)
+	num = chisel.request_field("evt.num")
+	return true
+end
+function on_event()
+	n = n + 1
+	return true
+end
+function on_interval(s, ns, delta)
+	print(string.format("%d %d %.0f %d %s", s, ns, delta, n, evt.field(num)))
+	return true
+end
+"""
+
+
+def like_sysdig(words, d):
+    """Status and output for one and three workers; the same of sysdig, without it those for one worker."""
+    got = [burin.run(["--compat=0.29", "--workers=" + w] + words)[:2] for w in ("1", "3")]
+    if not burin.have_peer():
+        return got, got[0]
+    r = subprocess.run(["sysdig"] + words, stdout=subprocess.PIPE, cwd=d, env=dict(os.environ, TZ="UTC"))  # not our chisels
+    return got, (r.returncode, r.stdout)
+
+
 def several(d):
     """Several -r in one run; concatenated sections of one file."""
     a, b = burin.trace("old", "net"), burin.trace("old", "churn")
@@ -95,16 +123,17 @@ def several(d):
         want = burin.run(["-r", a] + words)[1] + burin.run(["-r", b] + words)[1]
         got = [burin.run(["--workers=" + w, "-r", a, "-r", b] + words)[:2] for w in ("1", "3")]
         burin.report(got == [(0, want)] * 2, "several_files_" + words[1], "%d bytes" % len(want))
-    # Aggregates go on from file to file, as the tables of scripts do.
-    for chisel in ("topfiles_bytes", "topprocs_net", "fdbytes_by fd.directory"):
-        words = ["-r", a, "-r", b, "-c"] + chisel.split()
-        got = [burin.run(["--compat=0.29", "--workers=" + w] + words)[:2] for w in ("1", "3")]
-        want = got[0]
-        if burin.have_peer():
-            r = subprocess.run(["sysdig"] + words, stdout=subprocess.PIPE, cwd=d, env=dict(os.environ, TZ="UTC"))  # not our chisels
-            want = r.returncode, r.stdout
-        burin.report(got == [want] * 2 and want[0] == 0 and want[1], "several_files_" + chisel.split()[0],
-                     "%d bytes" % len(want[1]))
+    # Aggregates go on from file to file, as the tables of scripts do, and so does the clock of intervals, backwards too.
+    script = os.path.join(d, "intervals.lua")
+    with open(script, "w") as f:
+        f.write(INTERVALS)
+    chisels = [(c, a, b) for c in ("topfiles_bytes", "topprocs_net", "fdbytes_by fd.directory")]
+    chisels += [(c, x, y) for c in ("iobytes_file", script) for x, y in ((a, b), (b, a), (a, a))]
+    for i, (chisel, x, y) in enumerate(chisels):
+        got, want = like_sysdig(["-r", x, "-r", y, "-c"] + chisel.split(), d)
+        back = chisel != script or (b" -" in want[1]) == (x != a or y == a)
+        burin.report(got == [want] * 2 and want[0] == 0 and want[1] and back,
+                     "several_files_%d_%s" % (i, os.path.basename(chisel.split()[0])), "%d bytes" % len(want[1]))
     path = os.path.join(d, "sections")
     with open(path, "wb") as f:
         f.write(open(a, "rb").read() + open(b, "rb").read())
