@@ -353,8 +353,8 @@ static struct pipeline_opts pipeline_options(struct session *s)
 	};
 }
 
-/* Reads path, or captures when it is NULL. */
-static int run_input(struct session *s, const char *path, struct err *e)
+/* Reads path, or captures when it is NULL. *last: no further file is to be read. */
+static int run_input(struct session *s, const char *path, bool *last, struct err *e)
 {
 	const struct cli_options *o = s->o;
 	struct pipeline_stats stats = {0};
@@ -384,6 +384,7 @@ static int run_input(struct session *s, const char *path, struct err *e)
 	if (o->progress)
 		progress_end(&s->progress, stats.pos_bytes, stats.size_bytes, stats.complete);
 	s->captured += stats.captured;
+	*last = stats.chisel_end;
 	if (o->verbose)
 		print_statistics(&stats, &live, (double)(clock() - cpu) / CLOCKS_PER_SEC);
 	if (rc == 0 && stats.chisel_exit) {
@@ -413,14 +414,15 @@ int session_run(struct session *s)
 	struct err e;
 	struct buf out;
 	int code = 0;
+	bool last = false;
 
 	if (s->exited)
 		return s->exit_code;
-	for (unsigned i = 0; i < n && code == 0; i++) {
+	for (unsigned i = 0; i < n && code == 0 && !last; i++) {
 		const char *path = s->o->nfiles ? s->o->files[i] : NULL;
 
 		err_clear(&e);
-		int rc = run_input(s, path, &e);
+		int rc = run_input(s, path, &last, &e);
 
 		if (rc == ERR_INTERRUPTED) {
 			code = s->exit_code;

@@ -62,6 +62,7 @@ struct pipeline_stats {
 	uint64_t first_ts, last_ts; /* of the events read; ns; 0 = none */
 	bool interrupted;      /* ended by a stop request or a closed output */
 	bool chisel_exit;      /* a script called os.exit: chisels_exit_code */
+	bool chisel_end;       /* a script called sysdig.end_capture */
 };
 
 /* Runs one file (or o->input, then path only names it) to its end. Returns 0 (also when a limit or a stop request ended it) or negative

@@ -406,6 +406,7 @@ static bool release_events(struct pipeline *p, struct slot *s)
 		return release_fail(p, &e);
 	if (rc == CHISELS_EXIT)
 		p->stats.chisel_exit = true;
+	p->stats.chisel_end |= rc == CHISELS_END;
 	return cut || rc > 0;
 }
 

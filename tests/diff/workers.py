@@ -103,6 +103,26 @@ end
 """
 
 
+ENDS = """
+description, short_description, category, args = "", "", "", {}
+local n = 0
+function on_init()
+	print("init")
+	return true
+end
+function on_event()
+	n = n + 1
+	if n == 5 then
+		sysdig.end_capture()
+	end
+	return true
+end
+function on_capture_end(s, ns, delta)
+	print(string.format("%d %d %d %d", s, ns, delta, n))
+end
+"""
+
+
 def like_sysdig(words, d):
     """Status and output for one and three workers; the same of sysdig, without it those for one worker."""
     got = [burin.run(["--compat=0.29", "--workers=" + w] + words)[:2] for w in ("1", "3")]
@@ -123,12 +143,21 @@ def several(d):
         want = burin.run(["-r", a] + words)[1] + burin.run(["-r", b] + words)[1]
         got = [burin.run(["--workers=" + w, "-r", a, "-r", b] + words)[:2] for w in ("1", "3")]
         burin.report(got == [(0, want)] * 2, "several_files_" + words[1], "%d bytes" % len(want))
+    # sysdig.end_capture ends the run, not the file.
+    for chisel in ("netstat", "lsof"):
+        words = ["--workers=2", "-r", a]
+        once = burin.run(words + ["-c", chisel])[:2]
+        twice = burin.run(words + ["-r", b, "-c", chisel])[:2]
+        burin.report(once == twice and once[0] == 0 and once[1].count(b"\n") >= 1, "several_files_" + chisel)
+    ends = os.path.join(d, "ends.lua")
+    with open(ends, "w") as f:
+        f.write(ENDS)
     # Aggregates go on from file to file, as the tables of scripts do, and so does the clock of intervals, backwards too.
     script = os.path.join(d, "intervals.lua")
     with open(script, "w") as f:
         f.write(INTERVALS)
     chisels = [(c, a, b) for c in ("topfiles_bytes", "topprocs_net", "fdbytes_by fd.directory")]
-    chisels += [(c, x, y) for c in ("iobytes_file", script) for x, y in ((a, b), (b, a), (a, a))]
+    chisels += [(c, x, y) for c in ("iobytes_file", script) for x, y in ((a, b), (b, a), (a, a))] + [(ends, a, b)]
     for i, (chisel, x, y) in enumerate(chisels):
         got, want = like_sysdig(["-r", x, "-r", y, "-c"] + chisel.split(), d)
         back = chisel != script or (b" -" in want[1]) == (x != a or y == a)
