@@ -201,13 +201,18 @@ static bool nothing_known(const struct thread_ver *v)
 
 /* The thread that called clone; made up when it was never seen, and then known by what the event
  * says. 0.29.3 makes it up anew, without the directory and the descriptors that later events gave
- * it. */
+ * it, and without the call under way: the clone itself took no time then. */
 static struct thread *clone_parent(struct apply *a, struct clone *c, int64_t tid)
 {
 	struct thread *p = thread_find(a->root, tid);
 
-	if (!p || (a->d->compat029 && nothing_known(thread_now(p))))
+	if (!p || (a->d->compat029 && nothing_known(thread_now(p)))) {
+		bool anew = p;
+
 		p = thread_placeholder(a, tid);
+		if (anew && tid == a->ev.tid)
+			slots_cut_here(a);
+	}
 	c->stranger = p && nothing_known(thread_now(p));
 	if (c->stranger)
 		set_program(a, thread_edit(a, p), c);

@@ -7,6 +7,7 @@ static const struct {
 	{DEMAND_CONNECTED, DEMAND_FDS},	   {DEMAND_FDS, DEMAND_THREADS},
 	{DEMAND_VOLATILE, DEMAND_THREADS}, {DEMAND_CONTAINERS, DEMAND_THREADS},
 	{DEMAND_CPU, DEMAND_THREADS},	   {DEMAND_THREADS, DEMAND_PAIRS},
+	{DEMAND_LATENCY, DEMAND_PAIRS},
 };
 
 void demand_init(struct demand *d, bool compat029)
@@ -20,6 +21,8 @@ void demand_init(struct demand *d, bool compat029)
 void demand_add(struct demand *d, uint32_t bits)
 {
 	d->bits |= bits;
+	if (d->compat029 && (bits & DEMAND_LATENCY))
+		d->bits |= DEMAND_THREADS;
 	for (size_t i = 0; i < ARRAY_SIZE(implies); i++)
 		if (d->bits & implies[i].bit)
 			d->bits |= implies[i].implied;

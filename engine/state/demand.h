@@ -17,6 +17,7 @@ enum demand_bits {
 	DEMAND_CPU = 1 << 6,	    /* procinfo cpu counters (implies THREADS) */
 	DEMAND_CONNECTED =
 		1 << 7, /* sockets that data went through count as connected (implies FDS) */
+	DEMAND_LATENCY = 1 << 8, /* what calls took (implies PAIRS; as 0.29.3 THREADS: an entry made anew forgets the call) */
 };
 
 struct demand {

@@ -326,3 +326,9 @@ void slots_cut(struct apply *a, int64_t tid, bool touch)
 		if (a->b->slots[i].tid == tid)
 			slot_cut(a, i, idx, touch);
 }
+
+void slots_cut_here(struct apply *a)
+{
+	if (a->rec && a->rec->slot != UINT32_MAX)
+		slot_cut(a, a->rec->slot, (uint32_t)(a->rec - a->b->ev), false);
+}

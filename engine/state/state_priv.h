@@ -266,6 +266,7 @@ int64_t slots_fd_before(const struct batch *b, uint32_t idx, const struct demand
 /* The tid's events behind the present one belong to another entry: they no longer pair with what
  * was before it. With touch, the next one that makes placeholders is looked at again. */
 void slots_cut(struct apply *a, int64_t tid, bool touch);
+void slots_cut_here(struct apply *a); /* the row's own event belongs to the new entry already */
 
 /* ---- meta.c, users.c ---- */
 int root_new(struct state *st, struct state_root **out);
