@@ -137,6 +137,31 @@ static uint32_t next_passing(struct worker *w, struct slot *s, uint32_t k, uint3
 	return match ? filter_match_next(w->filter, &w->env, s->sel, k, n) : k;
 }
 
+/* Time stamp of event i, ns. */
+static uint64_t event_ts(const struct batch *b, uint32_t i)
+{
+	const uint8_t *blk = b->data + b->ev[i].off;
+
+	return load_u64(blk + event_block_hdr_off(load_u32(blk)));
+}
+
+/* What looks back would carry what lies behind the end of the run into the next file: in order (the release turn) it is
+ * known where -M and -n end it. False: before the last selected event; after: behind it. */
+static bool in_order_limit(const struct pipeline *p, const struct slot *s, bool after)
+{
+	uint64_t before = p->stats.captured, first, ts;
+
+	if (!p->in_order)
+		return false;
+	if (after)
+		return p->o->max_events && before + s->nsel >= p->o->max_events;
+	if (!p->o->max_ns)
+		return false;
+	ts = event_ts(&s->b, s->sel[s->nsel - 1]);
+	first = before ? p->limit_origin_ts : p->o->max_from_ts ? p->o->max_from_ts : event_ts(&s->b, s->sel[0]);
+	return ts >= first && ts - first >= p->o->max_ns;
+}
+
 /* Of the n selected events, those that pass, one after another. */
 static void analyse_each(struct worker *w, struct slot *s, uint32_t n)
 {
@@ -147,14 +172,18 @@ static void analyse_each(struct worker *w, struct slot *s, uint32_t n)
 		uint32_t i = s->sel[k];
 
 		s->sel[s->nsel++] = i;
-		if (p->scout.kind)
-			return; /* the first one is enough */
+		if (p->limits)
+			s->out_end[s->nsel - 1] = s->out.len;
+		if (p->scout.kind || in_order_limit(p, s, false))
+			return; /* of a scout's the first one is enough */
 		if (s->part)
 			chisels_events(s->part, &i, 1);
 		if (print)
 			print_event(w, s, i);
 		if (p->limits)
 			s->out_end[s->nsel - 1] = s->out.len;
+		if (in_order_limit(p, s, true))
+			return;
 	}
 }
 
@@ -229,14 +258,6 @@ void step_analyse(struct worker *w, struct slot *s)
 }
 
 /* ---- release ------------------------------------------------------------------------------------- */
-
-/* Time stamp of event i, ns. */
-static uint64_t event_ts(const struct batch *b, uint32_t i)
-{
-	const uint8_t *blk = b->data + b->ev[i].off;
-
-	return load_u64(blk + event_block_hdr_off(load_u32(blk)));
-}
 
 /* Applies -n and -M: how many of the selected events are let through; true when a limit ends the
  * run inside this batch. *last = index of the last event read. */

@@ -163,6 +163,10 @@ def several(d):
         back = chisel != script or (b" -" in want[1]) == (x != a or y == a)
         burin.report(got == [want] * 2 and want[0] == 0 and want[1] and back,
                      "several_files_%d_%s" % (i, os.path.basename(chisel.split()[0])), "%d bytes" % len(want[1]))
+    # What looks back goes on where the file before ended, not where its last batch did.
+    for limit in (["-n", "100"], ["-n", "1090"], ["-M", "2"]):
+        got, want = like_sysdig(["-r", a, "-r", a] + limit + ["-p", "*%evt.num %evt.deltatime.ns"], d)
+        burin.report(got == [want] * 2 and want[1], "several_files_looks_back" + "".join(limit), "%d bytes" % len(want[1]))
     path = os.path.join(d, "sections")
     with open(path, "wb") as f:
         f.write(open(a, "rb").read() + open(b, "rb").read())
