@@ -114,7 +114,8 @@ void watchdog_count(struct lstate *ls)
 /* Too long, interrupted, or under way since before Ctrl-C (what starts behind it, on_capture_end, has its time). */
 static bool over(const struct watchdog *wd, uint64_t since, uint64_t now)
 {
-	if (wd->interrupted || now - since >= wd->limit_ns)
+	/* It may have begun after now was read. */
+	if (wd->interrupted || (now > since && now - since >= wd->limit_ns))
 		return true;
 	return wd->stop_seen_ns && since < wd->stop_seen_ns && now - wd->stop_seen_ns >= STOP_GRACE_MS * 1000000u;
 }
