@@ -98,6 +98,9 @@ void watchdog_free(struct watchdog *wd);
 void watchdog_add(struct watchdog *wd, struct lstate *ls);
 void watchdog_remove(struct watchdog *wd, struct lstate *ls);
 void watchdog_interrupt(struct watchdog *wd);
+/* At time now, a callback under way since then is to be stopped: too long, interrupted, or begun before Ctrl-C (what starts
+ * behind it, on_capture_end, has its time). since may be later than now. Monotonic clock, ns; the watchdog's thread. */
+bool watchdog_over(const struct watchdog *wd, uint64_t since, uint64_t now);
 void watchdog_enter(struct lstate *ls); /* around every call into Lua */
 void watchdog_leave(struct lstate *ls);
 void watchdog_touch(struct lstate *ls); /* a further callback begins inside one protected call */

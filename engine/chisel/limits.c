@@ -111,8 +111,7 @@ void watchdog_count(struct lstate *ls)
 		lua_sethook(ls->L, on_count, LUA_MASKCOUNT, ls->step); /* counts from here */
 }
 
-/* Too long, interrupted, or under way since before Ctrl-C (what starts behind it, on_capture_end, has its time). */
-static bool over(const struct watchdog *wd, uint64_t since, uint64_t now)
+bool watchdog_over(const struct watchdog *wd, uint64_t since, uint64_t now)
 {
 	/* It may have begun after now was read. */
 	if (wd->interrupted || (now > since && now - since >= wd->limit_ns))
@@ -132,7 +131,7 @@ static void look(struct watchdog *wd)
 		/* acquire: pairs with the release in watchdog_enter, so that tid is that callback's or a later one's */
 		uint64_t since = atomic_load_explicit(&ls->running_since_ns, memory_order_acquire);
 
-		if (!since || !over(wd, since, now))
+		if (!since || !watchdog_over(wd, since, now))
 			continue;
 		ls->stop = true;
 		/* By number and not by pthread_t: the callback may have ended and its thread be gone by now. */

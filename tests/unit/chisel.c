@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "chisel/chisel_int.h"
 #include "chisel_fakes.h"
 
 enum { WINDOW = 5, MAX_SCRIPTS = 3 };
@@ -625,13 +626,30 @@ static int tear_down(void **state)
 	return rmdir(dir);
 }
 
+/* The watchdog looks from outside: a callback may begin while it does. */
+static void test_watchdog(void **state)
+{
+	const uint64_t limit = 7 * UINT64_C(1000000000), now = 50 * limit;
+	struct watchdog *wd;
+
+	assert_int_equal(watchdog_new(&wd, 7), 0);
+	assert_false(watchdog_over(wd, now, now));
+	assert_false(watchdog_over(wd, now + 1, now));
+	assert_false(watchdog_over(wd, now + 2 * limit, now));
+	assert_false(watchdog_over(wd, now - limit + 1, now));
+	assert_true(watchdog_over(wd, now - limit, now));
+	watchdog_interrupt(wd);
+	assert_true(watchdog_over(wd, now + 1, now));
+	watchdog_free(wd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lua51),	cmocka_unit_test(test_args),	cmocka_unit_test(test_callbacks),
 		cmocka_unit_test(test_stdio),	cmocka_unit_test(test_intervals), cmocka_unit_test(test_aggregates),
 		cmocka_unit_test(test_merge),	cmocka_unit_test(test_merge_faults), cmocka_unit_test(test_faults),
-		cmocka_unit_test(test_endless),	cmocka_unit_test(test_instructions),
+		cmocka_unit_test(test_endless),	cmocka_unit_test(test_instructions), cmocka_unit_test(test_watchdog),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
