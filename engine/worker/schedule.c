@@ -357,6 +357,7 @@ out:
 		worker_fini(&ws[i]);
 	pthread_cond_destroy(&p->wake);
 	pthread_mutex_destroy(&p->lock);
+	p->workers = NULL;
 	free(ws);
 	return rc;
 }

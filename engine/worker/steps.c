@@ -145,44 +145,52 @@ static uint64_t event_ts(const struct batch *b, uint32_t i)
 	return load_u64(blk + event_block_hdr_off(load_u32(blk)));
 }
 
-/* What looks back would carry what lies behind the end of the run into the next file: in order (the release turn) it is
- * known where -M and -n end it. False: before the last selected event; after: behind it. */
-static bool in_order_limit(const struct pipeline *p, const struct slot *s, bool after)
+/* Where -M counts from: what is known before the first event is released, or that one. */
+static uint64_t limit_origin(const struct pipeline *p, const struct slot *s)
 {
-	uint64_t before = p->stats.captured, first, ts;
-
-	if (!p->in_order)
-		return false;
-	if (after)
-		return p->o->max_events && before + s->nsel >= p->o->max_events;
-	if (!p->o->max_ns)
-		return false;
-	ts = event_ts(&s->b, s->sel[s->nsel - 1]);
-	first = before ? p->limit_origin_ts : p->o->max_from_ts ? p->o->max_from_ts : event_ts(&s->b, s->sel[0]);
-	return ts >= first && ts - first >= p->o->max_ns;
+	if (p->stats.captured)
+		return p->limit_origin_ts;
+	return p->o->max_from_ts ? p->o->max_from_ts : event_ts(&s->b, s->sel[0]);
 }
 
-/* Of the n selected events, those that pass, one after another. */
+/* Whether -M or -n ends the run at the selected event number k of the batch, which is the next one to be released. */
+enum limit { LIMIT_NONE, LIMIT_BEFORE, LIMIT_BEHIND };
+static enum limit limit_at(const struct pipeline *p, const struct slot *s, uint32_t k)
+{
+	const struct pipeline_opts *o = p->o;
+
+	if (o->max_ns) {
+		uint64_t ts = event_ts(&s->b, s->sel[k]), origin = limit_origin(p, s);
+
+		if (ts >= origin && ts - origin >= o->max_ns)
+			return LIMIT_BEFORE;
+	}
+	return o->max_events && p->stats.captured + k + 1 >= o->max_events ? LIMIT_BEHIND : LIMIT_NONE;
+}
+
+/* Of the n selected events, those that pass, one after another. What looks back is analysed in the release turn, and no
+ * further than the run goes: it goes on in the next file. */
 static void analyse_each(struct worker *w, struct slot *s, uint32_t n)
 {
 	struct pipeline *p = w->p;
-	bool print = p->o->format && !p->scout.kind;
+	bool print = p->o->format && !p->scout.kind, ends = p->in_order && p->limits;
 
 	for (uint32_t k = next_passing(w, s, 0, n); k < n; k = next_passing(w, s, k + 1, n)) {
 		uint32_t i = s->sel[k];
 
 		s->sel[s->nsel++] = i;
-		if (p->limits)
-			s->out_end[s->nsel - 1] = s->out.len;
-		if (p->scout.kind || in_order_limit(p, s, false))
-			return; /* of a scout's the first one is enough */
+		if (p->scout.kind)
+			return; /* the first one is enough */
+		enum limit limit = ends ? limit_at(p, s, s->nsel - 1) : LIMIT_NONE;
+		if (limit == LIMIT_BEFORE)
+			return;
 		if (s->part)
 			chisels_events(s->part, &i, 1);
 		if (print)
 			print_event(w, s, i);
 		if (p->limits)
 			s->out_end[s->nsel - 1] = s->out.len;
-		if (in_order_limit(p, s, true))
+		if (limit == LIMIT_BEHIND)
 			return;
 	}
 }
@@ -263,29 +271,18 @@ void step_analyse(struct worker *w, struct slot *s)
  * run inside this batch. *last = index of the last event read. */
 static bool release_limits(struct pipeline *p, struct slot *s, uint32_t *nsel, uint32_t *last)
 {
-	const struct pipeline_opts *o = p->o;
+	enum limit limit = LIMIT_NONE;
+	uint32_t k = 0;
 
-	for (uint32_t k = 0; k < s->nsel; k++) {
-		uint32_t i = s->sel[k];
-
-		if (o->max_ns) {
-			uint64_t ts = event_ts(&s->b, i);
-
-			if (!p->stats.captured && !k)
-				p->limit_origin_ts = o->max_from_ts ? o->max_from_ts : ts;
-			if (ts >= p->limit_origin_ts && ts - p->limit_origin_ts >= o->max_ns) {
-				*nsel = k;
-				*last = i;
-				return true;
-			}
-		}
-		if (o->max_events && p->stats.captured + k + 1 >= o->max_events) {
-			*nsel = k + 1;
-			*last = i;
-			return true;
-		}
-	}
-	return false;
+	if (s->nsel)
+		p->limit_origin_ts = limit_origin(p, s);
+	while (k < s->nsel && (limit = limit_at(p, s, k)) == LIMIT_NONE)
+		k++;
+	if (limit == LIMIT_NONE)
+		return false;
+	*nsel = k + (limit == LIMIT_BEHIND);
+	*last = s->sel[k];
+	return true;
 }
 
 static void release_summary(struct pipeline *p, struct slot *s, uint32_t nsel)

@@ -28,29 +28,10 @@ static bool out_of_memory(void)
 	return true;
 }
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t m);
-void *__real_realloc(void *p, size_t n);
+#include "failing_malloc.h"
+
 int __real_state_apply_fds(struct state *st, struct batch *b, unsigned shard);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t m);
-void *__wrap_realloc(void *p, size_t n);
 int __wrap_state_apply_fds(struct state *st, struct batch *b, unsigned shard);
-
-void *__wrap_malloc(size_t n)
-{
-	return out_of_memory() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t m)
-{
-	return out_of_memory() ? NULL : __real_calloc(n, m);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return out_of_memory() ? NULL : __real_realloc(p, n);
-}
 
 int __wrap_state_apply_fds(struct state *st, struct batch *b, unsigned shard)
 {

@@ -16,27 +16,7 @@ static int out_of_memory(void)
 	return left >= 0 && left-- == 0;
 }
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t m);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t m);
-void *__wrap_realloc(void *p, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-	return out_of_memory() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t m)
-{
-	return out_of_memory() ? NULL : __real_calloc(n, m);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return out_of_memory() ? NULL : __real_realloc(p, n);
-}
+#include "failing_malloc.h"
 
 static struct trace trace;
 static struct buf meta;

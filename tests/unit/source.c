@@ -259,32 +259,12 @@ static void test_release_gives_memory_back(void **state)
 /* Linked with --wrap: the allocation that fails, counted down; 0 = none. */
 static int fail_in;
 
-static bool fails_now(void)
+static bool out_of_memory(void)
 {
 	return fail_in && --fail_in == 0;
 }
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-	return fails_now() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails_now() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return fails_now() ? NULL : __real_realloc(p, n);
-}
+#include "../fault/failing_malloc.h"
 
 /* 0 or the error; *blocks = blocks read before it. */
 static int read_counting(const struct buf *file, uint64_t *blocks)
